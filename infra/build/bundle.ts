@@ -1,0 +1,48 @@
+/**
+ * Bundles one package's entry into `dist/` for production, so that a server runs plain JavaScript:
+ * `tsx ../../infra/build/bundle.ts [entry]`, called in that package's directory.
+ * Start the result with `node --enable-source-maps dist/main.js`.
+ */
+import { basename, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+/**
+ * What stays in node_modules. sharp is a native binary and swagger-ui-dist is a folder of pages;
+ * the rest are optional parts of pg and BullMQ that are asked for in a try block and not installed.
+ */
+const external = ["sharp", "swagger-ui-dist", "pg-native", "redis", "bullmq-otel"];
+
+/**
+ * CommonJS packages inside an ES module still call `require` for Node's own modules, and some read
+ * `__dirname`. Names with a prefix, because the bundled code may import createRequire as well.
+ */
+const banner = `import { createRequire as ducatRequire } from "node:module";
+const require = ducatRequire(import.meta.url);
+const __filename = import.meta.filename;
+const __dirname = import.meta.dirname;`;
+
+/** Writes `<outDir>/<entry name>.js` with its source map; rejects on the first unresolved import. */
+export async function bundle(entry: string, outDir: string): Promise<string> {
+  await build({
+    entryPoints: [entry],
+    outdir: outDir,
+    bundle: true,
+    platform: "node",
+    // The oldest Node that package.json's engines allow.
+    target: "node20.19",
+    format: "esm",
+    sourcemap: true,
+    legalComments: "linked",
+    external,
+    banner: { js: banner },
+    logLevel: "warning",
+    // A warning is a module that would only be missed at run time.
+    logOverride: { "unsupported-require-call": "error" },
+  });
+  return resolve(outDir, basename(entry).replace(/\.ts$/, ".js"));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  console.log(`built ${await bundle(process.argv[2] ?? "src/main.ts", "dist")}`);
+}
