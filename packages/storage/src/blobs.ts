@@ -1,0 +1,34 @@
+import type { Readable } from "node:stream";
+
+export type StoredBlob = { key: string; size: number; sha256: string };
+export type BlobEntry = { key: string; size: number; modifiedAt: Date };
+
+/** Written blobs are at most this long, in bytes; a store may be made with a lower limit. */
+export const maxBlobBytes = 64 * 1024 * 1024;
+
+/**
+ * Where the bytes live. Keys as in blob-key.ts; any other key is refused with an Error before
+ * the store is touched. Everything else that goes wrong (a full disk, a lost bucket) surfaces as
+ * a plain Error too: for the worker that means "try again later".
+ */
+export type Blobs = {
+  /**
+   * Store the bytes; when this returns they survive a power cut and are visible whole. A repeat
+   * with the same key replaces the blob in one step and makes it young again, so a collector that
+   * runs between the blob and its row leaves it alone.
+   */
+  put(key: string, bytes: Uint8Array): Promise<StoredBlob>;
+  /** The blob as a stream and its size in bytes; undefined when there is none. */
+  read(key: string): Promise<{ stream: Readable; size: number } | undefined>;
+  /** The blob in memory; undefined when there is none, an Error when it is over maxBytes. */
+  readBytes(key: string, maxBytes: number): Promise<Buffer | undefined>;
+  has(key: string): Promise<boolean>;
+  /** Remove the blob. Removing what is not there is fine. */
+  remove(key: string): Promise<void>;
+  /** Remove every blob under `<account>/` or a deeper folder, and answer how many there were. */
+  removePrefix(prefix: string): Promise<number>;
+  /** Every blob last written before the date: the candidates of the orphan collector. */
+  listOlderThan(date: Date): AsyncIterable<BlobEntry>;
+  /** Remove half-written files begun before the date, and answer how many there were. */
+  removeLeftovers(olderThan: Date): Promise<number>;
+};

@@ -1,0 +1,77 @@
+import { constants } from "node:fs";
+import { open, opendir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** Windows has no O_NOFOLLOW and can't fsync a folder; its rename is still atomic. */
+const readFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+const canSyncFolders = process.platform !== "win32";
+
+export type File = Awaited<ReturnType<typeof open>>;
+
+/** Write a new file and have it on the disk when this returns. */
+export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Sync `from` and each folder above it up to and including `to`. */
+export async function syncFolders(from: string, to: string): Promise<void> {
+  if (!canSyncFolders) return;
+  for (let at = from; at.length >= to.length; at = dirname(at)) {
+    const folder = await open(at, constants.O_RDONLY);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+}
+
+/** The file opened for reading, without following a link; undefined when there is none. */
+export async function openIfThere(path: string): Promise<File | undefined> {
+  return await unlessMissing(open(path, readFlags));
+}
+
+/** The size of an open file; closes it and throws when it is no plain file. */
+export async function sizeOf(file: File): Promise<number> {
+  const found = await file.stat();
+  if (found.isFile()) return found.size;
+  await file.close();
+  throw new Error("The blob is not a file.");
+}
+
+type WalkedFile = { path: string; size: number; modifiedAt: Date };
+
+/** Plain files below a folder; links are not followed, and what vanishes meanwhile is skipped. */
+export async function* walkFiles(folder: string): AsyncIterable<WalkedFile> {
+  const entries = await unlessMissing(opendir(folder));
+  if (!entries) return;
+  for await (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walkFiles(path);
+    if (!entry.isFile()) continue;
+    const found = await unlessMissing(stat(path));
+    if (found) yield { path, size: found.size, modifiedAt: found.mtime };
+  }
+}
+
+/** The result, or undefined when the file or a folder above it is not there. */
+export async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a system call failed because the path is not there. */
+export function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
