@@ -22,13 +22,14 @@ export async function writeDurably(path: string, bytes: Uint8Array): Promise<voi
 /** Sync `from` and each folder above it up to and including `to`. */
 export async function syncFolders(from: string, to: string): Promise<void> {
   if (!canSyncFolders) return;
-  for (let at = from; at.length >= to.length; at = dirname(at)) {
+  for (let at = from; ; at = dirname(at)) {
     const folder = await open(at, constants.O_RDONLY);
     try {
       await folder.sync();
     } finally {
       await folder.close();
     }
+    if (at.length <= to.length) return;
   }
 }
 
@@ -43,6 +44,24 @@ export async function sizeOf(file: File): Promise<number> {
   if (found.isFile()) return found.size;
   await file.close();
   throw new Error("The blob is not a file.");
+}
+
+/** The whole of an open file, which is closed; an Error when it has more bytes than the limit. */
+export async function readWhole(file: File, limit: number): Promise<Buffer> {
+  try {
+    const size = await sizeOf(file);
+    if (size > limit) throw new Error(`The blob has more than ${limit} bytes.`);
+    const bytes = Buffer.alloc(size);
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, size - at, at);
+      if (bytesRead === 0) throw new Error("The blob is shorter than its size.");
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
 }
 
 type WalkedFile = { path: string; size: number; modifiedAt: Date };
