@@ -22,7 +22,7 @@ const require = ducatRequire(import.meta.url);
 const __filename = import.meta.filename;
 const __dirname = import.meta.dirname;`;
 
-/** Writes `<outDir>/<entry name>.js` with its source map; rejects on the first unresolved import. */
+/** Writes `<outDir>/<entry name>.js` and its source map; rejects when an import is not found. */
 export async function bundle(entry: string, outDir: string): Promise<string> {
   await build({
     entryPoints: [entry],
