@@ -90,7 +90,10 @@ async function startLocked(
     get pid() {
       return server.pid();
     },
-    stop: (mode = "fast") => server.stop(mode).finally(release),
+    async stop(mode = "fast") {
+      await server.stop(mode);
+      await release();
+    },
     kill: server.kill,
     restart: server.restart,
   };

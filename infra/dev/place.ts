@@ -44,10 +44,11 @@ const SAMPLES = ["bin/postgres", "share/postgresql/postgres.bki"];
 // Used by root only, when the unprivileged user cannot enter DATA_DIR or the checkout (a home
 // folder is often 0700). Not the temporary folder: that one is emptied at boot.
 const ROOT_STORE = "/var/lib/ducat";
+const OUR_FILES = /^(ducat\.lock|secrets\.json|postgres)/;
 
 /**
  * Chooses the files and the user for a cluster that belongs to `dir`. As root it may copy the
- * binaries to /var/lib/ducat and let the group of the PostgreSQL user enter an empty `dir`.
+ * binaries to /var/lib/ducat and let the group of the PostgreSQL user enter `dir`.
  */
 export async function findPlace(dir: string): Promise<Place> {
   const dataDir = await realpath(join(dir, DATA_NAME)).catch(() => undefined);
@@ -56,10 +57,10 @@ export async function findPlace(dir: string): Promise<Place> {
   if (process.getuid?.() !== 0) return { native, dataDir, ...inside, user: undefined };
   const user = await chooseUser(dataDir);
   const readable = (await canUseBinaries(native, user)) ? native : await copyBinaries(native);
-  if (dataDir !== undefined && !(await canEnter(dataDir, user))) {
-    throw new Error(`User id ${user.uid} cannot enter ${dataDir}: allow that (chmod o+x).`);
+  const isInside = await canEnterAfterOpening(dir, user);
+  if (dataDir !== undefined && !(await canEnter(dirname(dataDir), user))) {
+    throw new Error(`User id ${user.uid} cannot reach ${dataDir}: allow that (chmod o+x).`);
   }
-  const isInside = dataDir !== undefined || (await canEnterAfterOpening(dir, user));
   return { native: readable, dataDir, ...(isInside ? inside : await placeInStore(dir)), user };
 }
 
@@ -115,8 +116,8 @@ async function canUseBinaries(native: string, user: User): Promise<boolean> {
 
 async function canEnterAfterOpening(dir: string, user: User): Promise<boolean> {
   if (await canEnter(dir, user)) return true;
-  // Only a folder without content of its own: never loosen one that somebody else fills.
-  const isOurs = (await readdir(dir)).every((name) => name.startsWith("ducat.lock"));
+  // Only a folder with nothing but our own files: never loosen one that somebody else fills.
+  const isOurs = (await readdir(dir)).every((name) => OUR_FILES.test(name));
   if (!isOurs || !(await canEnter(dirname(await realpath(dir)), user))) return false;
   await chown(dir, 0, user.gid);
   await chmod(dir, 0o710);

@@ -1,0 +1,24 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readEnvironment } from "./environment.ts";
+import { supervise } from "./supervise.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const envFile = join(root, ".env");
+if (existsSync(envFile)) process.loadEnvFile(envFile);
+
+// Lines may still come when the terminal or the pipe that reads them is gone.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+try {
+  const environment = readEnvironment(process.env, root);
+  process.exitCode = await supervise({ root, environment, inherited: process.env });
+} catch (error) {
+  const { code, message } = error as NodeJS.ErrnoException;
+  console.error(`\nDucat did not start.\n${message}`);
+  if (code === "EACCES" || code === "EPERM") {
+    console.error("Another user made that file: give it to yourself, or set DATA_DIR.");
+  }
+  process.exitCode = 1;
+}
