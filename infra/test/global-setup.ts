@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import type { TestProject } from "vitest/node";
+import { migrate } from "../../packages/db/src/migrate.ts";
+import { seedStyles } from "../../packages/db/src/seed.ts";
+import { startCluster } from "../dev/cluster.ts";
+import { findRedisServer } from "../dev/parts.ts";
+import { startRedis } from "./redis.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** A superuser's URL to the run's cluster; its database `ducat_template` is migrated. */
+    postgres: string;
+    /** The run's Redis, null where there is no redis-server. Tests use a prefix of their own. */
+    redis: string | null;
+  }
+}
+
+/** One PostgreSQL cluster and one Redis a run; DATABASE_URL names another cluster to use. */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const dir = await mkdtemp(join(tmpdir(), "ducat-test-"));
+  const given = process.env["DATABASE_URL"];
+  const cluster = given ? undefined : await startCluster({ dir, fsync: false });
+  const url = given ?? cluster?.url ?? "";
+  await makeTemplate(url);
+  const redis = findRedisServer() ? await startRedis() : undefined;
+  project.provide("postgres", url);
+  project.provide("redis", redis?.url ?? null);
+  return async () => {
+    await redis?.stop();
+    await cluster?.stop("immediate");
+    await rm(dir, { recursive: true, force: true });
+  };
+}
+
+async function makeTemplate(url: string): Promise<void> {
+  const admin = postgres(url, { max: 1, onnotice: () => {} });
+  await admin.unsafe("DROP DATABASE IF EXISTS ducat_template WITH (FORCE)");
+  await admin.unsafe("CREATE DATABASE ducat_template");
+  await admin.end();
+  const template = new URL(url);
+  template.pathname = "/ducat_template";
+  await migrate({ url: template.href });
+  await seedStyles(template.href);
+}

@@ -1,0 +1,45 @@
+-- Make an account with its credit account and its trial credits, once per p_external_id.
+-- p_trial false leaves the trial out (a vendor that buys only). Returns the account row and
+-- whether it was made now. Known external ids return the account as it is, unchanged.
+--   DU008 already_exists   another account of this kind has the e-mail address or phone number
+-- Locks the new rows only. Safe to retry by p_external_id.
+CREATE OR REPLACE FUNCTION ducat.create_account(
+  p_external_id text, p_kind text, p_name text DEFAULT NULL, p_email text DEFAULT NULL,
+  p_phone text DEFAULT NULL, p_locale text DEFAULT 'en', p_trial boolean DEFAULT true)
+RETURNS TABLE (account ducat.accounts, created boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_account accounts;
+  v_trial bigint;
+BEGIN
+  INSERT INTO accounts (external_id, kind, name, email, phone, locale)
+  VALUES (p_external_id, p_kind, p_name, p_email, p_phone, p_locale)
+  ON CONFLICT DO NOTHING RETURNING * INTO v_account;
+  IF NOT FOUND THEN
+    SELECT * INTO v_account FROM accounts WHERE external_id = p_external_id;
+    IF NOT FOUND THEN
+      PERFORM refuse('DU008', 'already_exists');
+    END IF;
+    RETURN QUERY SELECT v_account, false;
+    RETURN;
+  END IF;
+  INSERT INTO credit_accounts (account_id) VALUES (v_account.id);
+  SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
+  IF p_trial AND v_trial > 0 THEN
+    PERFORM grant_credits(v_account.id, 'trial', v_trial, 'trial:' || v_account.id,
+      p_description => 'Free trial');
+  END IF;
+  RETURN QUERY SELECT v_account, true;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
+
+-- The id of an account by its own or its external id; null when there is none.
+CREATE OR REPLACE FUNCTION ducat.find_account_id(p_reference text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT id FROM accounts
+  WHERE external_id = p_reference
+     OR id = CASE WHEN p_reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                  THEN p_reference::uuid END
+  ORDER BY external_id = p_reference DESC NULLS LAST LIMIT 1
+$$;
+GRANT EXECUTE ON FUNCTION ducat.find_account_id TO ducat_app, ducat_worker;

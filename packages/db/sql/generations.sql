@@ -1,0 +1,344 @@
+-- A generation is what a caller asked for, and its own hold: cost, captured and refunded stand in
+-- its row, the allocations in the ledger entry that its entry_seq names.
+
+-- Take n per item of each quota in p_usage: [{feature, amount, limit, period_start, resets_at}].
+--   DU005 quota_exceeded   {quota, limit, current, resets_at}
+-- Locks the counters in the order of the features' names.
+CREATE OR REPLACE FUNCTION ducat.take_usage(p_account_id uuid, p_usage jsonb, p_items int)
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_quota record;
+BEGIN
+  FOR v_quota IN
+    SELECT * FROM jsonb_to_recordset(p_usage) AS q (
+      feature text, amount bigint, "limit" bigint, period_start timestamptz, resets_at text)
+    ORDER BY feature
+  LOOP
+    INSERT INTO usage_counters (account_id, feature, period_start)
+    VALUES (p_account_id, v_quota.feature, v_quota.period_start) ON CONFLICT DO NOTHING;
+    UPDATE usage_counters SET used = used + v_quota.amount * p_items
+    WHERE account_id = p_account_id AND feature = v_quota.feature
+      AND period_start = v_quota.period_start
+      AND (v_quota."limit" IS NULL OR used + v_quota.amount * p_items <= v_quota."limit");
+    IF NOT FOUND THEN
+      PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object(
+        'quota', v_quota.feature, 'limit', v_quota."limit", 'resets_at', v_quota.resets_at,
+        'current', (SELECT used FROM usage_counters WHERE account_id = p_account_id
+          AND feature = v_quota.feature AND period_start = v_quota.period_start)));
+    END IF;
+  END LOOP;
+END $$;
+
+-- Give one item's quotas back.
+CREATE OR REPLACE FUNCTION ducat.return_usage(p_account_id uuid, p_usage jsonb)
+RETURNS void LANGUAGE sql SET search_path = ducat, pg_temp AS $$
+  UPDATE usage_counters c SET used = greatest(0, c.used - q.amount)
+  FROM jsonb_to_recordset(p_usage) AS q (
+    feature text, amount bigint, period_start timestamptz)
+  WHERE c.account_id = p_account_id AND c.feature = q.feature
+    AND c.period_start = q.period_start
+$$;
+
+-- Create a generation with its items and set its price aside, in one call, once per p_key.
+-- p_labels has one element per item (null for none); p_inputs, when given, overrides p_input per
+-- item. p_unit_cost overrides the style's price (0 = free by the plan: no hold, no entry).
+-- Returns the columns of the create answer; a repeat returns the same and replayed = true.
+--   DU001 insufficient_credits {required, available, subject} · DU002 idempotency_conflict
+--   DU003 not_found {what: account | style} · DU004 account_frozen · DU005 quota_exceeded
+--   23505 on generations_idempotency_key: a parallel call with this key has just won; call again
+-- Locks one account row, and counters of p_usage before it. Safe to retry. READ COMMITTED.
+--
+-- The statement in the loop is the hot path: when the head grant covers the price it is one
+-- UPDATE and the inserts. Otherwise the slow path takes the credits first and it runs again to
+-- write the rows only.
+CREATE OR REPLACE FUNCTION ducat.create_generation(
+  p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input jsonb,
+  p_params jsonb, p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
+  p_metadata jsonb DEFAULT '{}', p_webhook_url text DEFAULT NULL, p_usage jsonb DEFAULT NULL,
+  p_unit_cost bigint DEFAULT NULL, p_inputs jsonb DEFAULT NULL, p_retry_of uuid DEFAULT NULL)
+RETURNS TABLE (
+  id uuid, style_id text, style_version int, kind text, input jsonb, params jsonb, subject text,
+  reference text, metadata jsonb, retry_of uuid, cost bigint, trial_cost bigint,
+  balance_after bigint, created_at timestamptz, deadline_at timestamptz, item_ids uuid[],
+  labels text[], replayed boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  v_style record;
+  v_items int := cardinality(p_labels);
+  v_unit bigint;
+  v_cost bigint;
+  v_id uuid := uuid_v7();
+  v_at timestamptz := clock_timestamp();
+  v_taken boolean := false;
+  v_seq bigint;
+  v_available bigint;
+  v_trial bigint;
+  v_made record;
+BEGIN
+  SELECT s.version, s.kind, s.cost, s.deadline_s, g.id AS known_id,
+         g.fingerprint AS known_fingerprint
+  INTO v_style
+  FROM (SELECT 1) AS always
+  LEFT JOIN styles s ON s.id = p_style AND s.is_current AND s.is_active
+  LEFT JOIN generations g ON g.account_id = p_account_id AND g.idempotency_key = p_key;
+  IF v_style.known_id IS NOT NULL THEN
+    IF v_style.known_fingerprint <> p_fingerprint THEN
+      PERFORM refuse('DU002', 'idempotency_conflict');
+    END IF;
+    RETURN QUERY SELECT * FROM replay_generation(p_account_id, v_style.known_id);
+    RETURN;
+  END IF;
+  IF v_style.version IS NULL THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "style"}');
+  END IF;
+  v_unit := coalesce(p_unit_cost, v_style.cost);
+  v_cost := v_unit * v_items;
+  IF p_usage IS NOT NULL THEN
+    PERFORM take_usage(p_account_id, p_usage, v_items);
+  END IF;
+  LOOP
+    WITH fast AS (
+      UPDATE credit_accounts a SET
+        seq = a.seq + 1, available = a.available - v_cost, held = a.held + v_cost,
+        trial = a.trial - CASE WHEN a.head_trial THEN v_cost ELSE 0 END,
+        head_remaining = a.head_remaining - v_cost
+      WHERE NOT v_taken AND v_cost > 0 AND a.account_id = p_account_id
+        AND a.head_remaining >= v_cost AND a.frozen = '{}'
+        AND (p_subject IS NULL OR a.bound = 0)
+        AND a.next_expiry_at > clock_timestamp() + a.clock_offset
+      RETURNING a.seq, a.available - a.bound AS available, a.available AS available_after,
+        CASE WHEN a.head_trial THEN v_cost ELSE 0 END AS trial,
+        jsonb_build_array(jsonb_build_array(a.head_grant_id, v_cost)) AS allocations,
+        v_at + a.clock_offset AS at
+    ), booked AS (
+      INSERT INTO credit_entries (account_id, seq, type, amount, available_after, allocations,
+        generation_id, created_at)
+      SELECT p_account_id, seq, 'generation', -v_cost, available_after, allocations, v_id, at
+      FROM fast
+    ), paid AS (
+      SELECT seq, available, trial FROM fast
+      UNION ALL
+      SELECT v_seq, v_available, v_trial WHERE v_taken
+    ), made AS (
+      INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id,
+        style_version, kind, input, params, subject, reference, metadata, webhook_url, retry_of,
+        item_count, open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at,
+        deadline_at)
+      SELECT p_account_id, v_id, p_key, p_fingerprint, p_style, v_style.version, v_style.kind,
+        p_input, p_params, p_subject, p_reference, p_metadata, p_webhook_url, p_retry_of,
+        v_items, v_items, v_cost, paid.trial, paid.seq, paid.available, p_usage, v_at,
+        v_at + make_interval(secs => v_style.deadline_s)
+      FROM paid
+    ), items AS (
+      INSERT INTO generation_items (account_id, generation_id, position, label, input, due_at,
+        cost, cost_from)
+      SELECT p_account_id, v_id, i - 1, p_labels[i], nullif(p_inputs -> (i - 1), 'null'),
+        v_at + interval '30 seconds', v_unit, v_unit * (i - 1)
+      FROM paid CROSS JOIN generate_series(1, v_items) AS i
+      RETURNING generation_items.id, position
+    )
+    SELECT paid.available, paid.trial,
+           (SELECT array_agg(items.id ORDER BY position) FROM items) AS item_ids
+    INTO v_made FROM paid;
+    EXIT WHEN FOUND;
+    SELECT seq, available, trial INTO v_seq, v_available, v_trial
+    FROM hold_for_generation(p_account_id, v_id, v_cost, p_subject);
+    v_taken := true;
+  END LOOP;
+  RETURN QUERY SELECT v_id, p_style, v_style.version, v_style.kind, p_input, p_params, p_subject,
+    p_reference, p_metadata, p_retry_of, v_cost, v_made.trial, v_made.available, v_at,
+    v_at + make_interval(secs => v_style.deadline_s), v_made.item_ids, p_labels, false;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
+
+-- The slow path of create_generation: several grants, a subject, something due, a free style.
+--   DU001 insufficient_credits · DU003 not_found · DU004 account_frozen
+CREATE OR REPLACE FUNCTION ducat.hold_for_generation(
+  p_account_id uuid, p_generation_id uuid, p_cost bigint, p_subject text,
+  OUT seq bigint, OUT available bigint, OUT trial bigint)
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_account credit_accounts;
+  v_take record;
+BEGIN
+  v_account := open_account(p_account_id);
+  PERFORM refuse_frozen(v_account);
+  trial := 0;
+  IF p_cost > 0 THEN
+    v_take := take_credits(p_account_id, p_cost, p_subject);
+    trial := v_take.trial;
+    seq := book_entry(p_account_id, 'generation', -p_cost, v_take.allocations,
+      p_trial => -v_take.trial, p_bound => -v_take.bound, p_held => p_cost,
+      p_generation_id => p_generation_id);
+  END IF;
+  v_account := close_account(p_account_id);
+  available := v_account.available - v_account.bound;
+END $$;
+
+-- The create answer of a generation that exists, from columns that never change.
+--   DU003 not_found   it was deleted; its key stays used
+CREATE OR REPLACE FUNCTION ducat.replay_generation(p_account_id uuid, p_generation_id uuid)
+RETURNS TABLE (
+  id uuid, style_id text, style_version int, kind text, input jsonb, params jsonb, subject text,
+  reference text, metadata jsonb, retry_of uuid, cost bigint, trial_cost bigint,
+  balance_after bigint, created_at timestamptz, deadline_at timestamptz, item_ids uuid[],
+  labels text[], replayed boolean)
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject, g.reference,
+         g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.created_at,
+         g.deadline_at, array_agg(i.id ORDER BY i.position), array_agg(i.label ORDER BY i.position),
+         true
+  FROM generations g
+  JOIN generation_items i ON i.account_id = g.account_id AND i.generation_id = g.id
+  WHERE g.account_id = p_account_id AND g.id = p_generation_id AND g.deleted_at IS NULL
+  GROUP BY g.account_id, g.id;
+  IF NOT FOUND THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "generation", "reason": "deleted"}');
+  END IF;
+END $$;
+
+-- Lock a generation for a change of its items; null when there is none.
+-- Everything that ends an item starts here: generation, then items by position, then the account.
+CREATE OR REPLACE FUNCTION ducat.lock_generation(p_account_id uuid, p_generation_id uuid)
+RETURNS ducat.generations LANGUAGE sql SET search_path = ducat, pg_temp AS $$
+  SELECT * FROM generations WHERE account_id = p_account_id AND id = p_generation_id
+  FOR NO KEY UPDATE
+$$;
+
+-- Ask for a generation's end: what hasn't started ends now and is paid back; what is running
+-- ends by its worker, or by what its provider says in the end.
+-- Returns how many items were canceled at once and how many were asked to stop.
+--   DU003 not_found · DU006 invalid_state   it has ended already
+-- Locks generation, items, account. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.cancel_generation(
+  p_account_id uuid, p_generation_id uuid, OUT canceled int, OUT asked int)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_generation generations := lock_generation(p_account_id, p_generation_id);
+  v_item generation_items;
+BEGIN
+  IF v_generation.id IS NULL OR v_generation.deleted_at IS NOT NULL THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
+  ELSIF v_generation.open_items = 0 THEN
+    PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('status', v_generation.status));
+  END IF;
+  canceled := 0;
+  asked := 0;
+  FOR v_item IN
+    SELECT * FROM generation_items
+    WHERE account_id = p_account_id AND generation_id = p_generation_id
+      AND status IN ('pending', 'processing')
+    ORDER BY position FOR NO KEY UPDATE
+  LOOP
+    IF v_item.status = 'pending' AND v_item.provider_request_id IS NULL THEN
+      PERFORM end_item(v_generation, v_item, 'canceled', 0, 'canceled', 'Canceled on request.');
+      canceled := canceled + 1;
+    ELSE
+      UPDATE generation_items
+      SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+      WHERE account_id = p_account_id AND id = v_item.id;
+      asked := asked + 1;
+    END IF;
+  END LOOP;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.cancel_generation TO ducat_app, ducat_worker;
+
+-- Pay completed items back by hand (null: all that are completed), each once, to the grants that
+-- they came from, with an audit line. Returns the number of items and credits paid back now.
+--   DU003 not_found       no such generation, or an item of p_items isn't in it
+--   DU006 invalid_state   an item of p_items is not completed
+-- Locks generation, items, account. Safe to retry: an item is paid back once.
+CREATE OR REPLACE FUNCTION ducat.refund_generation(
+  p_account_id uuid, p_generation_id uuid, p_items uuid[], p_reason text, p_audit jsonb,
+  OUT items int, OUT credits bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_generation generations := lock_generation(p_account_id, p_generation_id);
+  v_item generation_items;
+  v_found int := 0;
+BEGIN
+  IF v_generation.id IS NULL THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
+  END IF;
+  items := 0;
+  credits := 0;
+  FOR v_item IN
+    SELECT * FROM generation_items
+    WHERE account_id = p_account_id AND generation_id = p_generation_id
+      AND CASE WHEN p_items IS NULL THEN status = 'completed' ELSE id = ANY (p_items) END
+    ORDER BY position FOR NO KEY UPDATE
+  LOOP
+    v_found := v_found + 1;
+    IF v_item.status <> 'completed' THEN
+      PERFORM refuse('DU006', 'invalid_state',
+        jsonb_build_object('item_id', v_item.id, 'status', v_item.status));
+    END IF;
+    CONTINUE WHEN v_item.captured = 0;
+    PERFORM refund_item(v_generation, v_item, p_reason);
+    items := items + 1;
+    credits := credits + v_item.captured;
+  END LOOP;
+  IF v_found <> cardinality(p_items) THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "item"}');
+  END IF;
+  PERFORM audit(p_account_id, 'generation.refund', 'generation', p_generation_id::text, p_audit,
+    jsonb_build_object('items', items, 'credits', credits, 'reason', p_reason));
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.refund_generation TO ducat_app;
+
+-- Forget what a finished generation was about: inputs, texts and files go, the ledger, the key
+-- and the counts stay. Returns the keys of the files to remove.
+--   DU003 not_found · DU006 invalid_state   it hasn't ended yet
+-- Locks generation, then items. Safe to retry (the second call finds nothing).
+CREATE OR REPLACE FUNCTION ducat.delete_generation(p_account_id uuid, p_generation_id uuid)
+RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_generation generations := lock_generation(p_account_id, p_generation_id);
+BEGIN
+  IF v_generation.id IS NULL OR v_generation.deleted_at IS NOT NULL THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
+  ELSIF v_generation.open_items > 0 THEN
+    PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('status', v_generation.status));
+  END IF;
+  UPDATE generations SET deleted_at = clock_timestamp(), input = '{}', params = '{}',
+    metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL
+  WHERE account_id = p_account_id AND id = p_generation_id;
+  UPDATE generation_items SET input = NULL, label = NULL, output = NULL, error_message = NULL
+  WHERE account_id = p_account_id AND generation_id = p_generation_id;
+  RETURN QUERY DELETE FROM blobs
+  WHERE account_id = p_account_id AND generation_id = p_generation_id RETURNING key;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.delete_generation TO ducat_app, ducat_worker;
+
+-- A generation's status as told to callers: stored once ended; until then `processing` from the
+-- first claim of any item (a claim locks its item only and so can't write it here).
+CREATE OR REPLACE FUNCTION ducat.status_of(p_generation ducat.generations) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN p_generation.open_items = 0 THEN p_generation.status
+    WHEN p_generation.open_items < p_generation.item_count THEN 'processing'
+    WHEN EXISTS (
+      SELECT FROM ducat.generation_items i
+      WHERE i.account_id = p_generation.account_id AND i.generation_id = p_generation.id
+        AND i.attempt > 0) THEN 'processing'
+    ELSE 'pending' END
+$$;
+GRANT EXECUTE ON FUNCTION ducat.status_of TO ducat_app, ducat_worker;
+
+-- A generation's items by position, as the API reads them. Runs as the caller: row security holds.
+CREATE OR REPLACE FUNCTION ducat.items_of(p_generation ducat.generations) RETURNS jsonb
+LANGUAGE sql STABLE AS $$
+  SELECT jsonb_agg(jsonb_build_object(
+    'id', i.id, 'generation_id', i.generation_id, 'position', i.position, 'label', i.label,
+    'status', i.status, 'cost', i.cost, 'refunded', i.refunded, 'output', i.output,
+    'error_code', i.error_code, 'error_message', i.error_message, 'attempt', i.attempt,
+    'cancel_requested_at', i.cancel_requested_at, 'started_at', i.started_at,
+    'completed_at', i.completed_at) ORDER BY i.position)
+  FROM ducat.generation_items i
+  WHERE i.account_id = p_generation.account_id AND i.generation_id = p_generation.id
+$$;
+GRANT EXECUTE ON FUNCTION ducat.items_of TO ducat_app, ducat_worker;

@@ -1,0 +1,44 @@
+-- Row security and rights, for every table at once, so that a new table can't be forgotten.
+-- The API's role sees one account's rows; workers and the owner's functions see all.
+DO $$
+DECLARE
+  v_table text;
+  v_column text;
+BEGIN
+  FOR v_table, v_column IN
+    SELECT c.relname, CASE c.relname WHEN 'accounts' THEN 'id' ELSE 'account_id' END
+    FROM pg_class c
+    WHERE c.relnamespace = 'ducat'::regnamespace AND c.relkind IN ('r', 'p')
+      AND (c.relname = 'accounts' OR EXISTS (
+        SELECT FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attname = 'account_id' AND NOT a.attisdropped))
+  LOOP
+    EXECUTE format('ALTER TABLE ducat.%I ENABLE ROW LEVEL SECURITY', v_table);
+    EXECUTE format('ALTER TABLE ducat.%I FORCE ROW LEVEL SECURITY', v_table);
+    EXECUTE format('DROP POLICY IF EXISTS own_account ON ducat.%I', v_table);
+    EXECUTE format('DROP POLICY IF EXISTS all_accounts ON ducat.%I', v_table);
+    EXECUTE format(
+      'CREATE POLICY own_account ON ducat.%I TO ducat_app
+         USING (%I = (SELECT ducat.current_account()))
+         WITH CHECK (%2$I = (SELECT ducat.current_account()))', v_table, v_column);
+    EXECUTE format(
+      'CREATE POLICY all_accounts ON ducat.%I TO ducat_owner, ducat_worker
+         USING (true) WITH CHECK (true)', v_table);
+  END LOOP;
+END $$;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA ducat TO ducat_app, ducat_worker;
+-- The API's own writes beside the functions: upload rows, as the account of the transaction.
+GRANT INSERT, DELETE ON ducat.blobs TO ducat_app;
+GRANT INSERT, DELETE ON ducat.blobs TO ducat_worker;
+REVOKE ALL ON ducat.migrations FROM ducat_app, ducat_worker;
+GRANT SELECT ON ducat.migrations TO ducat_app, ducat_worker;
+
+-- Reads of a grant go through this view: the row of the head grant lags behind the account row.
+CREATE OR REPLACE VIEW ducat.credit_grant_balances WITH (security_invoker = true) AS
+SELECT g.account_id, g.id, g.source, g.amount,
+       CASE WHEN g.id = a.head_grant_id THEN a.head_remaining ELSE g.remaining END AS remaining,
+       g.expired, g.clawed, g.priority, g.subject, g.starts_at, g.expires_at, g.closed_at,
+       g.payment_id, g.effect_key, g.reversed, g.taken, g.created_at
+FROM ducat.credit_grants g JOIN ducat.credit_accounts a USING (account_id);
+GRANT SELECT ON ducat.credit_grant_balances TO ducat_app, ducat_worker;

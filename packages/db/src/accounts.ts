@@ -1,0 +1,49 @@
+import type { Db } from "./connect.ts";
+import { ask } from "./errors.ts";
+
+export type Account = {
+  id: string;
+  kind: "user" | "vendor";
+  external_id: string | null;
+  name: string | null;
+  email: string | null;
+  phone: string | null;
+  locale: string;
+  is_active: boolean;
+  created_at: Date;
+};
+
+export type NewAccount = {
+  external_id: string;
+  kind: "user" | "vendor";
+  name?: string | undefined;
+  email?: string | undefined;
+  phone?: string | undefined;
+  locale?: string | undefined;
+};
+
+/**
+ * Makes an account with its trial credits; a known external id returns the one that exists.
+ * Errors: already_exists (the e-mail address or phone number belongs to another account).
+ */
+export async function createAccount(
+  db: Db,
+  account: NewAccount,
+): Promise<{ account: Account; created: boolean }> {
+  const [row] = await ask(db<(Account & { created: boolean })[]>`
+    SELECT (account).id, (account).kind, (account).external_id, (account).name,
+      (account).email, (account).phone, (account).locale, (account).is_active,
+      (account).created_at, created
+    FROM ducat.create_account(${account.external_id}, ${account.kind}, ${account.name ?? null},
+      ${account.email ?? null}, ${account.phone ?? null}, ${account.locale ?? "en"})`);
+  if (!row) throw new Error("create_account returned nothing");
+  const { created, ...made } = row;
+  return { account: made, created };
+}
+
+/** The id of the account that has this id or external id; undefined when there is none. */
+export async function findAccountId(db: Db, reference: string): Promise<string | undefined> {
+  const [row] = await ask(db<{ id: string | null }[]>`
+    SELECT ducat.find_account_id(${reference}) AS id`);
+  return row?.id ?? undefined;
+}

@@ -1,0 +1,70 @@
+import type { Db } from "./connect.ts";
+import { ask } from "./errors.ts";
+import { withAccount } from "./with-account.ts";
+
+export type BlobRow = {
+  id: string;
+  key: string;
+  sha256: string;
+  type: string;
+  size: number;
+  width: number | null;
+  height: number | null;
+  expires_at: Date | null;
+};
+
+/** Records an uploaded file (which is stored already) as the account's. */
+export async function insertUpload(
+  db: Db,
+  accountId: string,
+  blob: Omit<BlobRow, "id" | "expires_at"> & { lifetimeSeconds: number },
+): Promise<BlobRow> {
+  const [row] = await withAccount(
+    db,
+    accountId,
+    (sql) => sql<BlobRow[]>`
+      INSERT INTO ducat.blobs (account_id, key, sha256, type, size, width, height, purpose,
+        expires_at)
+      VALUES (${accountId}, ${blob.key}, ${blob.sha256}, ${blob.type}, ${blob.size},
+        ${blob.width}, ${blob.height}, 'input',
+        clock_timestamp() + make_interval(secs => ${blob.lifetimeSeconds}))
+      RETURNING id, key, sha256, type, size, width, height, expires_at`,
+  );
+  if (!row) throw new Error("insert returned no row");
+  return row;
+}
+
+/** An upload of this account that has not expired; undefined when there is none. */
+export async function findUpload(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<BlobRow | undefined> {
+  const [row] = await withAccount(
+    db,
+    accountId,
+    (sql) => sql<BlobRow[]>`
+      SELECT id, key, sha256, type, size, width, height, expires_at FROM ducat.blobs
+      WHERE account_id = ${accountId} AND id = ${id} AND purpose = 'input'
+        AND expires_at > clock_timestamp()`,
+  );
+  return row;
+}
+
+/** Which of these keys no row refers to. For workers: sees every account. */
+export async function findOrphanKeys(db: Db, keys: string[]): Promise<string[]> {
+  const rows = await ask(db<{ key: string }[]>`
+    SELECT key FROM unnest(${keys}::text[]) AS stored (key)
+    WHERE NOT EXISTS (SELECT FROM ducat.blobs b WHERE b.key = stored.key)`);
+  return rows.map((row) => row.key);
+}
+
+/** Removes the rows of expired uploads, `limit` at most; returns the keys of their files. */
+export async function deleteExpiredUploads(db: Db, limit: number): Promise<string[]> {
+  const rows = await ask(db<{ key: string }[]>`
+    DELETE FROM ducat.blobs WHERE (account_id, id) IN (
+      SELECT account_id, id FROM ducat.blobs WHERE expires_at <= clock_timestamp()
+      ORDER BY expires_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+    RETURNING key`);
+  return rows.map((row) => row.key);
+}

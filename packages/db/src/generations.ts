@@ -1,0 +1,271 @@
+import type { Db } from "./connect.ts";
+import type { Audit, RequestKey } from "./credits.ts";
+import { ask, isDuplicate, toDomainError } from "./errors.ts";
+import { withAccount } from "./with-account.ts";
+
+/** A quota that each item takes, and the counter's period. `limit` null counts without a limit. */
+export type UsageTake = {
+  feature: string;
+  amount: number;
+  limit: number | null;
+  period_start: string;
+  resets_at?: string;
+};
+
+export type NewGeneration = RequestKey & {
+  style: string;
+  input: Record<string, unknown>;
+  params: Record<string, unknown>;
+  /** One per item; null for an item without a name. */
+  labels: (string | null)[];
+  subject?: string | undefined;
+  reference?: string | undefined;
+  metadata?: Record<string, unknown> | undefined;
+  webhookUrl?: string | undefined;
+  usage?: UsageTake[] | undefined;
+  unitCost?: number | undefined;
+  /** Per item, instead of `input`; null where it is the same. */
+  inputs?: (Record<string, unknown> | null)[] | undefined;
+  retryOf?: string | undefined;
+};
+
+/** Columns that never change after creation: the create answer is made of nothing else. */
+export type CreatedGeneration = {
+  id: string;
+  style_id: string;
+  style_version: number;
+  kind: "image" | "text";
+  input: Record<string, unknown>;
+  params: Record<string, unknown>;
+  subject: string | null;
+  reference: string | null;
+  metadata: Record<string, unknown>;
+  retry_of: string | null;
+  cost: number;
+  trial_cost: number;
+  balance_after: number;
+  created_at: Date;
+  deadline_at: Date;
+  item_ids: string[];
+  labels: (string | null)[];
+  replayed: boolean;
+};
+
+/**
+ * Creates a generation and sets its price aside, once per key: one round trip, one transaction.
+ * Errors: insufficient_credits, idempotency_conflict, not_found (account or style),
+ * account_frozen, quota_exceeded.
+ */
+export async function createGeneration(
+  db: Db,
+  accountId: string,
+  generation: NewGeneration,
+): Promise<CreatedGeneration> {
+  try {
+    return await callCreate(db, accountId, generation);
+  } catch (error) {
+    // A parallel request with this key has committed first: the same call now finds its row.
+    if (!isDuplicate(error, "generations_idempotency_key")) throw toDomainError(error);
+    return ask(callCreate(db, accountId, generation));
+  }
+}
+
+async function callCreate(db: Db, accountId: string, g: NewGeneration): Promise<CreatedGeneration> {
+  const rows = await db<CreatedGeneration[]>`
+    SELECT * FROM ducat.create_generation(${accountId}, ${g.key}, ${g.fingerprint}, ${g.style},
+      ${toJson(g.input)}::text::jsonb, ${toJson(g.params)}::text::jsonb, ${g.labels}::text[],
+      ${g.subject ?? null}, ${g.reference ?? null}, ${toJson(g.metadata ?? {})}::text::jsonb,
+      ${g.webhookUrl ?? null}, ${toJson(g.usage)}::text::jsonb, ${g.unitCost ?? null},
+      ${toJson(g.inputs)}::text::jsonb, ${g.retryOf ?? null})`;
+  const [row] = rows;
+  if (!row) throw new Error("create_generation returned no row");
+  return row;
+}
+
+const toJson = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
+
+export type Status = "pending" | "processing" | "completed" | "failed" | "canceled";
+
+export type Item = {
+  id: string;
+  generation_id: string;
+  position: number;
+  label: string | null;
+  status: Status;
+  cost: number;
+  refunded: number;
+  output: Output | null;
+  error_code: string | null;
+  error_message: string | null;
+  attempt: number;
+  /** Times of items are the database's text: RFC 3339 with microseconds. */
+  cancel_requested_at: string | null;
+  started_at: string | null;
+  completed_at: string | null;
+};
+
+export type Output =
+  | { kind: "text"; text: string }
+  | {
+      kind: "image";
+      key: string;
+      type: string;
+      width: number;
+      height: number;
+      size: number;
+      sha256: string;
+    };
+
+export type Generation = {
+  id: string;
+  style_id: string;
+  style_version: number;
+  kind: "image" | "text";
+  input: Record<string, unknown>;
+  params: Record<string, unknown>;
+  subject: string | null;
+  reference: string | null;
+  metadata: Record<string, unknown>;
+  retry_of: string | null;
+  status: Status;
+  cost: number;
+  trial_cost: number;
+  refunded: number;
+  failed_items: number;
+  canceled_items: number;
+  created_at: Date;
+  completed_at: Date | null;
+  deadline_at: Date;
+  items: Item[];
+};
+
+/** A generation with its items (10,000 at most); undefined when the account has no such one. */
+export async function findGeneration(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<Generation | undefined> {
+  const [found] = await readGenerations(db, accountId, { id, limit: 1 });
+  return found;
+}
+
+export type GenerationFilter = {
+  id?: string | undefined;
+  status?: Status | undefined;
+  style?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+  /** Only those created before this one (an id: ids sort by creation). */
+  beforeId?: string | undefined;
+  limit: number;
+};
+
+/** Generations with their items, newest first, `limit` at most. */
+export function listGenerations(
+  db: Db,
+  accountId: string,
+  filter: GenerationFilter,
+): Promise<Generation[]> {
+  return readGenerations(db, accountId, filter);
+}
+
+function readGenerations(
+  db: Db,
+  accountId: string,
+  filter: GenerationFilter,
+): Promise<Generation[]> {
+  return withAccount(
+    db,
+    accountId,
+    (sql) => sql<Generation[]>`
+      SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject,
+        g.reference, g.metadata, g.retry_of, ducat.status_of(g) AS status, g.cost, g.trial_cost,
+        g.refunded, g.failed_items, g.canceled_items, g.created_at, g.completed_at,
+        g.deadline_at, ducat.items_of(g) AS items
+      FROM ducat.generations g
+      WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
+        ${filter.id ? sql`AND g.id = ${filter.id}` : sql``}
+        ${filter.status ? sql`AND ducat.status_of(g) = ${filter.status}` : sql``}
+        ${filter.style ? sql`AND g.style_id = ${filter.style}` : sql``}
+        ${filter.from ? sql`AND g.created_at >= ${filter.from}` : sql``}
+        ${filter.to ? sql`AND g.created_at < ${filter.to}` : sql``}
+        ${filter.beforeId ? sql`AND g.id < ${filter.beforeId}` : sql``}
+      ORDER BY g.id DESC LIMIT ${filter.limit}`,
+  );
+}
+
+/** How many generations a filter matches. */
+export async function countGenerations(
+  db: Db,
+  accountId: string,
+  filter: Omit<GenerationFilter, "beforeId" | "limit" | "id">,
+): Promise<number> {
+  const [row] = await withAccount(
+    db,
+    accountId,
+    (sql) => sql<{ total: number }[]>`
+      SELECT count(*) AS total FROM ducat.generations g
+      WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
+        ${filter.status ? sql`AND ducat.status_of(g) = ${filter.status}` : sql``}
+        ${filter.style ? sql`AND g.style_id = ${filter.style}` : sql``}
+        ${filter.from ? sql`AND g.created_at >= ${filter.from}` : sql``}
+        ${filter.to ? sql`AND g.created_at < ${filter.to}` : sql``}`,
+  );
+  return row?.total ?? 0;
+}
+
+/** Whether a generation has ended; undefined when the account has no such one. One small read. */
+export async function findStatus(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<Status | undefined> {
+  const [row] = await withAccount(
+    db,
+    accountId,
+    (sql) => sql<{ status: Status }[]>`
+      SELECT ducat.status_of(g) AS status FROM ducat.generations g
+      WHERE account_id = ${accountId} AND id = ${id} AND deleted_at IS NULL`,
+  );
+  return row?.status;
+}
+
+/**
+ * Ends what has not started and asks the rest to stop.
+ * Errors: not_found, invalid_state (it has ended).
+ */
+export async function cancelGeneration(
+  db: Db,
+  accountId: string,
+  id: string,
+): Promise<{ canceled: number; asked: number }> {
+  const [row] = await ask(db<{ canceled: number; asked: number }[]>`
+    SELECT * FROM ducat.cancel_generation(${accountId}, ${id})`);
+  return row ?? { canceled: 0, asked: 0 };
+}
+
+/**
+ * Pays completed items back by hand, each once, with an audit line; no items means all.
+ * Errors: not_found (generation or item), invalid_state (an item is not completed).
+ */
+export async function refundGeneration(
+  db: Db,
+  accountId: string,
+  id: string,
+  refund: { items?: string[] | undefined; reason: string; audit: Audit },
+): Promise<{ items: number; credits: number }> {
+  const [row] = await ask(db<{ items: number; credits: number }[]>`
+    SELECT * FROM ducat.refund_generation(${accountId}, ${id}, ${refund.items ?? null}::uuid[],
+      ${refund.reason}, ${JSON.stringify(refund.audit)}::text::jsonb)`);
+  return row ?? { items: 0, credits: 0 };
+}
+
+/**
+ * Forgets what an ended generation was about; its ledger lines and its key stay.
+ * Returns the keys of the files to remove. Errors: not_found, invalid_state (still running).
+ */
+export async function deleteGeneration(db: Db, accountId: string, id: string): Promise<string[]> {
+  const rows = await ask(db<{ key: string }[]>`
+    SELECT key FROM ducat.delete_generation(${accountId}, ${id}) AS key`);
+  return rows.map((row) => row.key);
+}

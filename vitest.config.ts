@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * Two projects: `suite` runs files in parallel; `kills` runs the files that kill processes and
+ * servers, one at a time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
+ */
+const exclude = ["**/node_modules/**", "**/dist/**", "**/.data/**"];
+const long = process.env["DUCAT_TEST_LONG"] === "1";
+const shared = {
+  globalSetup: "./infra/test/global-setup.ts",
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+};
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "suite",
+          include: ["**/*.test.ts"],
+          exclude: [...exclude, "**/*.kill.test.ts", ...(long ? [] : ["**/*.long.test.ts"])],
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "kills",
+          include: ["**/*.kill.test.ts"],
+          exclude,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
