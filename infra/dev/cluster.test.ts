@@ -3,13 +3,10 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import postgres from "postgres";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { type Cluster, type ClusterOptions, startCluster } from "./cluster.ts";
 import { waitUntil } from "./processes.ts";
 import { isRunning, killHard, makeScratch, runScript } from "./test/scratch.ts";
-
-// Real processes, on machines that may be busy.
-vi.setConfig({ testTimeout: 30_000 });
 
 async function start(options: ClusterOptions): Promise<Cluster> {
   const cluster = await startCluster({ fsync: false, ...options });

@@ -1,11 +1,8 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { takeLock } from "./lock.ts";
 import { killHard, makeScratch, runScript } from "./test/scratch.ts";
-
-// Real processes, on machines that may be busy.
-vi.setConfig({ testTimeout: 30_000 });
 
 it("refuses while another process holds the lock, and names it", async () => {
   const dir = await makeScratch();

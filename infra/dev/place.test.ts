@@ -1,12 +1,9 @@
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { startCluster } from "./cluster.ts";
 import { canEnter, findPlace } from "./place.ts";
 import { makeScratch } from "./test/scratch.ts";
-
-// Real processes, on machines that may be busy.
-vi.setConfig({ testTimeout: 30_000 });
 
 const isRoot = process.getuid?.() === 0;
 const stranger = { uid: 54_321, gid: 54_321 };

@@ -3,10 +3,8 @@ import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { makeScratch } from "./test/scratch.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const run = fileURLToPath(new URL("./run.mjs", import.meta.url));
 

@@ -13,7 +13,11 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 try {
   const environment = readEnvironment(process.env, root);
-  process.exitCode = await supervise({ root, environment, inherited: process.env });
+  const entries = {
+    api: join(root, "apps/api/src/main.ts"),
+    worker: join(root, "apps/worker/src/main.ts"),
+  };
+  process.exitCode = await supervise({ entries, environment, inherited: process.env });
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
   console.error(`\nDucat did not start.\n${message}`);

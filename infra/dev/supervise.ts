@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AppProcess, startApp } from "./app-process.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -10,7 +9,8 @@ import { waitUntil } from "./processes.ts";
 import { printWelcome } from "./welcome.ts";
 
 interface Supervised {
-  root: string;
+  /** The entry files of the apps. */
+  entries: { api: string; worker: string };
   environment: Environment;
   /** The variables that the apps get besides the ones made here. */
   inherited: NodeJS.ProcessEnv;
@@ -53,7 +53,7 @@ export async function supervise(supervised: Supervised): Promise<number> {
 }
 
 async function startAll(supervised: Supervised, running: Running, watch: EndingWatch) {
-  const { environment, inherited, root } = supervised;
+  const { environment, inherited, entries } = supervised;
   const startedAt = Date.now();
   running.lock = await takeLock(environment.dataDir);
   await refuseBusyPort(environment);
@@ -64,11 +64,11 @@ async function startAll(supervised: Supervised, running: Running, watch: EndingW
   await migrateAll(database, inherited);
   if (watch.isEnding()) return;
   const env = { ...inherited, ...chooseVariables(environment, database) };
-  const run = (name: string, url: string) => {
+  const run = (name: keyof typeof entries, url: string) => {
     const direct = database.cluster ? url : (environment.directDatabaseUrl ?? url);
     const app = startApp({
       name,
-      entry: join(root, "apps", name, "src/main.ts"),
+      entry: entries[name],
       env: { ...env, DATABASE_URL: url, DIRECT_DATABASE_URL: direct },
       write: (line) => console.log(line),
     });
