@@ -1,3 +1,5 @@
+import { findParent } from "./processes.ts";
+
 /** Why everything stops, and the exit code that goes with it. */
 export interface Ending {
   reason: string;
@@ -9,7 +11,7 @@ export interface EndingWatch {
   ended: Promise<Ending>;
   isEnding(): boolean;
   end(ending: Ending): void;
-  /** Stops listening for signals. */
+  /** Stops listening. */
   close(): void;
 }
 
@@ -42,4 +44,23 @@ export function watchForEnding(force: () => void): EndingWatch {
     for (const signal of SIGNALS) process.off(signal, onSignal);
   };
   return { ended, isEnding: () => isEnding, end, close };
+}
+
+const LOOK_MS = 1_000;
+
+/**
+ * Calls `onGone` when the npm that runs us is gone: killed, it does not always tell. Returns a
+ * function that stops looking. Does nothing without npm, where a start may outlive its shell.
+ */
+export function watchNpm(source: NodeJS.ProcessEnv, onGone: () => void): () => void {
+  if (source.npm_lifecycle_event === undefined) return () => {};
+  // npm runs a shell, which runs us.
+  const shell = process.ppid;
+  const first = findParent(shell);
+  const timer = setInterval(async () => {
+    if (process.ppid === shell && (await findParent(shell)) === (await first)) return;
+    clearInterval(timer);
+    onGone();
+  }, LOOK_MS);
+  return () => clearInterval(timer);
 }

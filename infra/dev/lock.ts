@@ -14,11 +14,24 @@ interface Holder {
   started: string;
 }
 
+/** Another live process holds the lock. */
+export class LockedError extends Error {
+  readonly pid: number;
+
+  constructor(dir: string, pid: number) {
+    super(
+      `${dir} is in use by process ${pid}. Stop it first (kill ${pid}), ` +
+        "or give this one another folder: DATA_DIR=.data2",
+    );
+    this.pid = pid;
+  }
+}
+
 const MAX_TRIES = 5;
 
 /**
  * Makes this process the only one in `dir` (created if missing). A lock left by a dead process is
- * taken over. Throws, naming the holder, while another process lives that holds it.
+ * taken over. Throws LockedError while another process lives that holds it.
  */
 export async function takeLock(dir: string): Promise<Lock> {
   await mkdir(dir, { recursive: true });
@@ -32,10 +45,7 @@ export async function takeLock(dir: string): Promise<Lock> {
     const theirs = await readFile(path, "utf8").catch(() => "");
     const holder = parseHolder(theirs);
     if (holder && (await findProcessStart(holder.pid)) === holder.started) {
-      throw new Error(
-        `${dir} is in use by process ${holder.pid}. Stop it first (kill ${holder.pid}), ` +
-          "or give this one another folder: DATA_DIR=.data2",
-      );
+      throw new LockedError(dir, holder.pid);
     }
     await removeIfSame(path, theirs);
   }

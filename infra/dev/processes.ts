@@ -13,14 +13,16 @@ export async function findProcessStart(pid: number): Promise<string | undefined>
   if (!isAlive(pid)) return undefined;
   if (process.platform === "win32") return "unknown";
   if (process.platform !== "linux") return findByPs(pid, "lstart=");
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The second field is the command in brackets and may hold blanks, so count from its end
-  // (proc_pid_stat(5): state is field 3, starttime is field 22).
-  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = await readStat(pid);
   const isGone = fields === undefined || fields[0] === "Z" || fields[0] === "X";
   if (isGone) return undefined;
   const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "");
   return `${boot.trim()}/${fields[19]}`;
+}
+
+/** The pid of a process's parent, on Linux; undefined elsewhere. */
+export async function findParent(pid: number): Promise<string | undefined> {
+  return (await readStat(pid))?.[1];
 }
 
 /** The command line of a live process; undefined when it is gone or cannot be read. */
@@ -55,6 +57,13 @@ export function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean 
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
   }
+}
+
+// From the state on, which is field 3 of proc_pid_stat(5); the start time is field 22. Field 2 is
+// the command in brackets and may hold blanks and brackets, so count from its end.
+async function readStat(pid: number): Promise<string[] | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 const isAlive = (pid: number) => Number.isInteger(pid) && pid > 0 && signalProcess(pid, 0);

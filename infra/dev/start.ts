@@ -22,7 +22,9 @@ try {
   const { code, message } = error as NodeJS.ErrnoException;
   console.error(`\nDucat did not start.\n${message}`);
   if (code === "EACCES" || code === "EPERM") {
-    console.error("Another user made that file: give it to yourself, or set DATA_DIR.");
+    console.error(
+      "That belongs to another user: make it yours, or give another folder with DATA_DIR.",
+    );
   }
   process.exitCode = 1;
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { startCluster } from "./cluster.ts";
 import { findFreePort } from "./ports.ts";
 import { waitUntil } from "./processes.ts";
 import { isRunning, killHard, makeScratch } from "./test/scratch.ts";
@@ -20,10 +21,12 @@ interface Ducat {
   end: Promise<number | null>;
 }
 
-function startDucat(dir: string, port: number): Ducat {
+function startDucat(dir: string, port: number, env: Record<string, string> = {}): Ducat {
   const script = new URL("./test/hold-ducat.ts", import.meta.url).pathname;
   const child = spawn(process.execPath, ["--import", "tsx", script, dir, String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
+    // Nothing from outside: a DATABASE_URL of the developer is not meant.
+    env: { ...env, PATH: process.env.PATH },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   let text = "";
@@ -109,4 +112,18 @@ it("can be interrupted at any moment of its start", async () => {
   expect(await ducat.end).toBe(0);
   const files = await readdir(dir);
   expect(files.filter((name) => name.includes(".init-") || name.includes("lock"))).toEqual([]);
+});
+
+it("runs on the database of DATABASE_URL, and starts none and shows no key", async () => {
+  const dir = await makeScratch();
+  const cluster = await startCluster({ dir: await makeScratch(), fsync: false });
+  onTestFinished(() => cluster.stop("immediate"));
+  const given = { DATABASE_URL: cluster.url, DUCAT_MODE: "test", ROOT_KEY: "k".repeat(32) };
+  const ducat = startDucat(dir, await findFreePort(), given);
+  await ducat.says(/Ducat is ready/, /worker \| info/);
+  expect(ducat.output()).toContain("as given by ROOT_KEY");
+  expect(ducat.output()).not.toContain(given.ROOT_KEY);
+  ducat.child.kill("SIGTERM");
+  expect(await ducat.end).toBe(0);
+  expect(await readdir(dir)).toEqual(["secrets.json"]);
 });

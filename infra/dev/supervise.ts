@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AppProcess, startApp } from "./app-process.ts";
 import { type Database, openDatabase } from "./database.ts";
-import { type EndingWatch, watchForEnding } from "./ending.ts";
+import { type EndingWatch, watchForEnding, watchNpm } from "./ending.ts";
 import { type Environment, urlHost } from "./environment.ts";
-import { type Lock, takeLock } from "./lock.ts";
+import { type Lock, LockedError, takeLock } from "./lock.ts";
 import { isPortFree } from "./ports.ts";
 import { waitUntil } from "./processes.ts";
 import { printWelcome } from "./welcome.ts";
@@ -26,6 +26,8 @@ interface Running {
 
 // A killed start leaves an API that needs a moment to notice.
 const PORT_LIMIT_MS = 2_000;
+// One that lost its npm needs a moment to stop.
+const LOCK_LIMIT_MS = 5_000;
 const READY_LIMIT_MS = 60_000;
 const APP_STOP_LIMIT_MS = 40_000;
 
@@ -36,6 +38,9 @@ const APP_STOP_LIMIT_MS = 40_000;
 export async function supervise(supervised: Supervised): Promise<number> {
   const running: Running = {};
   const watch = watchForEnding(() => void stopByForce(running));
+  const stopLooking = watchNpm(supervised.inherited, () =>
+    watch.end({ reason: "Stopping, since npm is gone", code: 1 }),
+  );
   try {
     await startAll(supervised, running, watch);
     const { reason, code } = await watch.ended;
@@ -48,6 +53,7 @@ export async function supervise(supervised: Supervised): Promise<number> {
     return code;
   } finally {
     await stopAll(running);
+    stopLooking();
     watch.close();
   }
 }
@@ -55,7 +61,7 @@ export async function supervise(supervised: Supervised): Promise<number> {
 async function startAll(supervised: Supervised, running: Running, watch: EndingWatch) {
   const { environment, inherited, entries } = supervised;
   const startedAt = Date.now();
-  running.lock = await takeLock(environment.dataDir);
+  running.lock = await takeLockSoon(environment.dataDir, watch);
   await refuseBusyPort(environment);
   const onExit = (reason: string) => watch.end({ reason, code: 1 });
   const database = await openDatabase(environment, running.lock, onExit);
@@ -79,6 +85,19 @@ async function startAll(supervised: Supervised, running: Running, watch: EndingW
   running.worker = run("worker", database.workerUrl);
   await waitForApi(environment, watch);
   if (!watch.isEnding()) printWelcome(environment, database, Date.now() - startedAt);
+}
+
+async function takeLockSoon(dir: string, watch: EndingWatch): Promise<Lock> {
+  const end = Date.now() + LOCK_LIMIT_MS;
+  for (;;) {
+    try {
+      return await takeLock(dir);
+    } catch (error) {
+      const isFinal = watch.isEnding() || Date.now() > end;
+      if (isFinal || !(error instanceof LockedError)) throw error;
+      await sleep(200);
+    }
+  }
 }
 
 async function refuseBusyPort({ port, host }: Environment): Promise<void> {

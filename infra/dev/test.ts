@@ -15,14 +15,16 @@ const env = {
   DUCAT_MISSING_PARTS: missingParts,
 };
 
-// Ctrl-C reaches the child as well; wait for its end, so that it can tidy up.
+// Ctrl-C reaches the child as well: wait for its end, so that it can tidy up, and start no other.
+let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    process.exitCode = 1;
+    isInterrupted = true;
   });
 }
 
 function run(title: string, command: string, cwd = root): Promise<boolean> {
+  if (isInterrupted) return Promise.resolve(false);
   console.log(`\n> ${title}`);
   return new Promise((resolve) => {
     const child = spawn(command, {

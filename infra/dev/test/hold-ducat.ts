@@ -4,7 +4,7 @@ import { readEnvironment } from "../environment.ts";
 import { supervise } from "../supervise.ts";
 
 const entry = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const source = { DATA_DIR: process.argv[2], PORT: process.argv[3] };
+const source = { ...process.env, DATA_DIR: process.argv[2], PORT: process.argv[3] };
 process.exitCode = await supervise({
   entries: { api: entry("./tiny-api.ts"), worker: entry("./tiny-worker.ts") },
   environment: readEnvironment(source, "/"),
