@@ -1,3 +1,5 @@
+CREATE TYPE "ducat"."entry_type" AS ENUM('trial', 'purchase', 'subscription', 'auto_reload', 'promo', 'generation', 'usage', 'refund', 'expiry', 'clawback', 'adjustment');--> statement-breakpoint
+CREATE TYPE "ducat"."item_status" AS ENUM('pending', 'processing', 'completed', 'failed', 'canceled');--> statement-breakpoint
 CREATE TABLE "ducat"."accounts" (
 	"id" uuid PRIMARY KEY DEFAULT ducat.uuid_v7() NOT NULL,
 	"kind" text NOT NULL,
@@ -49,16 +51,13 @@ CREATE TABLE "ducat"."credit_accounts" (
 	"lifetime_used" bigint DEFAULT 0 NOT NULL,
 	"lifetime_expired" bigint DEFAULT 0 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "credit_accounts_not_negative" CHECK (available >= 0 AND trial >= 0 AND bound >= 0 AND held >= 0 AND debt >= 0 AND seq >= 0
-        AND head_remaining >= 0 AND lifetime_granted >= 0 AND lifetime_used >= 0
-        AND lifetime_expired >= 0),
-	CONSTRAINT "credit_accounts_parts" CHECK (trial + bound <= available)
+	CONSTRAINT "credit_accounts_not_negative" CHECK (least(trial, bound, available - trial - bound, held, debt, head_remaining) >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."credit_entries" (
 	"account_id" uuid NOT NULL,
 	"seq" bigint NOT NULL,
-	"type" text NOT NULL,
+	"type" "ducat"."entry_type" NOT NULL,
 	"amount" bigint NOT NULL,
 	"available_after" bigint NOT NULL,
 	"debt_change" bigint DEFAULT 0 NOT NULL,
@@ -68,13 +67,9 @@ CREATE TABLE "ducat"."credit_entries" (
 	"hold_id" uuid,
 	"payment_id" uuid,
 	"cause" text,
-	"description" text,
+	"description" varchar(500),
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "credit_entries_pkey" PRIMARY KEY("account_id","seq"),
-	CONSTRAINT "credit_entries_type" CHECK (type IN ('trial', 'purchase', 'subscription', 'auto_reload', 'promo', 'generation',
-        'usage', 'refund', 'expiry', 'clawback', 'adjustment')),
-	CONSTRAINT "credit_entries_says_something" CHECK (amount <> 0 OR debt_change <> 0),
-	CONSTRAINT "credit_entries_length" CHECK (length(description) <= 500)
+	CONSTRAINT "credit_entries_pkey" PRIMARY KEY("account_id","seq")
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."credit_grants" (
@@ -145,9 +140,9 @@ CREATE TABLE "ducat"."generation_items" (
 	"id" uuid DEFAULT ducat.uuid_v7() NOT NULL,
 	"generation_id" uuid NOT NULL,
 	"position" integer NOT NULL,
-	"label" text,
+	"label" varchar(200),
 	"input" jsonb,
-	"status" text DEFAULT 'pending' NOT NULL,
+	"status" "ducat"."item_status" DEFAULT 'pending' NOT NULL,
 	"due_at" timestamp with time zone NOT NULL,
 	"readds" smallint DEFAULT 0 NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
@@ -158,7 +153,7 @@ CREATE TABLE "ducat"."generation_items" (
 	"provider_request_id" text,
 	"output" jsonb,
 	"error_code" text,
-	"error_message" text,
+	"error_message" varchar(500),
 	"cost" bigint NOT NULL,
 	"cost_from" bigint NOT NULL,
 	"captured" bigint DEFAULT 0 NOT NULL,
@@ -169,32 +164,25 @@ CREATE TABLE "ducat"."generation_items" (
 	"started_at" timestamp with time zone,
 	"completed_at" timestamp with time zone,
 	CONSTRAINT "generation_items_pkey" PRIMARY KEY("account_id","id"),
-	CONSTRAINT "generation_items_status" CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'canceled')
-        AND (status IN ('pending', 'processing')) = (completed_at IS NULL)),
-	CONSTRAINT "generation_items_lease" CHECK ((status = 'processing') = (lease_until IS NOT NULL)),
-	CONSTRAINT "generation_items_amounts" CHECK (cost >= 0 AND cost_from >= 0 AND captured >= 0 AND refunded >= 0
-        AND CASE WHEN status IN ('pending', 'processing') THEN captured + refunded = 0
-                 WHEN status IN ('failed', 'canceled') THEN refunded = cost
-                 ELSE captured + refunded = cost END),
-	CONSTRAINT "generation_items_length" CHECK (length(label) <= 200 AND length(error_message) <= 500)
+	CONSTRAINT "generation_items_amounts" CHECK (least(captured, refunded) >= 0 AND captured + refunded <= cost)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."generations" (
 	"account_id" uuid NOT NULL,
 	"id" uuid DEFAULT ducat.uuid_v7() NOT NULL,
-	"idempotency_key" text NOT NULL,
+	"idempotency_key" varchar(255) NOT NULL,
 	"fingerprint" "bytea" NOT NULL,
 	"style_id" text NOT NULL,
 	"style_version" integer NOT NULL,
 	"kind" text NOT NULL,
 	"input" jsonb NOT NULL,
 	"params" jsonb NOT NULL,
-	"subject" text,
-	"reference" text,
+	"subject" varchar(255),
+	"reference" varchar(255),
 	"metadata" jsonb NOT NULL,
-	"webhook_url" text,
+	"webhook_url" varchar(2048),
 	"retry_of" uuid,
-	"status" text DEFAULT 'pending' NOT NULL,
+	"status" "ducat"."item_status" DEFAULT 'pending' NOT NULL,
 	"item_count" integer NOT NULL,
 	"open_items" integer NOT NULL,
 	"failed_items" integer DEFAULT 0 NOT NULL,
@@ -212,15 +200,8 @@ CREATE TABLE "ducat"."generations" (
 	"deleted_at" timestamp with time zone,
 	CONSTRAINT "generations_pkey" PRIMARY KEY("account_id","id"),
 	CONSTRAINT "generations_idempotency_key" UNIQUE("account_id","idempotency_key"),
-	CONSTRAINT "generations_status" CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'canceled')
-        AND (open_items > 0) = (status IN ('pending', 'processing'))
-        AND (open_items > 0) = (completed_at IS NULL)),
-	CONSTRAINT "generations_counts" CHECK (item_count BETWEEN 1 AND 10000 AND open_items >= 0 AND failed_items >= 0
-        AND canceled_items >= 0 AND open_items + failed_items + canceled_items <= item_count),
-	CONSTRAINT "generations_amounts" CHECK (cost >= 0 AND trial_cost BETWEEN 0 AND cost AND captured >= 0 AND refunded >= 0
-        AND captured + refunded <= cost AND (open_items > 0 OR captured + refunded = cost)),
-	CONSTRAINT "generations_length" CHECK (length(idempotency_key) BETWEEN 1 AND 255 AND length(subject) <= 255
-        AND length(reference) <= 255 AND length(webhook_url) <= 2048)
+	CONSTRAINT "generations_amounts" CHECK (least(captured, refunded, trial_cost, cost - trial_cost, open_items) >= 0
+        AND captured + refunded <= cost)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."styles" (

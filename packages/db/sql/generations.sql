@@ -48,48 +48,46 @@ $$;
 --   23505 on generations_idempotency_key: a parallel call with this key has just won; call again
 -- Locks one account row, and counters of p_usage before it. Safe to retry. READ COMMITTED.
 --
--- The statement in the loop is the hot path: when the head grant covers the price it is one
--- UPDATE and the inserts. Otherwise the slow path takes the credits first and it runs again to
--- write the rows only.
+-- The hot path of the product: one UPDATE of the account row when its head grant covers the
+-- price, then three inserts. Plans are generic by force: planning them anew costs more than they.
 CREATE OR REPLACE FUNCTION ducat.create_generation(
   p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input jsonb,
   p_params jsonb, p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
   p_metadata jsonb DEFAULT '{}', p_webhook_url text DEFAULT NULL, p_usage jsonb DEFAULT NULL,
-  p_unit_cost bigint DEFAULT NULL, p_inputs jsonb DEFAULT NULL, p_retry_of uuid DEFAULT NULL)
-RETURNS TABLE (
-  id uuid, style_id text, style_version int, kind text, input jsonb, params jsonb, subject text,
-  reference text, metadata jsonb, retry_of uuid, cost bigint, trial_cost bigint,
-  balance_after bigint, created_at timestamptz, deadline_at timestamptz, item_ids uuid[],
-  labels text[], replayed boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  p_unit_cost bigint DEFAULT NULL, p_inputs jsonb DEFAULT NULL, p_retry_of uuid DEFAULT NULL,
+  OUT id uuid, OUT style_id text, OUT style_version int, OUT kind text, OUT input jsonb,
+  OUT params jsonb, OUT subject text, OUT reference text, OUT metadata jsonb,
+  OUT retry_of uuid, OUT cost bigint, OUT trial_cost bigint, OUT balance_after bigint,
+  OUT created_at timestamptz, OUT deadline_at timestamptz, OUT item_ids uuid[],
+  OUT labels text[], OUT replayed boolean)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ducat, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   v_style record;
+  v_known record;
   v_items int := cardinality(p_labels);
   v_unit bigint;
   v_cost bigint;
   v_id uuid := uuid_v7();
   v_at timestamptz := clock_timestamp();
-  v_taken boolean := false;
-  v_seq bigint;
-  v_available bigint;
-  v_trial bigint;
-  v_made record;
+  v_paid record;
 BEGIN
-  SELECT s.version, s.kind, s.cost, s.deadline_s, g.id AS known_id,
-         g.fingerprint AS known_fingerprint
-  INTO v_style
-  FROM (SELECT 1) AS always
-  LEFT JOIN styles s ON s.id = p_style AND s.is_current AND s.is_active
-  LEFT JOIN generations g ON g.account_id = p_account_id AND g.idempotency_key = p_key;
-  IF v_style.known_id IS NOT NULL THEN
-    IF v_style.known_fingerprint <> p_fingerprint THEN
+  SELECT g.id, g.fingerprint INTO v_known FROM generations g
+  WHERE g.account_id = p_account_id AND g.idempotency_key = p_key;
+  IF FOUND THEN
+    IF v_known.fingerprint <> p_fingerprint THEN
       PERFORM refuse('DU002', 'idempotency_conflict');
     END IF;
-    RETURN QUERY SELECT * FROM replay_generation(p_account_id, v_style.known_id);
+    SELECT * INTO id, style_id, style_version, kind, input, params, subject, reference, metadata,
+      retry_of, cost, trial_cost, balance_after, created_at, deadline_at, item_ids, labels,
+      replayed
+    FROM replay_generation(p_account_id, v_known.id);
     RETURN;
   END IF;
-  IF v_style.version IS NULL THEN
+  SELECT s.version, s.kind, s.cost, make_interval(secs => s.deadline_s) AS deadline INTO v_style
+  FROM styles s WHERE s.id = p_style AND s.is_current AND s.is_active;
+  IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "style"}');
   END IF;
   v_unit := coalesce(p_unit_cost, v_style.cost);
@@ -97,58 +95,45 @@ BEGIN
   IF p_usage IS NOT NULL THEN
     PERFORM take_usage(p_account_id, p_usage, v_items);
   END IF;
-  LOOP
-    WITH fast AS (
-      UPDATE credit_accounts a SET
-        seq = a.seq + 1, available = a.available - v_cost, held = a.held + v_cost,
-        trial = a.trial - CASE WHEN a.head_trial THEN v_cost ELSE 0 END,
-        head_remaining = a.head_remaining - v_cost
-      WHERE NOT v_taken AND v_cost > 0 AND a.account_id = p_account_id
-        AND a.head_remaining >= v_cost AND a.frozen = '{}'
-        AND (p_subject IS NULL OR a.bound = 0)
-        AND a.next_expiry_at > clock_timestamp() + a.clock_offset
-      RETURNING a.seq, a.available - a.bound AS available, a.available AS available_after,
-        CASE WHEN a.head_trial THEN v_cost ELSE 0 END AS trial,
-        jsonb_build_array(jsonb_build_array(a.head_grant_id, v_cost)) AS allocations,
-        v_at + a.clock_offset AS at
-    ), booked AS (
-      INSERT INTO credit_entries (account_id, seq, type, amount, available_after, allocations,
-        generation_id, created_at)
-      SELECT p_account_id, seq, 'generation', -v_cost, available_after, allocations, v_id, at
-      FROM fast
-    ), paid AS (
-      SELECT seq, available, trial FROM fast
-      UNION ALL
-      SELECT v_seq, v_available, v_trial WHERE v_taken
-    ), made AS (
-      INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id,
-        style_version, kind, input, params, subject, reference, metadata, webhook_url, retry_of,
-        item_count, open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at,
-        deadline_at)
-      SELECT p_account_id, v_id, p_key, p_fingerprint, p_style, v_style.version, v_style.kind,
-        p_input, p_params, p_subject, p_reference, p_metadata, p_webhook_url, p_retry_of,
-        v_items, v_items, v_cost, paid.trial, paid.seq, paid.available, p_usage, v_at,
-        v_at + make_interval(secs => v_style.deadline_s)
-      FROM paid
-    ), items AS (
-      INSERT INTO generation_items (account_id, generation_id, position, label, input, due_at,
-        cost, cost_from)
-      SELECT p_account_id, v_id, i - 1, p_labels[i], nullif(p_inputs -> (i - 1), 'null'),
-        v_at + interval '30 seconds', v_unit, v_unit * (i - 1)
-      FROM paid CROSS JOIN generate_series(1, v_items) AS i
-      RETURNING generation_items.id, position
-    )
-    SELECT paid.available, paid.trial,
-           (SELECT array_agg(items.id ORDER BY position) FROM items) AS item_ids
-    INTO v_made FROM paid;
-    EXIT WHEN FOUND;
-    SELECT seq, available, trial INTO v_seq, v_available, v_trial
-    FROM hold_for_generation(p_account_id, v_id, v_cost, p_subject);
-    v_taken := true;
-  END LOOP;
-  RETURN QUERY SELECT v_id, p_style, v_style.version, v_style.kind, p_input, p_params, p_subject,
-    p_reference, p_metadata, p_retry_of, v_cost, v_made.trial, v_made.available, v_at,
-    v_at + make_interval(secs => v_style.deadline_s), v_made.item_ids, p_labels, false;
+  UPDATE credit_accounts a SET
+    seq = a.seq + 1, available = a.available - v_cost, held = a.held + v_cost,
+    trial = a.trial - CASE WHEN a.head_trial THEN v_cost ELSE 0 END,
+    head_remaining = a.head_remaining - v_cost
+  WHERE a.account_id = p_account_id AND v_cost > 0
+    AND a.head_remaining >= v_cost AND a.frozen = '{}' AND (p_subject IS NULL OR a.bound = 0)
+    AND a.next_expiry_at > v_at + a.clock_offset
+  RETURNING a.seq, a.available, a.available - a.bound AS unbound, a.head_grant_id,
+    CASE WHEN a.head_trial THEN v_cost ELSE 0 END AS trial, v_at + a.clock_offset AS at
+  INTO v_paid;
+  IF FOUND THEN
+    INSERT INTO credit_entries (account_id, seq, type, amount, available_after, allocations,
+      generation_id, created_at)
+    VALUES (p_account_id, v_paid.seq, 'generation', -v_cost, v_paid.available,
+      jsonb_build_array(jsonb_build_array(v_paid.head_grant_id, v_cost)), v_id, v_paid.at);
+  ELSE
+    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, v_id, v_cost, p_subject);
+  END IF;
+  INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id, style_version,
+    kind, input, params, subject, reference, metadata, webhook_url, retry_of, item_count,
+    open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at, deadline_at)
+  VALUES (p_account_id, v_id, p_key, p_fingerprint, p_style, v_style.version, v_style.kind,
+    p_input, p_params, p_subject, p_reference, p_metadata, p_webhook_url, p_retry_of, v_items,
+    v_items, v_cost, v_paid.trial, v_paid.seq, v_paid.unbound, p_usage, v_at,
+    v_at + v_style.deadline);
+  WITH made AS (
+    INSERT INTO generation_items (account_id, generation_id, position, label, input, due_at,
+      cost, cost_from)
+    SELECT p_account_id, v_id, i - 1, p_labels[i], nullif(p_inputs -> (i - 1), 'null'),
+      v_at + interval '30 seconds', v_unit, v_unit * (i - 1)
+    FROM generate_series(1, v_items) AS i
+    RETURNING generation_items.id, position
+  )
+  SELECT array_agg(made.id ORDER BY position) INTO item_ids FROM made;
+  SELECT v_id, p_style, v_style.version, v_style.kind, p_input, p_params, p_subject, p_reference,
+    p_metadata, p_retry_of, v_cost, v_paid.trial, v_paid.unbound, v_at, v_at + v_style.deadline,
+    p_labels, false
+  INTO id, style_id, style_version, kind, input, params, subject, reference, metadata, retry_of,
+    cost, trial_cost, balance_after, created_at, deadline_at, labels, replayed;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
 
@@ -156,7 +141,7 @@ GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
 --   DU001 insufficient_credits · DU003 not_found · DU004 account_frozen
 CREATE OR REPLACE FUNCTION ducat.hold_for_generation(
   p_account_id uuid, p_generation_id uuid, p_cost bigint, p_subject text,
-  OUT seq bigint, OUT available bigint, OUT trial bigint)
+  OUT seq bigint, OUT unbound bigint, OUT trial bigint)
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_account credit_accounts;
@@ -173,7 +158,7 @@ BEGIN
       p_generation_id => p_generation_id);
   END IF;
   v_account := close_account(p_account_id);
-  available := v_account.available - v_account.bound;
+  unbound := v_account.available - v_account.bound;
 END $$;
 
 -- The create answer of a generation that exists, from columns that never change.
@@ -319,7 +304,7 @@ GRANT EXECUTE ON FUNCTION ducat.delete_generation TO ducat_app, ducat_worker;
 CREATE OR REPLACE FUNCTION ducat.status_of(p_generation ducat.generations) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT CASE
-    WHEN p_generation.open_items = 0 THEN p_generation.status
+    WHEN p_generation.open_items = 0 THEN p_generation.status::text
     WHEN p_generation.open_items < p_generation.item_count THEN 'processing'
     WHEN EXISTS (
       SELECT FROM ducat.generation_items i

@@ -129,7 +129,7 @@ DECLARE
 BEGIN
   v := lock_claimed(p_account_id, p_generation_id, p_item_id, p_token);
   IF (v.item).status IS DISTINCT FROM 'processing' THEN
-    RETURN CASE WHEN (v.item).status IN ('completed', 'canceled') THEN (v.item).status END;
+    RETURN CASE WHEN (v.item).status IN ('completed', 'canceled') THEN (v.item).status::text END;
   END IF;
   IF (v.item).cancel_requested_at IS NOT NULL AND (v.item).provider_request_id IS NULL THEN
     PERFORM end_item(v.generation, v.item, 'canceled', 0, 'canceled', 'Canceled on request.');
@@ -194,7 +194,7 @@ GRANT EXECUTE ON FUNCTION ducat.fail_item TO ducat_worker;
 -- event when it was the last. p_captured of its cost is spent, the rest goes back to its grants.
 -- Generation and item must be locked. A second end of an item breaks a unique key or a check.
 CREATE OR REPLACE FUNCTION ducat.end_item(
-  p_generation ducat.generations, p_item ducat.generation_items, p_status text,
+  p_generation ducat.generations, p_item ducat.generation_items, p_status ducat.item_status,
   p_captured bigint, p_code text DEFAULT NULL, p_message text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -218,7 +218,7 @@ BEGIN
     PERFORM return_credits(v_account, allocations_of(p_generation), p_item.cost_from + p_captured,
       v_rest, p_held => -v_rest, p_generation_id => p_item.generation_id,
       p_item_id => p_item.id,
-      p_cause => CASE p_status WHEN 'completed' THEN 'partial' ELSE p_status END,
+      p_cause => CASE p_status WHEN 'completed' THEN 'partial' ELSE p_status::text END,
       p_description => p_message);
     PERFORM close_account(v_account);
   END IF;
@@ -235,7 +235,7 @@ BEGIN
       WHEN p_status = 'completed' OR failed_items + canceled_items + 1 < item_count
         THEN 'completed'
       WHEN p_status = 'failed' OR failed_items > 0 THEN 'failed'
-      ELSE 'canceled' END
+      ELSE 'canceled' END::item_status
   WHERE account_id = v_account AND id = p_item.generation_id RETURNING * INTO v_generation;
   IF v_generation.open_items = 0 THEN
     PERFORM emit(v_account, 'generation.' || v_generation.status, jsonb_build_object(
@@ -333,7 +333,7 @@ BEGIN
   WHERE id = v_generation.style_id AND version = v_generation.style_version;
   IF v_reason IS NOT NULL THEN
     PERFORM end_item(v_generation, v_item,
-      CASE v_reason WHEN 'canceled' THEN 'canceled' ELSE 'failed' END, 0, v_reason,
+      CASE v_reason WHEN 'canceled' THEN 'canceled' ELSE 'failed' END::item_status, 0, v_reason,
       CASE v_reason
         WHEN 'canceled' THEN 'Canceled on request.'
         WHEN 'deadline_exceeded' THEN 'It did not finish in time.'

@@ -8,7 +8,6 @@ import {
   jsonb,
   primaryKey,
   text,
-  unique,
   uuid,
 } from "drizzle-orm/pg-core";
 import { at, createdAt, ducat, id } from "./columns.ts";
