@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
  * servers, one at a time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
  */
 const exclude = ["**/node_modules/**", "**/dist/**", "**/.data/**"];
-const long = process.env["DUCAT_TEST_LONG"] === "1";
+const long = process.env.DUCAT_TEST_LONG === "1";
 const shared = {
   globalSetup: "./infra/test/global-setup.ts",
   testTimeout: 30_000,

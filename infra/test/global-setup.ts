@@ -9,19 +9,10 @@ import { startCluster } from "../dev/cluster.ts";
 import { findRedisServer } from "../dev/parts.ts";
 import { startRedis } from "./redis.ts";
 
-declare module "vitest" {
-  export interface ProvidedContext {
-    /** A superuser's URL to the run's cluster; its database `ducat_template` is migrated. */
-    postgres: string;
-    /** The run's Redis, null where there is no redis-server. Tests use a prefix of their own. */
-    redis: string | null;
-  }
-}
-
 /** One PostgreSQL cluster and one Redis a run; DATABASE_URL names another cluster to use. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const dir = await mkdtemp(join(tmpdir(), "ducat-test-"));
-  const given = process.env["DATABASE_URL"];
+  const given = process.env.DATABASE_URL;
   const cluster = given ? undefined : await startCluster({ dir, fsync: false });
   const url = given ?? cluster?.url ?? "";
   await makeTemplate(url);

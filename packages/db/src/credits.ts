@@ -126,11 +126,10 @@ export async function holdCredits(
 export async function captureHold(
   db: Db,
   accountId: string,
-  holdId: string,
-  amount: number,
+  capture: { holdId: string; amount: number },
 ): Promise<HoldResult & { captured: number; released: number }> {
   const rows = await ask(db<{ result: HoldResult & { captured: number; released: number } }[]>`
-    SELECT ducat.capture_hold(${accountId}, ${holdId}, ${amount}) AS result`);
+    SELECT ducat.capture_hold(${accountId}, ${capture.holdId}, ${capture.amount}) AS result`);
   return only(rows).result;
 }
 

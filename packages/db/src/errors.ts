@@ -1,7 +1,7 @@
 import { DomainError, type ErrorCode } from "@ducat/types/errors";
 import postgres from "postgres";
 
-/** The SQL functions' refusals: SQLSTATE to code. The other half is the header of credits.sql. */
+/** The SQL functions' refusals: SQLSTATE to code. The other half is the header of ledger.sql. */
 const refusals: Record<string, ErrorCode> = {
   DU001: "insufficient_credits",
   DU002: "idempotency_conflict",

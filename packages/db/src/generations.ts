@@ -251,11 +251,10 @@ export async function cancelGeneration(
 export async function refundGeneration(
   db: Db,
   accountId: string,
-  id: string,
-  refund: { items?: string[] | undefined; reason: string; audit: Audit },
+  refund: { id: string; items?: string[] | undefined; reason: string; audit: Audit },
 ): Promise<{ items: number; credits: number }> {
   const [row] = await ask(db<{ items: number; credits: number }[]>`
-    SELECT * FROM ducat.refund_generation(${accountId}, ${id}, ${refund.items ?? null}::uuid[],
+    SELECT * FROM ducat.refund_generation(${accountId}, ${refund.id}, ${refund.items ?? null}::uuid[],
       ${refund.reason}, ${JSON.stringify(refund.audit)}::text::jsonb)`);
   return row ?? { items: 0, credits: 0 };
 }

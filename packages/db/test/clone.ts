@@ -3,6 +3,15 @@ import postgres from "postgres";
 import { inject } from "vitest";
 import { connectDatabase, type Db } from "../src/connect.ts";
 
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** A superuser's URL to the run's cluster; its database `ducat_template` is migrated. */
+    postgres: string;
+    /** The run's Redis, null where there is no redis-server. Tests use a prefix of their own. */
+    redis: string | null;
+  }
+}
+
 export type TestDatabase = {
   /** As the API sees it. */
   app: Db;
