@@ -36,7 +36,7 @@ export interface Cluster {
   dataDir: string;
   /** The pid of the server that runs now. */
   readonly pid: number;
-  /** "fast" ends sessions and writes a checkpoint; "immediate" leaves recovery to the next start. */
+  /** "fast" ends sessions and checkpoints; "immediate" leaves recovery to the next start. */
   stop(mode?: "fast" | "immediate"): Promise<void>;
   /** SIGKILL to the server, as a crash; restart() brings it back. */
   kill(): Promise<void>;

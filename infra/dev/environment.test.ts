@@ -29,6 +29,12 @@ describe("readEnvironment", () => {
     expect(read).toThrow(/ROOT_KEY is missing/);
   });
 
+  it("listens on every address only when a database is given", () => {
+    const given = { DATABASE_URL: "postgres://db/ducat", ROOT_KEY: "k".repeat(32) };
+    const environment = readEnvironment({ ...given, DUCAT_MODE: "live" }, "/ducat");
+    expect(environment).toMatchObject({ host: "0.0.0.0", publicUrl: "http://127.0.0.1:8787" });
+  });
+
   it("asks for the mode when a database is given", () => {
     const source = { DATABASE_URL: "postgres://db/ducat", ROOT_KEY: "k".repeat(32) };
     expect(() => readEnvironment(source, "/ducat")).toThrow(/DUCAT_MODE is missing/);

@@ -36,7 +36,8 @@ export function readEnvironment(source: NodeJS.ProcessEnv, root: string): Enviro
     faults.push("DUCAT_MODE is missing; with DATABASE_URL set it must be given (test or live).");
   }
   if (faults.length > 0) throw new Error(faults.join("\n"));
-  const host = read("HOST") ?? "127.0.0.1";
+  // The embedded database means a machine for trying out: not to be reached from the network.
+  const host = read("HOST") ?? (databaseUrl === undefined ? "127.0.0.1" : "0.0.0.0");
   return {
     port,
     host,

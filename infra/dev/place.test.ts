@@ -19,11 +19,6 @@ it("sees whether a user can enter a folder", async () => {
   expect(await canEnter(inner, stranger)).toBe(false);
 });
 
-it.runIf(!isRoot)("keeps everything in the folder for an ordinary user", async () => {
-  const dir = await makeScratch();
-  expect(await findPlace(dir)).toMatchObject({ parent: dir, user: undefined });
-});
-
 it.runIf(isRoot)("as root, lets the server's group into a folder of our own", async () => {
   const dir = await makeScratch();
   const { parent, user } = await findPlace(dir);

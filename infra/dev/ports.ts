@@ -18,7 +18,7 @@ function listenOnce(port: number, host: string): Promise<number | undefined> {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(undefined);
-      else reject(error);
+      else reject(new Error(`Port ${port} of ${host} cannot be used: ${error.message}`));
     });
     server.listen({ port, host, exclusive: true }, () => {
       const address = server.address();

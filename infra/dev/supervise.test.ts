@@ -51,7 +51,7 @@ const keyOf = (ducat: Ducat) => /Root key +(\S+)/.exec(ducat.output())?.[1];
 const postmasterOf = async (dir: string) =>
   Number((await readFile(join(dir, "postgres/postmaster.pid"), "utf8")).split("\n")[0]);
 
-it("stops API, worker and database in this order at one Ctrl-C, however often it comes", async () => {
+it("stops API, worker, database in this order at a Ctrl-C that comes twice", async () => {
   const dir = await makeScratch();
   const ducat = startDucat(dir, await findFreePort());
   await ducat.says(/Ducat is ready/, /worker \| info/);
@@ -67,7 +67,7 @@ it("stops API, worker and database in this order at one Ctrl-C, however often it
   expect(await readdir(dir)).toEqual(["postgres", "postgres.log", "secrets.json"]);
 });
 
-it("starts again after a SIGKILL, with the same key, and nothing of the first one lives", async () => {
+it("starts again after a SIGKILL with the same key, and nothing of the first lives", async () => {
   const dir = await makeScratch();
   const port = await findFreePort();
   const first = startDucat(dir, port);

@@ -114,6 +114,8 @@ async function migrateAll(database: Database, inherited: NodeJS.ProcessEnv): Pro
   const { adminUrl, passwords } = database;
   const log = (line: string) => console.log(`${"db".padEnd(6)} | ${line}`);
   await migrate({ url: adminUrl, log, ...(passwords ? { passwords } : {}) });
+  const { seedStyles } = await import("../../packages/db/src/seed.ts");
+  for (const id of await seedStyles(adminUrl)) log(`published style ${id}`);
   const queueUrl = inherited.QUEUE_URL || inherited.REDIS_URL;
   if (queueUrl && !queueUrl.startsWith("postgres")) return;
   const { migrateQueue } = await import("../../packages/queue/src/migrate.ts");
