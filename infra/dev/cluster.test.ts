@@ -120,7 +120,7 @@ it("stops with the process that started it, even on SIGKILL", async () => {
   expect(await waitUntil(async () => !(await isRunning(said.pid ?? 0)), 5_000)).toBe(true);
 });
 
-it.runIf(process.platform === "linux")("stops a server that nobody owns", async () => {
+it.runIf(process.platform === "linux")("stops a server left alone (needs /proc)", async () => {
   const dir = await makeScratch();
   const { child, said } = await runScript("hold-cluster.ts", dir);
   const orphan = said.pid ?? 0;
