@@ -58,6 +58,7 @@ it("stops API, worker, database in this order at a Ctrl-C that comes twice", asy
   const postmaster = await postmasterOf(dir);
   // The terminal sends it, and npm passes it on.
   ducat.child.kill("SIGINT");
+  await ducat.says(/Stopping/);
   ducat.child.kill("SIGINT");
   expect(await ducat.end).toBe(0);
   expect(ducat.output()).toMatch(
