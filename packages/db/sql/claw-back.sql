@@ -102,7 +102,9 @@ BEGIN
       starts_at, expires_at, payment_id, effect_key, restores, created_at)
     VALUES (p_grant.account_id, p_grant.source, v_back - v_debt, v_back - v_debt,
       p_grant.priority, p_grant.subject, v_now,
-      v_now + greatest(p_grant.expires_at - p_grant.taken_at, interval '0'), p_grant.payment_id,
+      CASE WHEN p_grant.expires_at IS NOT NULL THEN
+        v_now + greatest(p_grant.expires_at - p_grant.taken_at, interval '0') END,
+      p_grant.payment_id,
       'restore:' || p_grant.id || ':' || (v_account.seq + 1), p_grant.id, v_now)
     RETURNING id INTO v_restored;
   END IF;

@@ -173,9 +173,10 @@ LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
   RETURN QUERY
-  SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject, g.reference,
-         g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.created_at,
-         g.deadline_at, array_agg(i.id ORDER BY i.position), array_agg(i.label ORDER BY i.position),
+  SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject::text,
+         g.reference::text, g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.created_at,
+         g.deadline_at, array_agg(i.id ORDER BY i.position),
+         array_agg(i.label::text ORDER BY i.position),
          true
   FROM generations g
   JOIN generation_items i ON i.account_id = g.account_id AND i.generation_id = g.id

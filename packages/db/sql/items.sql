@@ -54,7 +54,7 @@ BEGIN
     AND (i.status = 'pending' OR i.status = 'processing' AND i.lease_until <= v_now)
     AND (v_now < g.deadline_at OR i.provider_request_id IS NOT NULL)
     AND end_reason(i, g.deadline_at, s.max_attempts, make_interval(secs => p_grace_s)) IS NULL
-  RETURNING i.generation_id, i.position, i.label, i.attempt, i.attempt_token, i.lease_until,
+  RETURNING i.generation_id, i.position, i.label::text, i.attempt, i.attempt_token, i.lease_until,
     g.deadline_at, i.provider_request_id, coalesce(i.input, g.input), g.params, i.cost, s.id,
     s.version, s.kind, s.generator, s.prompt, s.params;
 END $$;

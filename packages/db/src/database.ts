@@ -1,3 +1,4 @@
+import journal from "../drizzle/meta/_journal.json" with { type: "json" };
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 
@@ -17,8 +18,17 @@ export async function settleQueueKind(db: Db, kind: string): Promise<string> {
   return row?.kind ?? kind;
 }
 
-/** The migrations that are applied; throws `unavailable` when the database can't be reached. */
-export async function listApplied(db: Db): Promise<string[]> {
-  const rows = await ask(db<{ name: string }[]>`SELECT name FROM ducat.migrations ORDER BY name`);
-  return rows.map((row) => row.name);
+/** The migrations of this release that the database does not have yet. More of them are no harm. */
+export async function listMissingMigrations(db: Db): Promise<string[]> {
+  const rows = await ask(db<{ name: string }[]>`SELECT name FROM ducat.migrations`);
+  const applied = new Set(rows.map((row) => row.name));
+  const needed = [...journal.entries.map((entry) => entry.tag), "functions"];
+  return needed.filter((name) => !applied.has(name));
+}
+
+/** How many connections of this login's role there are on the server, by state. */
+export function countConnections(db: Db): Promise<{ state: string; count: number }[]> {
+  return ask(db<{ state: string; count: number }[]>`
+    SELECT coalesce(state, 'other') AS state, count(*)::int AS count FROM pg_stat_activity
+    WHERE usename = session_user AND datname = current_database() GROUP BY 1`);
 }
