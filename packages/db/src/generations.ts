@@ -130,6 +130,7 @@ export type Generation = {
   status: Status;
   cost: number;
   trial_cost: number;
+  balance_after: number;
   refunded: number;
   failed_items: number;
   canceled_items: number;
@@ -180,7 +181,7 @@ function readGenerations(
     (sql) => sql<Generation[]>`
       SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject,
         g.reference, g.metadata, g.retry_of, ducat.status_of(g) AS status, g.cost, g.trial_cost,
-        g.refunded, g.failed_items, g.canceled_items, g.created_at, g.completed_at,
+        g.balance_after, g.refunded, g.failed_items, g.canceled_items, g.created_at, g.completed_at,
         g.deadline_at, ducat.items_of(g) AS items
       FROM ducat.generations g
       WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
@@ -212,6 +213,18 @@ export async function countGenerations(
         ${filter.to ? sql`AND g.created_at < ${filter.to}` : sql``}`,
   );
   return row?.total ?? 0;
+}
+
+/** Whether the account has used this key for a generation, also for one that was deleted. */
+export async function isKeyUsed(db: Db, accountId: string, key: string): Promise<boolean> {
+  const rows = await withAccount(
+    db,
+    accountId,
+    (sql) => sql`
+      SELECT FROM ducat.generations
+      WHERE account_id = ${accountId} AND idempotency_key = ${key}`,
+  );
+  return rows.length > 0;
 }
 
 /** Whether a generation has ended; undefined when the account has no such one. One small read. */

@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { pageQuery } from "./pagination.ts";
+import { Id, Moment, Time, text } from "./text.ts";
+
+const most = 1_000_000_000_000;
+/** Whole credits; the largest single amount is 10^12. */
+const Amount = z.int().min(1).max(most);
+const Credits = z.int();
+const subject = text(255)
+  .optional()
+  .meta({ description: "Credits bound to this subject are spent first." });
+
+export const creditTypes = ["trial", "token", "mixed", "none"] as const;
+export const CreditType = z.enum(creditTypes);
+export type CreditType = z.infer<typeof CreditType>;
+
+/** What was paid, by kind of credit: free ones and all others. */
+export const Charged = z.strictObject({ trial: Credits, token: Credits });
+export type Charged = z.infer<typeof Charged>;
+
+export const Balance = z
+  .strictObject({
+    available: Credits.meta({ description: "Unexpired and bound to nothing." }),
+    trial_credits: Credits.meta({ description: "The free part of `available`." }),
+    token_balance: Credits.meta({ description: "The rest of `available`." }),
+    bound: z.array(
+      z.strictObject({
+        subject: z.string(),
+        remaining: Credits,
+        expires_at: Time.nullable(),
+      }),
+    ),
+    held: Credits.meta({ description: "Set aside for what is running." }),
+    debt: Credits,
+    frozen: z.boolean(),
+    period: z
+      .strictObject({ start: Time, end: Time, granted: Credits, used: Credits })
+      .nullable()
+      .meta({ description: "The subscription's; null without one." }),
+    next_refill_at: Time.nullable(),
+    lifetime: z.strictObject({ granted: Credits, used: Credits, expired: Credits }),
+    grants: z
+      .array(
+        z.strictObject({
+          id: Id,
+          source: z.string(),
+          amount: Credits,
+          remaining: Credits,
+          subject: z.string().nullable(),
+          expires_at: Time.nullable(),
+        }),
+      )
+      .meta({ description: "In the order in which they are spent; 200 at most." }),
+  })
+  .meta({ id: "Balance" });
+export type Balance = z.infer<typeof Balance>;
+
+export const TransactionType = z.enum([
+  "trial",
+  "purchase",
+  "subscription",
+  "auto_reload",
+  "promo",
+  "generation",
+  "usage",
+  "refund",
+  "expiry",
+  "clawback",
+  "adjustment",
+]);
+
+export const Transaction = z
+  .strictObject({
+    id: z.string().meta({ description: "`<account>.<number>`, counted from 1 without a gap." }),
+    type: TransactionType,
+    amount: Credits.meta({ description: "Negative when credits were taken." }),
+    balance_after: Credits,
+    generation_id: Id.optional(),
+    payment_id: Id.optional(),
+    description: z.string().nullable(),
+    created_at: Time,
+  })
+  .meta({ id: "Transaction" });
+export type Transaction = z.infer<typeof Transaction>;
+
+export const TransactionQuery = z.strictObject({
+  type: TransactionType.optional(),
+  from: Moment.optional(),
+  to: Moment.optional(),
+  ...pageQuery,
+});
+
+export const ConsumeCredits = z
+  .strictObject({ amount: Amount, description: text(500).optional(), subject })
+  .meta({ id: "ConsumeCredits", examples: [{ amount: 1, description: "One letter" }] });
+
+const after = {
+  transaction_id: z.string(),
+  available: Credits,
+  held: Credits,
+  debt: Credits,
+};
+
+export const Consumption = z
+  .strictObject({ amount: Credits, charged: Charged, credit_type: CreditType, ...after })
+  .meta({ id: "Consumption" });
+export type Consumption = z.infer<typeof Consumption>;
+
+export const CreateHold = z
+  .strictObject({
+    amount: Amount,
+    expires_in: z.int().min(1).max(86_400).default(900).meta({ description: "Seconds." }),
+    description: text(500).optional(),
+    subject,
+  })
+  .meta({ id: "CreateHold", examples: [{ amount: 2, expires_in: 600 }] });
+
+export const Hold = z
+  .strictObject({
+    id: Id,
+    status: z.enum(["open", "captured", "released"]),
+    amount: Credits,
+    captured: Credits,
+    released: Credits,
+    expires_at: Time.optional().meta({ description: "While it is open." }),
+    ...after,
+  })
+  .meta({ id: "Hold" });
+export type Hold = z.infer<typeof Hold>;
+
+export const CaptureHold = z
+  .strictObject({ amount: Amount })
+  .meta({ id: "CaptureHold", examples: [{ amount: 1 }] });
+
+export const AdjustCredits = z
+  .strictObject({
+    amount: z
+      .int()
+      .min(-most)
+      .max(most)
+      .refine((amount) => amount !== 0, "Not 0."),
+    reason: text(500),
+  })
+  .meta({ id: "AdjustCredits", examples: [{ amount: 5, reason: "An apology" }] });
+
+export const Adjustment = z
+  .strictObject({ amount: Credits, ...after })
+  .meta({ id: "Adjustment" });
+export type Adjustment = z.infer<typeof Adjustment>;

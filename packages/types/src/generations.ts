@@ -1,0 +1,182 @@
+import { z } from "zod";
+import { Charged, CreditType } from "./credits.ts";
+import { findExcess, jsonObject } from "./json-object.ts";
+import { page, pageQuery } from "./pagination.ts";
+import { Id, Moment, Time, text } from "./text.ts";
+
+const PhotoUrl = z
+  .string()
+  .max(2048)
+  .regex(/^https?:\/\/[!-~]+$/, "An absolute http or https URL in ASCII.")
+  .refine((url) => URL.canParse(url), "Not a URL.");
+
+const PhotoInput = z
+  .strictObject({
+    type: z.literal("photo"),
+    photo_id: Id.optional().meta({ description: "An upload of this account." }),
+    photo_url: PhotoUrl.optional(),
+  })
+  .refine(
+    ({ photo_id, photo_url }) => (photo_id === undefined) !== (photo_url === undefined),
+    "Exactly one of photo_id and photo_url.",
+  );
+const AddressInput = z.strictObject({ type: z.literal("address"), address: text(500) });
+const TextInput = z.strictObject({ type: z.literal("text"), prompt: text(4000) });
+
+/** What a generation starts from. */
+export const Input = z
+  .discriminatedUnion("type", [PhotoInput, AddressInput, TextInput])
+  .meta({ id: "Input" });
+export type Input = z.infer<typeof Input>;
+
+/** A part of the picture or property: one item, priced and paid back on its own. */
+const Area = z.union([text(200), z.strictObject({ label: text(200).optional() })]);
+
+export const simulations = ["error", "flaky", "slow", "timeout", "crash"] as const;
+
+const paramBounds = { bytes: 4096, members: 50, depth: 4 };
+const Params = z
+  .object({
+    simulate: z
+      .enum(simulations)
+      .optional()
+      .meta({ description: "Test mode only: makes the local generator misbehave." }),
+  })
+  .catchall(z.unknown())
+  .superRefine((params, context) => {
+    const message = findExcess(params, paramBounds);
+    if (message) context.addIssue({ code: "custom", message });
+  });
+
+export const CreateGeneration = z
+  .strictObject({
+    style: text(100),
+    input: Input,
+    areas: z
+      .array(Area)
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({ description: "One item each; without it there is one item." }),
+    params: Params.optional(),
+    subject: text(255).optional().meta({ description: "Credits bound to it are spent first." }),
+    reference: text(255).optional(),
+    metadata: jsonObject({ bytes: 8192, members: 50, depth: 4 }).optional(),
+  })
+  .meta({
+    id: "CreateGeneration",
+    examples: [
+      {
+        style: "modern_minimalist",
+        input: { type: "text", prompt: "A small city garden" },
+        areas: ["Front yard", { label: "Terrace" }],
+      },
+    ],
+  });
+export type CreateGeneration = z.infer<typeof CreateGeneration>;
+
+export const Status = z.enum(["pending", "processing", "completed", "failed", "canceled"]);
+
+const StyleRef = z.strictObject({ id: z.string(), version: z.int() });
+
+export const Output = z
+  .union([
+    z.strictObject({
+      url: z.string().meta({ description: "Signed; works for an hour." }),
+      type: z.string(),
+      width: z.int(),
+      height: z.int(),
+      size: z.int(),
+      sha256: z.string(),
+    }),
+    z.strictObject({ text: z.string() }),
+  ])
+  .meta({ id: "Output" });
+export type Output = z.infer<typeof Output>;
+
+export const Item = z
+  .strictObject({
+    id: Id,
+    label: z.string().nullable(),
+    position: z.int().min(0),
+    status: Status,
+    cost: z.int(),
+    refunded: z.int(),
+    output: Output.nullable(),
+    error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+    attempts: z.int(),
+    started_at: Time.nullable(),
+    completed_at: Time.nullable(),
+    processing_time_ms: z.int().nullable(),
+  })
+  .meta({ id: "Item" });
+export type Item = z.infer<typeof Item>;
+
+export const Generation = z
+  .strictObject({
+    id: Id,
+    style: StyleRef,
+    input: z.record(z.string(), z.unknown()),
+    params: z.record(z.string(), z.unknown()),
+    subject: z.string().nullable(),
+    reference: z.string().nullable(),
+    retry_of: Id.nullable(),
+    status: Status,
+    cost: z.int(),
+    charged: Charged,
+    credit_type: CreditType,
+    balance: z.int().meta({ description: "What was available right after it was paid." }),
+    items: z.array(Item),
+    failed_items: z.int(),
+    canceled_items: z.int(),
+    created_at: Time,
+    completed_at: Time.nullable(),
+    deadline_at: Time,
+    metadata: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "Generation" });
+export type Generation = z.infer<typeof Generation>;
+
+export const GenerationQuery = z.strictObject({
+  status: Status.optional(),
+  style: text(100).optional(),
+  from: Moment.optional(),
+  to: Moment.optional(),
+  ...pageQuery,
+});
+export const GenerationPage = page(Generation);
+
+/** What a generation would cost and whether the account can pay it now. */
+export const Estimate = z
+  .strictObject({
+    style: StyleRef,
+    items: z.int(),
+    cost: z.int(),
+    charged: Charged,
+    credit_type: CreditType,
+    available: z.int().meta({ description: "Spendable for this subject." }),
+    sufficient: z.boolean(),
+  })
+  .meta({ id: "Estimate" });
+export type Estimate = z.infer<typeof Estimate>;
+
+export const RefundGeneration = z
+  .strictObject({
+    items: z
+      .array(Id)
+      .min(1)
+      .max(10_000)
+      .optional()
+      .meta({ description: "Without it: every completed item." }),
+    reason: text(500),
+  })
+  .meta({ id: "RefundGeneration", examples: [{ reason: "The terrace is missing" }] });
+
+export const Refund = z
+  .strictObject({
+    generation_id: Id,
+    items: z.int().meta({ description: "How many were paid back." }),
+    credits: z.int(),
+  })
+  .meta({ id: "Refund" });
+export type Refund = z.infer<typeof Refund>;
