@@ -12,6 +12,8 @@ export type BullWorker = Worker;
 
 export type OpenedWorker = {
   worker: BullWorker;
+  /** Cuts the connections, so that a close which waits for the backend comes to its end. */
+  force(): Promise<void>;
   /** Ends the connections that BullMQ leaves to us. Call it after the worker is closed. */
   release(): void;
 };

@@ -2,6 +2,7 @@ import {
   assertSchemaCompatibility,
   LATEST_SCHEMA_VERSION,
   PostgresConnection,
+  type PostgresConnectionOptions,
   PostgresQueueBackend,
   SchemaMigrationRequiredError,
   SchemaVersionMismatchError,
@@ -27,12 +28,12 @@ export function openPostgres(settings: PostgresSettings & { log: Log }): Backend
   const shared = connect(producer);
   shared.on("error", logErrors(log, "postgres producer"));
 
-  const producers = withBackend<PostgresQueueBackend, object>(
-    (name) => new PostgresQueueBackend(shared, name, { connection: shared.pool }, false),
+  // The backend reads more of its options than their type says: lock and stall times among them.
+  const producers = withBackend<PostgresQueueBackend, PostgresConnectionOptions>(
+    (name, options) => new PostgresQueueBackend(shared, name, options, false),
   );
-  const consumers = withBackend<PostgresQueueBackend, object>(
-    (name) =>
-      new PostgresQueueBackend(connect(consumer), name, { connection: shared.pool }, true, name),
+  const consumers = withBackend<PostgresQueueBackend, PostgresConnectionOptions>(
+    (name, options) => new PostgresQueueBackend(connect(consumer), name, options, true, name),
   );
 
   return {
@@ -44,7 +45,11 @@ export function openPostgres(settings: PostgresSettings & { log: Log }): Backend
     },
     openWorker(name, processor, options) {
       const worker = new consumers.Worker(name, processor, { ...options, connection: {} });
-      return { worker: worker as unknown as BullWorker, release: () => undefined };
+      return {
+        worker: worker as unknown as BullWorker,
+        force: () => worker.getBackend().close(true),
+        release: () => undefined,
+      };
     },
     assertReady: () => assertSchema(shared, new URL(settings.url).host),
     close: () => withDeadline(shared.close(), CALL_LIMIT_MS, "closing").catch(() => undefined),

@@ -97,7 +97,7 @@ export function connectQueue(options: QueueOptions): Queue {
 function openBackend(options: QueueOptions, log: Log): Backend {
   const { url, prefix = "{ducat}", schema = "bullmq", role } = options;
   const scheme = URL.canParse(url) ? new URL(url).protocol : "";
-  if (scheme === "redis:" || scheme === "rediss:") return openRedis({ url, prefix, log });
+  if (scheme === "redis:" || scheme === "rediss:") return openRedis({ url, prefix });
   if (scheme === "postgres:" || scheme === "postgresql:") {
     return openPostgres({ url, schema, role, log });
   }

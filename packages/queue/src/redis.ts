@@ -1,10 +1,9 @@
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
-import { type Backend, type BullQueue, CALL_LIMIT_MS, type Log } from "./backend.ts";
+import { type Backend, type BullQueue, CALL_LIMIT_MS } from "./backend.ts";
 import { withDeadline } from "./deadline.ts";
-import { logErrors } from "./log-errors.ts";
 
-type RedisSettings = { url: string; prefix: string; log: Log };
+type RedisSettings = { url: string; prefix: string };
 
 /** ioredis backs off up to 5 s, BullMQ up to 20 s: an add would fail long after Redis is back. */
 const backOff = (mostMs: number) => (times: number) => Math.min(times * 100, mostMs);
@@ -30,13 +29,12 @@ const consumer = {
 };
 
 /** BullMQ on Redis. Connects in the background and keeps trying; only a call can fail. */
-export function openRedis({ url, prefix, log }: RedisSettings): Backend {
+export function openRedis({ url, prefix }: RedisSettings): Backend {
   const redis = new Redis(url, producer);
   let lastError: Error | undefined;
-  const report = logErrors(log, "redis producer");
+  // BullMQ's queues report these errors.
   redis.on("error", (error: Error) => {
     lastError = error;
-    report(error);
   });
   const queues: BullQueue[] = [];
 
@@ -61,8 +59,25 @@ export function openRedis({ url, prefix, log }: RedisSettings): Backend {
 
     openWorker(name, processor, settings) {
       const connection = new Redis(url, consumer);
+      const clients = [connection];
+      // BullMQ makes its blocking connection from ours. We keep hold of it, to be able to end it.
+      const duplicate = connection.duplicate.bind(connection);
+      connection.duplicate = (override) => {
+        clients.push(duplicate(override));
+        return clients[clients.length - 1] as Redis;
+      };
       const worker = new Worker(name, processor, { ...settings, connection, prefix });
-      return { worker, release: () => connection.disconnect() };
+      // BullMQ reports their errors, but stops listening before they are gone.
+      for (const client of clients) client.on("error", () => undefined);
+      const release = () => clients.forEach(endClient);
+      return {
+        worker,
+        force() {
+          release();
+          return worker.getBackend().close(true);
+        },
+        release,
+      };
     },
 
     async assertReady() {
@@ -83,6 +98,20 @@ export function openRedis({ url, prefix, log }: RedisSettings): Backend {
       redis.disconnect();
     },
   };
+}
+
+/**
+ * Told to disconnect between two attempts to reconnect, ioredis emits no 'end' and keeps the
+ * commands that wait, and BullMQ waits for both. One more attempt brings the client to its end.
+ */
+function endClient(client: Redis) {
+  const isBetween = client.status === "reconnecting";
+  client.disconnect();
+  if (!isBetween) return;
+  client.connect().then(
+    () => client.disconnect(),
+    () => undefined,
+  );
 }
 
 /** INFO tells the policy also where a hosted Redis forbids CONFIG GET. */

@@ -5,9 +5,10 @@ import { settlesWithin } from "./deadline.ts";
 import { type JobData, type JobName, jobs } from "./jobs.ts";
 import { logErrors } from "./log-errors.ts";
 
-/** How long each step of a forced close may take once the grace is over. */
-const FORCE_STEP_MS = 1_000;
+/** How long a close waits before its next, harder step. */
+const STEP_MS = 1_000;
 const CLAIM_RETRY_MS = 500;
+const LOCK_MS = 30_000;
 
 /** Why a handler's signal was aborted; it is the signal's `reason`. */
 export class Interrupted extends Error {
@@ -25,7 +26,14 @@ export type Handler<N extends JobName> = (
   context: { signal: AbortSignal },
 ) => Promise<void>;
 
-export type WorkOptions = { concurrency: number };
+export type WorkOptions = {
+  concurrency: number;
+  /**
+   * Milliseconds that a job stays with a worker that shows no sign of life, 30,000 if left out. It
+   * is renewed at half of it; another worker takes the job over after one to two of them.
+   */
+  lockMs?: number;
+};
 
 export type Work = {
   /**
@@ -44,9 +52,11 @@ type Task<N extends JobName> = WorkOptions & { name: N; handler: Handler<N> };
 /** Consumes one queue until closed. See `Queue.work`. */
 export function startWork<N extends JobName>(backend: Backend, log: Log, task: Task<N>): Work {
   const running = createRunner(log, task);
-  const { worker, release } = backend.openWorker(task.name, running.process, {
+  const { worker, force, release } = backend.openWorker(task.name, running.process, {
     autorun: false,
     concurrency: task.concurrency,
+    lockDuration: task.lockMs ?? LOCK_MS,
+    stalledInterval: task.lockMs ?? LOCK_MS,
     // With 15 s, BullMQ's own value, an outage of a second would cost a quarter of a minute.
     runRetryDelay: 1_000,
   });
@@ -59,20 +69,21 @@ export function startWork<N extends JobName>(backend: Backend, log: Log, task: T
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number) => {
     const closed = worker.close().catch(onError);
-    const force = () => void worker.getBackend().close(true).catch(onError);
-    // BullMQ's close waits for ever when the backend is down, also when there is nothing to wait for.
-    const patience = Math.min(graceMs, FORCE_STEP_MS);
-    const steps: [() => void, () => number][] = [
-      [() => undefined, () => patience],
-      [() => undefined, () => (running.count() > 0 ? graceMs - patience : 0)],
-      [() => running.interrupt("closing"), () => FORCE_STEP_MS],
-      [running.abandonAll, () => FORCE_STEP_MS],
-      [force, () => FORCE_STEP_MS],
+    const patience = running.count() > 0 ? Math.min(graceMs, STEP_MS) : STEP_MS;
+    const steps: [() => void, number][] = [
+      [() => undefined, patience],
+      [() => undefined, graceMs - patience],
+      [() => running.interrupt("closing"), STEP_MS],
+      [running.abandonAll, STEP_MS],
     ];
     for (const [act, waitMs] of steps) {
       act();
-      if (await settlesWithin(closed, waitMs())) break;
+      if (await settlesWithin(closed, waitMs)) return release();
+      // Nothing runs, so BullMQ waits for a backend that does not answer, and would for ever.
+      if (running.count() === 0) break;
     }
+    force().catch(onError);
+    await settlesWithin(closed, STEP_MS);
     release();
   };
 
