@@ -1,0 +1,54 @@
+import { z } from "zod";
+
+const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
+const postgresUrl = z.string().regex(scheme("postgres", "postgresql"), "starts with postgres://");
+const redisUrl = z.string().regex(scheme("redis", "rediss"), "starts with redis://");
+
+/** What a worker reads from its environment. The same names mean the same in the API. */
+export const Env = z.object({
+  DATABASE_URL: postgresUrl,
+  /** Not through a transaction pooler: the queue on PostgreSQL listens on it. */
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
+  REDIS_URL: redisUrl.optional(),
+  QUEUE_URL: z.union([postgresUrl, redisUrl], "starts with redis:// or postgres://").optional(),
+  DATA_DIR: z.string().default(".data"),
+  DUCAT_MODE: z.enum(["test", "live"]),
+  /** How many items one process works on at the same time. */
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
+  /** Hosts that photos may come from although they are on a private network. */
+  FETCH_ALLOW_HOSTS: z
+    .string()
+    .default("")
+    .transform((text) => text.split(",").flatMap((host) => host.trim() || [])),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+});
+
+const Checked = Env.refine(
+  ({ DUCAT_MODE, FETCH_ALLOW_HOSTS }) => DUCAT_MODE === "test" || FETCH_ALLOW_HOSTS.length === 0,
+  { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
+);
+
+export type Env = Omit<z.infer<typeof Env>, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL"> & {
+  queue: { url: string; role?: string };
+};
+
+/**
+ * The worker's settings; an empty variable counts as unset. Throws an Error that names every fault
+ * at once, without repeating values: some are secret.
+ */
+export function parseEnv(source: Record<string, string | undefined>): Env {
+  const given = Object.entries(source).filter(([, value]) => value?.trim());
+  const parsed = Checked.safeParse(Object.fromEntries(given));
+  if (!parsed.success) {
+    throw new Error(`The environment is not complete:\n${z.prettifyError(parsed.error)}`);
+  }
+  const { DIRECT_DATABASE_URL, QUEUE_URL, REDIS_URL, ...env } = parsed.data;
+  return { ...env, queue: chooseQueue(parsed.data) };
+}
+
+function chooseQueue(env: z.infer<typeof Env>): Env["queue"] {
+  const url = env.QUEUE_URL ?? env.REDIS_URL;
+  if (url !== undefined) return { url };
+  // In our own database the migrations gave BullMQ's tables to a role that this login may take.
+  return { url: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL, role: "ducat_queue" };
+}

@@ -1,0 +1,143 @@
+import { type ClaimedItem, claimItem } from "@ducat/db/items";
+import type { RunItem } from "@ducat/queue/jobs";
+import type { Handler } from "@ducat/queue/work";
+import { DomainError } from "@ducat/types/errors";
+import { PhotoUnreachable } from "../fetch-photo.ts";
+import type { Generator, Outcome, Task } from "../generators/generator.ts";
+import { safeError } from "../safe-error.ts";
+import { waitForDatabase } from "../wait-for-database.ts";
+import { BadOutput, checkPicture, checkText } from "./check-output.ts";
+import { type InputDeps, loadInput } from "./load-input.ts";
+import { type OwnDeps, type OwnedItem, ownItem, type Stopped } from "./own-item.ts";
+import { type Result, type SettleDeps, settleItem, tryAgain } from "./settle-item.ts";
+
+export type RunDeps = OwnDeps &
+  InputDeps &
+  SettleDeps & {
+    /** By the name that a style gives. */
+    generators: Record<string, Generator>;
+  };
+
+/** Refusals that describe our own state, not the item's input. */
+const passing = new Set(["unavailable", "internal", "rate_limited", "in_progress"]);
+
+/**
+ * Works on one item: claims it, makes its output, writes how it ended. A process that dies anywhere
+ * in here leaves an item whose lease lapses, and the next claim goes on from what is stored; so
+ * nothing here needs to be undone. Returns without a claim when there is nothing to do.
+ */
+export function createRunItem(deps: RunDeps): Handler<"run-item"> {
+  const { log, at, timings } = deps;
+
+  const run = async (job: RunItem, closing: AbortSignal) => {
+    const claim = () => claimItem(deps.db, job, timings.leaseSeconds);
+    const item = await waitForDatabase(timings.databaseWaitMs, claim);
+    if (!item) return;
+    const own = ownItem(deps, item, closing);
+    try {
+      await at("after-claim", item.item_id);
+      const result = await makeResult(deps, own);
+      await settleItem(deps, own, result);
+    } finally {
+      own.release();
+    }
+  };
+
+  return async (job, { signal }) => {
+    await at("before-claim", job.itemId);
+    try {
+      await run(job, signal);
+    } catch (error) {
+      // The sweeper brings the item back when its lease has lapsed.
+      log.error({ item: job.itemId, err: safeError(error) }, "an item was left where it was");
+    }
+    await at("before-ack", job.itemId);
+  };
+}
+
+/** Runs the generator until there is a result, or no use in waiting for one. Never rejects. */
+async function makeResult(deps: RunDeps, own: OwnedItem): Promise<Result> {
+  const startedAt = performance.now();
+  const { signal } = own;
+  const work = generate(deps, own);
+  // A generator that is deaf to its signal must not keep a lost item, or the process, waiting.
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  work.catch(() => undefined);
+  stopped.catch(() => undefined);
+  try {
+    const result = await Promise.race([work, stopped]);
+    if (result.status !== "completed") return result;
+    return { ...result, tookMs: Math.round(performance.now() - startedAt) };
+  } catch (error) {
+    if (signal.aborted) return { status: "stopped", why: (signal.reason as Stopped).why };
+    return explain(deps, own, error);
+  }
+}
+
+async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
+  const { at, generators, timings } = deps;
+  const { item, signal } = own;
+  const startedAt = performance.now();
+  const generator = generators[item.generator];
+  if (!generator) throw new Error(`there is no generator named ${item.generator}`);
+  const input = await loadInput(deps, item, signal);
+  await at("after-input", item.item_id);
+  if (performance.now() - startedAt > timings.recheckAfterMs) await own.check();
+  await at("before-run", item.item_id);
+  const outcome = await generator.run(toTask(item, input), {
+    signal,
+    requestId: own.requestId(),
+    saveRequestId: own.saveRequestId,
+    idempotencyKey: item.item_id,
+  });
+  await at("after-answer", item.item_id);
+  return await check(item, outcome);
+}
+
+async function check(item: ClaimedItem, outcome: Outcome): Promise<Result> {
+  if (outcome.status !== "completed") return outcome;
+  const { output, ...rest } = outcome;
+  if (output.kind !== item.kind) throw new BadOutput(`the kind ${output.kind}`);
+  const made = output.kind === "text" ? checkText(output.text) : await checkPicture(item, output);
+  return { ...rest, made };
+}
+
+function toTask(item: ClaimedItem, input: Task["input"]): Task {
+  return {
+    accountId: item.account_id,
+    generationId: item.generation_id,
+    itemId: item.item_id,
+    attempt: item.attempt,
+    style: {
+      id: item.style_id,
+      version: item.style_version,
+      kind: item.kind,
+      generator: item.generator,
+      prompt: item.prompt,
+      params: item.style_params,
+    },
+    input,
+    label: item.label,
+    params: item.params,
+  };
+}
+
+/** A refusal of ours is final, its words are public; what we don't know is tried again, unsaid. */
+function explain(deps: RunDeps, own: OwnedItem, error: unknown): Result {
+  if (error instanceof DomainError && !passing.has(error.code)) {
+    return { status: "failed", code: error.code, message: error.message, retryable: false };
+  }
+  const { item_id: item, attempt } = own.item;
+  deps.log.warn({ item, attempt, err: safeError(error) }, "an attempt broke");
+  if (error instanceof PhotoUnreachable) {
+    const { code, message, retryable } = error;
+    return { status: "failed", code, message, retryable };
+  }
+  if (!(error instanceof BadOutput)) return tryAgain(deps, own);
+  const message = "The model's answer was not usable.";
+  return { status: "failed", code: "bad_output", message, retryable: true };
+}

@@ -1,0 +1,187 @@
+import type { Db } from "@ducat/db/connect";
+import {
+  type ClaimedItem,
+  completeItem,
+  deferItem,
+  failItem,
+  type ItemUsage,
+} from "@ducat/db/items";
+import type { Queue } from "@ducat/queue/queue";
+import type { Blobs } from "@ducat/storage/blobs";
+import type { Outcome, Usage } from "../generators/generator.ts";
+import type { Log } from "../log.ts";
+import type { At } from "../points.ts";
+import { safeError } from "../safe-error.ts";
+import { toStorable } from "../storable-text.ts";
+import type { Timings } from "../timings.ts";
+import { waitForDatabase } from "../wait-for-database.ts";
+import type { CheckedOutput } from "./check-output.ts";
+import type { OwnedItem, StopReason } from "./own-item.ts";
+import { toJob } from "./run-item-job.ts";
+
+const longestRetryMs = 300_000;
+const longestAskMs = 600_000;
+const longestOverdueMs = 10_000;
+const maxMessageLength = 500;
+
+export type SettleDeps = {
+  db: Db;
+  queue: Pick<Queue, "add">;
+  blobs: Blobs;
+  log: Log;
+  at: At;
+  timings: Timings;
+};
+
+type Completed = Omit<Extract<Outcome, { status: "completed" }>, "output"> & {
+  made: CheckedOutput;
+  tookMs?: number;
+};
+type Failed = Extract<Outcome, { status: "failed" }>;
+
+/** How an attempt ended. */
+export type Result =
+  | Completed
+  | Exclude<Outcome, { status: "completed" }>
+  | { status: "stopped"; why: StopReason };
+
+/**
+ * Writes how an attempt ended, and adds the job of the next one where there is a next one. Every
+ * write carries the claim's token: for an item that is not ours any more it changes nothing.
+ */
+export async function settleItem(deps: SettleDeps, own: OwnedItem, result: Result): Promise<void> {
+  const { item } = own;
+  switch (result.status) {
+    case "completed":
+      return await complete(deps, own, result);
+    case "failed":
+      return await fail(deps, item, result);
+    case "unknown":
+      return await giveBack(deps, own, result.askAgainInMs);
+    case "stopped":
+      return await settleStopped(deps, own, result.why);
+  }
+}
+
+async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason): Promise<void> {
+  const { item } = own;
+  deps.log.info({ item: item.item_id, attempt: item.attempt, why }, "stopped working on an item");
+  if (why === "lost") return;
+  if (why === "closing") return await giveBack(deps, own, 0);
+  if (why === "canceled") {
+    const message = "Canceled on request.";
+    return await fail(deps, item, {
+      status: "failed",
+      code: "canceled",
+      message,
+      retryable: false,
+    });
+  }
+  // What a provider works on is asked for once more, in the grace, before it is paid back.
+  if (own.requestId() !== null && !own.isOverdue) return await giveBack(deps, own, 0);
+  const message = "It did not finish in time.";
+  const code = "deadline_exceeded";
+  return await fail(deps, item, { status: "failed", code, message, retryable: false });
+}
+
+/** The file first, then the row that makes it count. */
+async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Promise<void> {
+  const { db, log, at, timings } = deps;
+  const { item } = own;
+  const { made, actualCost: actual, tookMs = 0 } = result;
+  const { output, bytes } = made;
+  const key = output.kind === "image" ? output.key : undefined;
+  await at("before-blob", item.item_id);
+  if (key && bytes) {
+    try {
+      await deps.blobs.put(key, bytes);
+    } catch (error) {
+      log.error({ item: item.item_id, err: safeError(error) }, "a result could not be stored");
+      return await settleItem(deps, own, tryAgain(deps, own));
+    }
+  }
+  await at("after-blob", item.item_id);
+  const usage = toItemUsage(result.usage ?? {}, tookMs);
+  const finish = () => completeItem(db, item, { output, actual, usage });
+  const status = await waitForDatabase(timings.databaseWaitMs, finish);
+  await at("after-complete", item.item_id);
+  const { item_id, attempt } = item;
+  log.info({ item: item_id, attempt, tookMs, status: status ?? "lost" }, "finished an item");
+  if (status === "completed" || !key) return;
+  await deps.blobs.remove(key).catch((error) => {
+    log.warn({ err: safeError(error) }, "an orphan was left for the collector");
+  });
+}
+
+function toItemUsage(usage: Usage, tookMs: number): ItemUsage {
+  const { inputTokens, outputTokens, providerCostMicros } = usage;
+  return {
+    response_time_ms: tookMs,
+    ...(inputTokens === undefined ? {} : { input_tokens: inputTokens }),
+    ...(outputTokens === undefined ? {} : { output_tokens: outputTokens }),
+    ...(providerCostMicros === undefined ? {} : { provider_cost_micros: providerCostMicros }),
+  };
+}
+
+async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promise<void> {
+  const { db, log, at, timings } = deps;
+  const { code, retryable } = failure;
+  const delayMs = retryable ? retryDelayMs(timings.retryMs, item.attempt) : 0;
+  const message = toStorable(failure.message, maxMessageLength);
+  const delaySeconds = delayMs / 1_000;
+  const report = () => failItem(db, item, { code, message, retryable, delaySeconds });
+  const left = await waitForDatabase(timings.databaseWaitMs, report);
+  await at("after-fail", item.item_id);
+  const status = left?.status ?? "lost";
+  log.info({ item: item.item_id, attempt: item.attempt, code, status }, "failed an item");
+  if (left?.status === "pending") await requeue(deps, { item, attempt: left.attempt, delayMs });
+}
+
+async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<void> {
+  const { db, log, at, timings } = deps;
+  const { item } = own;
+  // Not beyond the deadline: the last question is due there.
+  const limitMs = own.isOverdue ? longestOverdueMs : Math.min(own.leftMs(), longestAskMs);
+  const delayMs = Math.min(Math.max(ms, 0), limitMs);
+  const defer = () => deferItem(db, item, delayMs / 1_000);
+  const attempt = await waitForDatabase(timings.databaseWaitMs, defer);
+  await at("after-defer", item.item_id);
+  log.info({ item: item.item_id, attempt: item.attempt, delayMs }, "gave an item back");
+  if (attempt === undefined) return;
+  await requeue(deps, { item, attempt, delayMs });
+}
+
+/**
+ * What an attempt that broke for reasons of ours comes to. Work that a provider has under a known
+ * id is asked for again; a failure would forget the id and pay the provider twice.
+ */
+export function tryAgain({ timings }: { timings: Timings }, own: OwnedItem): Result {
+  if (own.requestId() !== null) {
+    return { status: "unknown", askAgainInMs: retryDelayMs(timings.retryMs, own.item.attempt) };
+  }
+  const message = "Something went wrong on our side.";
+  return { status: "failed", code: "internal_error", message, retryable: true };
+}
+
+type Next = { item: ClaimedItem; attempt: number; delayMs: number };
+
+/** Only a wake-up: without it the sweeper finds the item when it is due. */
+async function requeue({ queue, log, at }: SettleDeps, { item, attempt, delayMs }: Next) {
+  const { account_id: accountId, generation_id: generationId, item_id: itemId } = item;
+  try {
+    const job = toJob({ accountId, generationId, itemId, attempt }, delayMs);
+    await queue.add("run-item", [job]);
+    await at("after-requeue", itemId);
+  } catch (error) {
+    log.warn({ item: itemId, err: safeError(error) }, "the next attempt waits for the sweeper");
+  }
+}
+
+/**
+ * 2 s, 8 s, 32 s … 5 min, a quarter more or less, so that what failed together does not come back
+ * together. The attempts stand for the failures: a worker that was lost counts as one.
+ */
+export function retryDelayMs(firstMs: number, attempt: number): number {
+  const delay = firstMs * 4 ** Math.min(attempt - 1, 10);
+  return Math.min(delay * (0.75 + Math.random() / 2), longestRetryMs);
+}

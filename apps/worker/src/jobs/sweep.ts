@@ -1,0 +1,81 @@
+import type { Db } from "@ducat/db/connect";
+import { expireDue } from "@ducat/db/credits";
+import { type DueItem, endDueItem, sweepItems } from "@ducat/db/items";
+import type { Queue } from "@ducat/queue/queue";
+import type { Log } from "../log.ts";
+import type { At } from "../points.ts";
+import { safeError } from "../safe-error.ts";
+import { toJob } from "./run-item-job.ts";
+
+const batch = 500;
+/** What an outage of the queue may leave unsent in memory; beyond it the database remembers. */
+const mostUnsent = 10_000;
+
+export type SweepDeps = {
+  db: Db;
+  queue: Pick<Queue, "add">;
+  log: Log;
+  at: At;
+  /** First delay until an item that was swept is looked at again, in seconds. */
+  retrySeconds: number;
+};
+
+/**
+ * Makes one round: adds a job again for every due item that a worker may take, and ends those that
+ * can't be saved any more, each in a transaction of its own. The queue is only a wake-up: whatever
+ * it loses comes back here. Several workers may sweep at once; the database gives each its rows.
+ */
+export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<void> {
+  const { db, queue, log, at } = deps;
+  // Their due times are in the future already; without this they would pay for the outage twice.
+  let unsent: DueItem[] = [];
+
+  return async (signal) => {
+    let isDown = false;
+    const send = async (items: DueItem[]) => {
+      if (items.length === 0) return;
+      try {
+        if (!isDown)
+          return await queue.add(
+            "run-item",
+            items.map((item) => toJob(item)),
+          );
+      } catch (error) {
+        isDown = true;
+        log.warn({ err: safeError(error) }, "the queue takes no jobs");
+      }
+      unsent = [...unsent, ...items].slice(0, mostUnsent);
+    };
+    await send(unsent.splice(0));
+    for (let full = true; full && !signal.aborted; ) {
+      const due = await sweepItems(db, { limit: batch, retrySeconds: deps.retrySeconds });
+      if (due.length > 0) await at("after-sweep");
+      await endAll(
+        deps,
+        due.filter(({ action }) => action === "end"),
+      );
+      await send(due.filter(({ action }) => action === "run"));
+      full = due.length >= batch;
+    }
+  };
+}
+
+async function endAll({ db, log, at }: SweepDeps, items: DueItem[]): Promise<void> {
+  for (const item of items) {
+    try {
+      const reason = await endDueItem(db, item);
+      if (reason) log.info({ item: item.itemId, reason }, "ended an item");
+      await at("after-end", item.itemId);
+    } catch (error) {
+      // One that can't be ended must not keep the others from being paid back.
+      log.error({ item: item.itemId, err: safeError(error) }, "an item could not be ended");
+    }
+  }
+}
+
+/** Books credits and holds that expired while nobody touched their account. */
+export async function expireCredits(db: Db, signal: AbortSignal): Promise<void> {
+  for (let round = 0; round < 100 && !signal.aborted; round++) {
+    if ((await expireDue(db, 100)) < 100) return;
+  }
+}

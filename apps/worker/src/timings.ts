@@ -1,0 +1,44 @@
+/** Every duration of a worker, so that a test can be as patient as it likes. */
+export type Timings = {
+  /** How long an item stays with a worker that shows no sign of life. */
+  leaseSeconds: number;
+  /** A third of the lease, so that two lost beats cost nothing. */
+  heartbeatMs: number;
+  /** What an item with a known provider request has beyond its deadline; the database's own. */
+  graceMs: number;
+  /** Loading that took longer asks once more whether the item is still wanted. */
+  recheckAfterMs: number;
+  /** How long a write is tried again while the database is away. */
+  databaseWaitMs: number;
+  /** First delay of a retry; it grows fourfold. */
+  retryMs: number;
+  /** How long a job stays with a worker that the queue hears nothing of. */
+  jobLockMs: number;
+  sweepMs: number;
+  /** First delay until an item that was swept is looked at again. */
+  sweepRetrySeconds: number;
+  expireMs: number;
+  filesMs: number;
+  /** Files without a row are left alone for this long. */
+  orphanGraceMs: number;
+  /** Between two attempts to reach the database or the queue when the process starts. */
+  bootRetryMs: number;
+  watch: { everyMs: number; waitingMs: number; idleMs: number };
+};
+
+export const defaultTimings: Timings = {
+  leaseSeconds: 60,
+  heartbeatMs: 20_000,
+  graceMs: 60_000,
+  recheckAfterMs: 250,
+  databaseWaitMs: 30_000,
+  retryMs: 2_000,
+  jobLockMs: 30_000,
+  sweepMs: 5_000,
+  sweepRetrySeconds: 30,
+  expireMs: 60_000,
+  filesMs: 3_600_000,
+  orphanGraceMs: 24 * 3_600_000,
+  bootRetryMs: 2_000,
+  watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },
+};

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { settleQueueKind } from "@ducat/db/database";
+import { readBacklog } from "@ducat/db/items";
+import type { Queue } from "@ducat/queue/queue";
+import type { Work } from "@ducat/queue/work";
+import { removeExpiredUploads, removeOrphans } from "./jobs/collect-files.ts";
+import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
+import { createSweep, expireCredits } from "./jobs/sweep.ts";
+import type { At } from "./points.ts";
+import { type Repeating, repeat } from "./repeat.ts";
+import { safeError } from "./safe-error.ts";
+import { defaultTimings, type Timings } from "./timings.ts";
+import { isDatabaseAway } from "./wait-for-database.ts";
+import { startWatchdog } from "./watchdog.ts";
+
+export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at"> & {
+  queue: Queue;
+  concurrency: number;
+  /** Called when this worker does not work any more although it should; see watchdog.ts. */
+  onStuck(reason: string): void;
+  timings?: Partial<Timings>;
+  /** See points.ts. Left out in production. */
+  at?: At;
+};
+
+export type Worker = {
+  /**
+   * Resolves when jobs are being taken; waits for a database or a queue that is not up yet. Rejects
+   * in clear words when this process must not work here, and when it was closed meanwhile.
+   */
+  start(): Promise<void>;
+  /**
+   * Takes no more jobs and lets the running ones end; after `graceMs` gives their items back, so
+   * that another worker goes on at once. Leaves database and queue open.
+   */
+  close(options: { graceMs: number }): Promise<void>;
+};
+
+/** A worker: takes jobs, runs items, sweeps up what was lost, and knows whether it is alive. */
+export function createWorker(options: WorkerDeps): Worker {
+  const timings: Timings = { ...defaultTimings, ...options.timings };
+  const deps = { ...options, timings, at: options.at ?? (() => undefined) };
+  const closing = new AbortController();
+  const periodic: Repeating[] = [];
+  let work: Work | undefined;
+
+  return {
+    async start() {
+      await untilUp(deps, closing.signal, () => refuseOtherQueue(deps));
+      // Before the queue is there: paying back what is overdue needs only the database.
+      periodic.push(...startPeriodic(deps));
+      await untilUp(deps, closing.signal, () => deps.queue.assertReady());
+      work = deps.queue.work("run-item", createRunItem(deps), {
+        concurrency: deps.concurrency,
+        lockMs: timings.jobLockMs,
+      });
+      periodic.push(watch(deps, work));
+      deps.log.info({ queue: deps.queue.kind, concurrency: deps.concurrency }, "taking jobs");
+    },
+    async close({ graceMs }) {
+      closing.abort();
+      const stopping = periodic.map((one) => one.stop());
+      await Promise.all([work?.close({ graceMs }), ...stopping]);
+    },
+  };
+}
+
+type Ready = WorkerDeps & { timings: Timings; at: At };
+
+function startPeriodic(deps: Ready): Repeating[] {
+  const { db, blobs, log, timings } = deps;
+  const sweep = createSweep({ ...deps, retrySeconds: timings.sweepRetrySeconds });
+  const collectFiles = async (signal: AbortSignal) => {
+    const uploads = await removeExpiredUploads({ db, blobs }, signal);
+    const graceMs = timings.orphanGraceMs;
+    const orphans = await removeOrphans({ db, blobs }, { graceMs, signal });
+    if (uploads + orphans > 0) log.info({ uploads, orphans }, "removed files");
+  };
+  return [
+    repeat({ name: "sweep", everyMs: timings.sweepMs, soon: true, log }, sweep),
+    repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
+    repeat({ name: "files", everyMs: timings.filesMs, log }, collectFiles),
+  ];
+}
+
+function watch({ db, queue, log, timings, onStuck }: Ready, work: Work): Repeating {
+  // The sweeper moves what it added again out of the database's view, into the queue's.
+  const readWaitingMs = async () => {
+    const { oldestSeconds } = await readBacklog(db);
+    const inQueue = await queue.oldestWaitingMs("run-item");
+    return Math.max(oldestSeconds * 1_000, inQueue ?? 0);
+  };
+  return startWatchdog({
+    log,
+    readWaitingMs,
+    isIdle: () => work.isIdle(),
+    progress: () => work.lastProgressAt,
+    timings: timings.watch,
+    onStuck,
+  });
+}
+
+async function refuseOtherQueue({ db, queue }: Ready): Promise<void> {
+  const kind = await settleQueueKind(db, queue.kind);
+  if (kind === queue.kind) return;
+  throw new Error(
+    `This deployment's queue is on ${kind}, and QUEUE_URL names one on ${queue.kind}: jobs would ` +
+      "lie where nobody looks. Use the same QUEUE_URL everywhere; to move to another kind, stop " +
+      "every process and delete the row queue_kind of admin_config.",
+  );
+}
+
+async function untilUp(
+  { log, timings }: Ready,
+  signal: AbortSignal,
+  attempt: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      log.warn({ err: safeError(error) }, `waiting: ${(error as Error).message}`);
+    }
+    await sleep(timings.bootRetryMs, undefined, { signal });
+  }
+}
+
+/** The queue tells its refusals from its outages by their words only. */
+function isPassing(error: unknown): boolean {
+  if (isDatabaseAway(error)) return true;
+  return error instanceof Error && /is not reachable|did not answer/.test(error.message);
+}
