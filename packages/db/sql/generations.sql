@@ -42,7 +42,8 @@ $$;
 -- Create a generation with its items and set its price aside, in one call, once per p_key.
 -- p_labels has one element per item (null for none); p_inputs, when given, overrides p_input per
 -- item. p_unit_cost overrides the style's price (0 = free by the plan: no hold, no entry).
--- Returns the columns of the create answer; a repeat returns the same and replayed = true.
+-- Returns what the caller doesn't know yet of the create answer. A repeat returns the same, and in
+-- `replay` what was asked the first time: the answer is made of what stands in the row.
 --   DU001 insufficient_credits {required, available, subject} · DU002 idempotency_conflict
 --   DU003 not_found {what: account | style} · DU004 account_frozen · DU005 quota_exceeded
 --   23505 on generations_idempotency_key: a parallel call with this key has just won; call again
@@ -51,26 +52,21 @@ $$;
 -- The hot path of the product: one UPDATE of the account row when its head grant covers the
 -- price, then three inserts. Plans are generic by force: planning them anew costs more than they.
 CREATE OR REPLACE FUNCTION ducat.create_generation(
-  p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input jsonb,
-  p_params jsonb, p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
-  p_metadata jsonb DEFAULT '{}', p_webhook_url text DEFAULT NULL, p_usage jsonb DEFAULT NULL,
+  p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input json, p_params json,
+  p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
+  p_metadata json DEFAULT '{}', p_webhook_url text DEFAULT NULL, p_usage jsonb DEFAULT NULL,
   p_unit_cost bigint DEFAULT NULL, p_inputs jsonb DEFAULT NULL, p_retry_of uuid DEFAULT NULL,
-  OUT id uuid, OUT style_id text, OUT style_version int, OUT kind text, OUT input jsonb,
-  OUT params jsonb, OUT subject text, OUT reference text, OUT metadata jsonb,
-  OUT retry_of uuid, OUT cost bigint, OUT trial_cost bigint, OUT balance_after bigint,
-  OUT created_at timestamptz, OUT deadline_at timestamptz, OUT item_ids uuid[],
-  OUT labels text[], OUT replayed boolean)
+  OUT id uuid, OUT style_version int, OUT kind text, OUT cost bigint, OUT trial_cost bigint,
+  OUT balance_after bigint, OUT created_at timestamptz, OUT deadline_at timestamptz,
+  OUT item_ids uuid[], OUT replay json)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ducat, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-  v_style record;
   v_known record;
   v_items int := cardinality(p_labels);
   v_unit bigint;
-  v_cost bigint;
-  v_id uuid := uuid_v7();
-  v_at timestamptz := clock_timestamp();
+  v_deadline interval;
   v_paid record;
 BEGIN
   SELECT g.id, g.fingerprint INTO v_known FROM generations g
@@ -79,61 +75,67 @@ BEGIN
     IF v_known.fingerprint <> p_fingerprint THEN
       PERFORM refuse('DU002', 'idempotency_conflict');
     END IF;
-    SELECT * INTO id, style_id, style_version, kind, input, params, subject, reference, metadata,
-      retry_of, cost, trial_cost, balance_after, created_at, deadline_at, item_ids, labels,
-      replayed
+    SELECT * INTO id, style_version, kind, cost, trial_cost, balance_after, created_at,
+      deadline_at, item_ids, replay
     FROM replay_generation(p_account_id, v_known.id);
     RETURN;
   END IF;
-  SELECT s.version, s.kind, s.cost, make_interval(secs => s.deadline_s) AS deadline INTO v_style
+  SELECT s.version, s.kind, s.cost, make_interval(secs => s.deadline_s)
+  INTO style_version, kind, v_unit, v_deadline
   FROM styles s WHERE s.id = p_style AND s.is_current AND s.is_active;
   IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "style"}');
   END IF;
-  v_unit := coalesce(p_unit_cost, v_style.cost);
-  v_cost := v_unit * v_items;
+  v_unit := coalesce(p_unit_cost, v_unit);
+  cost := v_unit * v_items;
+  id := uuid_v7();
+  created_at := clock_timestamp();
+  deadline_at := created_at + v_deadline;
   IF p_usage IS NOT NULL THEN
     PERFORM take_usage(p_account_id, p_usage, v_items);
   END IF;
   UPDATE credit_accounts a SET
-    seq = a.seq + 1, available = a.available - v_cost, held = a.held + v_cost,
-    trial = a.trial - CASE WHEN a.head_trial THEN v_cost ELSE 0 END,
-    head_remaining = a.head_remaining - v_cost
-  WHERE a.account_id = p_account_id AND v_cost > 0
-    AND a.head_remaining >= v_cost AND a.frozen = '{}' AND (p_subject IS NULL OR a.bound = 0)
-    AND a.next_expiry_at > v_at + a.clock_offset
+    seq = a.seq + 1, available = a.available - create_generation.cost,
+    held = a.held + create_generation.cost,
+    trial = a.trial - CASE WHEN a.head_trial THEN create_generation.cost ELSE 0 END,
+    head_remaining = a.head_remaining - create_generation.cost
+  WHERE a.account_id = p_account_id AND create_generation.cost > 0
+    AND a.head_remaining >= create_generation.cost AND a.frozen = '{}'
+    AND (p_subject IS NULL OR a.bound = 0)
+    AND a.next_expiry_at > create_generation.created_at + a.clock_offset
   RETURNING a.seq, a.available, a.available - a.bound AS unbound, a.head_grant_id,
-    CASE WHEN a.head_trial THEN v_cost ELSE 0 END AS trial, v_at + a.clock_offset AS at
+    CASE WHEN a.head_trial THEN create_generation.cost ELSE 0 END AS trial,
+    create_generation.created_at + a.clock_offset AS at
   INTO v_paid;
   IF FOUND THEN
     INSERT INTO credit_entries (account_id, seq, type, amount, available_after, allocations,
       generation_id, created_at)
-    VALUES (p_account_id, v_paid.seq, 'generation', -v_cost, v_paid.available,
-      jsonb_build_array(jsonb_build_array(v_paid.head_grant_id, v_cost)), v_id, v_paid.at);
+    VALUES (p_account_id, v_paid.seq, 'generation', -create_generation.cost, v_paid.available,
+      jsonb_build_array(jsonb_build_array(v_paid.head_grant_id, create_generation.cost)),
+      create_generation.id, v_paid.at);
   ELSE
-    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, v_id, v_cost, p_subject);
+    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, id, cost, p_subject);
   END IF;
+  trial_cost := v_paid.trial;
+  balance_after := v_paid.unbound;
   INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id, style_version,
     kind, input, params, subject, reference, metadata, webhook_url, retry_of, item_count,
     open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at, deadline_at)
-  VALUES (p_account_id, v_id, p_key, p_fingerprint, p_style, v_style.version, v_style.kind,
-    p_input, p_params, p_subject, p_reference, p_metadata, p_webhook_url, p_retry_of, v_items,
-    v_items, v_cost, v_paid.trial, v_paid.seq, v_paid.unbound, p_usage, v_at,
-    v_at + v_style.deadline);
+  VALUES (p_account_id, create_generation.id, p_key, p_fingerprint, p_style,
+    create_generation.style_version, create_generation.kind, p_input, p_params, p_subject,
+    p_reference, p_metadata, p_webhook_url, p_retry_of, v_items, v_items, create_generation.cost,
+    v_paid.trial, v_paid.seq, v_paid.unbound, p_usage, create_generation.created_at,
+    create_generation.deadline_at);
   WITH made AS (
     INSERT INTO generation_items (account_id, generation_id, position, label, input, due_at,
       cost, cost_from)
-    SELECT p_account_id, v_id, i - 1, p_labels[i], nullif(p_inputs -> (i - 1), 'null'),
-      v_at + interval '30 seconds', v_unit, v_unit * (i - 1)
+    SELECT p_account_id, create_generation.id, i - 1, p_labels[i],
+      nullif(p_inputs -> (i - 1), 'null'),
+      create_generation.created_at + interval '30 seconds', v_unit, v_unit * (i - 1)
     FROM generate_series(1, v_items) AS i
     RETURNING generation_items.id, position
   )
   SELECT array_agg(made.id ORDER BY position) INTO item_ids FROM made;
-  SELECT v_id, p_style, v_style.version, v_style.kind, p_input, p_params, p_subject, p_reference,
-    p_metadata, p_retry_of, v_cost, v_paid.trial, v_paid.unbound, v_at, v_at + v_style.deadline,
-    p_labels, false
-  INTO id, style_id, style_version, kind, input, params, subject, reference, metadata, retry_of,
-    cost, trial_cost, balance_after, created_at, deadline_at, labels, replayed;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
 
@@ -163,25 +165,25 @@ END $$;
 
 -- The create answer of a generation that exists, from columns that never change.
 --   DU003 not_found   it was deleted; its key stays used
-CREATE OR REPLACE FUNCTION ducat.replay_generation(p_account_id uuid, p_generation_id uuid)
-RETURNS TABLE (
-  id uuid, style_id text, style_version int, kind text, input jsonb, params jsonb, subject text,
-  reference text, metadata jsonb, retry_of uuid, cost bigint, trial_cost bigint,
-  balance_after bigint, created_at timestamptz, deadline_at timestamptz, item_ids uuid[],
-  labels text[], replayed boolean)
+CREATE OR REPLACE FUNCTION ducat.replay_generation(
+  p_account_id uuid, p_generation_id uuid, OUT id uuid, OUT style_version int, OUT kind text,
+  OUT cost bigint, OUT trial_cost bigint, OUT balance_after bigint, OUT created_at timestamptz,
+  OUT deadline_at timestamptz, OUT item_ids uuid[], OUT replay json)
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-  RETURN QUERY
-  SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject::text,
-         g.reference::text, g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.created_at,
-         g.deadline_at, array_agg(i.id ORDER BY i.position),
-         array_agg(i.label::text ORDER BY i.position),
-         true
-  FROM generations g
-  JOIN generation_items i ON i.account_id = g.account_id AND i.generation_id = g.id
-  WHERE g.account_id = p_account_id AND g.id = p_generation_id AND g.deleted_at IS NULL
-  GROUP BY g.account_id, g.id;
+  SELECT g.id, g.style_version, g.kind, g.cost, g.trial_cost, g.balance_after, g.created_at,
+         g.deadline_at, i.ids,
+         json_build_object('style', g.style_id, 'input', g.input, 'params', g.params,
+           'labels', i.labels, 'subject', g.subject, 'reference', g.reference,
+           'metadata', g.metadata, 'retryOf', g.retry_of)
+  INTO id, style_version, kind, cost, trial_cost, balance_after, created_at, deadline_at,
+    item_ids, replay
+  FROM generations g CROSS JOIN LATERAL (
+    SELECT array_agg(i.id ORDER BY i.position) AS ids,
+           json_agg(i.label ORDER BY i.position) AS labels
+    FROM generation_items i WHERE i.account_id = g.account_id AND i.generation_id = g.id) i
+  WHERE g.account_id = p_account_id AND g.id = p_generation_id AND g.deleted_at IS NULL;
   IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "generation", "reason": "deleted"}');
   END IF;
@@ -234,24 +236,33 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.cancel_generation TO ducat_app, ducat_worker;
 
 -- Pay completed items back by hand (null: all that are completed), each once, to the grants that
--- they came from, with an audit line. Returns the number of items and credits paid back now.
+-- they came from, with an audit line. Once per p_key.
+-- Returns {items, credits, replayed}: how many items and credits were paid back by this call.
+--   DU002 idempotency_conflict
 --   DU003 not_found       no such generation, or an item of p_items isn't in it
 --   DU006 invalid_state   an item of p_items is not completed
+--   23505 on idempotency_keys_pkey: another generation's refund with this key has just won; call
+--   again (the generation's lock, not the account's, is what makes check and keep one step here)
 -- Locks generation, items, account. Safe to retry: an item is paid back once.
 CREATE OR REPLACE FUNCTION ducat.refund_generation(
-  p_account_id uuid, p_generation_id uuid, p_items uuid[], p_reason text, p_audit jsonb,
-  OUT items int, OUT credits bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  p_account_id uuid, p_generation_id uuid, p_items uuid[], p_reason text, p_key text,
+  p_fingerprint bytea, p_audit jsonb)
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_generation generations := lock_generation(p_account_id, p_generation_id);
   v_item generation_items;
+  v_kept jsonb;
   v_found int := 0;
+  v_items int := 0;
+  v_credits bigint := 0;
 BEGIN
   IF v_generation.id IS NULL THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
   END IF;
-  items := 0;
-  credits := 0;
+  v_kept := find_answer(p_account_id, 'refund', p_key, p_fingerprint);
+  IF v_kept IS NOT NULL THEN
+    RETURN v_kept;
+  END IF;
   FOR v_item IN
     SELECT * FROM generation_items
     WHERE account_id = p_account_id AND generation_id = p_generation_id
@@ -265,14 +276,16 @@ BEGIN
     END IF;
     CONTINUE WHEN v_item.captured = 0;
     PERFORM refund_item(v_generation, v_item, p_reason);
-    items := items + 1;
-    credits := credits + v_item.captured;
+    v_items := v_items + 1;
+    v_credits := v_credits + v_item.captured;
   END LOOP;
   IF v_found <> cardinality(p_items) THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "item"}');
   END IF;
   PERFORM audit(p_account_id, 'generation.refund', 'generation', p_generation_id::text, p_audit,
-    jsonb_build_object('items', items, 'credits', credits, 'reason', p_reason));
+    jsonb_build_object('items', v_items, 'credits', v_credits, 'reason', p_reason));
+  RETURN keep_answer(p_account_id, 'refund', p_key, p_fingerprint,
+    jsonb_build_object('items', v_items, 'credits', v_credits));
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.refund_generation TO ducat_app;
 

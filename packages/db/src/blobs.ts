@@ -2,6 +2,7 @@ import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 import { withAccount } from "./with-account.ts";
 
+/** An upload; it expires. */
 export type BlobRow = {
   id: string;
   key: string;
@@ -10,7 +11,7 @@ export type BlobRow = {
   size: number;
   width: number | null;
   height: number | null;
-  expires_at: Date | null;
+  expires_at: Date;
 };
 
 /** Records an uploaded file (which is stored already) as the account's. */

@@ -29,7 +29,7 @@ export type NewGeneration = RequestKey & {
   retryOf?: string | undefined;
 };
 
-/** Columns that never change after creation: the create answer is made of nothing else. */
+/** Made of what never changes after creation: the create answer needs nothing else. */
 export type CreatedGeneration = {
   id: string;
   style_id: string;
@@ -51,6 +51,19 @@ export type CreatedGeneration = {
   replayed: boolean;
 };
 
+type CreatedRow = Pick<
+  CreatedGeneration,
+  | "id"
+  | "style_version"
+  | "kind"
+  | "cost"
+  | "trial_cost"
+  | "balance_after"
+  | "created_at"
+  | "deadline_at"
+  | "item_ids"
+> & { replay: NewGeneration | null };
+
 /**
  * Creates a generation and sets its price aside, once per key: one round trip, one transaction.
  * Errors: insufficient_credits, idempotency_conflict, not_found (account or style),
@@ -71,15 +84,31 @@ export async function createGeneration(
 }
 
 async function callCreate(db: Db, accountId: string, g: NewGeneration): Promise<CreatedGeneration> {
-  const rows = await db<CreatedGeneration[]>`
+  const [row] = await db<CreatedRow[]>`
     SELECT * FROM ducat.create_generation(${accountId}, ${g.key}, ${g.fingerprint}, ${g.style},
-      ${toJson(g.input)}::text::jsonb, ${toJson(g.params)}::text::jsonb, ${g.labels}::text[],
-      ${g.subject ?? null}, ${g.reference ?? null}, ${toJson(g.metadata ?? {})}::text::jsonb,
+      ${toJson(g.input)}::text::json, ${toJson(g.params)}::text::json, ${g.labels}::text[],
+      ${g.subject ?? null}, ${g.reference ?? null}, ${toJson(g.metadata ?? {})}::text::json,
       ${g.webhookUrl ?? null}, ${toJson(g.usage)}::text::jsonb, ${g.unitCost ?? null},
       ${toJson(g.inputs)}::text::jsonb, ${g.retryOf ?? null})`;
-  const [row] = rows;
   if (!row) throw new Error("create_generation returned no row");
-  return row;
+  return toCreated(row, g);
+}
+
+/** What was asked: the request's own words, or on a repeat those of the first one. */
+function toCreated({ replay, ...row }: CreatedRow, asked: NewGeneration): CreatedGeneration {
+  const first = replay ?? asked;
+  return {
+    ...row,
+    style_id: first.style,
+    input: first.input,
+    params: first.params,
+    labels: first.labels,
+    subject: first.subject ?? null,
+    reference: first.reference ?? null,
+    metadata: first.metadata ?? {},
+    retry_of: first.retryOf ?? null,
+    replayed: replay !== null,
+  };
 }
 
 const toJson = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
@@ -257,19 +286,37 @@ export async function cancelGeneration(
   return row ?? { canceled: 0, asked: 0 };
 }
 
+export type RefundResult = { items: number; credits: number; replayed: boolean };
+
 /**
  * Pays completed items back by hand, each once, with an audit line; no items means all.
- * Errors: not_found (generation or item), invalid_state (an item is not completed).
+ * Errors: not_found (generation or item), invalid_state (an item is not completed),
+ * idempotency_conflict.
  */
 export async function refundGeneration(
   db: Db,
   accountId: string,
-  refund: { id: string; items?: string[] | undefined; reason: string; audit: Audit },
-): Promise<{ items: number; credits: number }> {
-  const [row] = await ask(db<{ items: number; credits: number }[]>`
-    SELECT * FROM ducat.refund_generation(${accountId}, ${refund.id}, ${refund.items ?? null}::uuid[],
-      ${refund.reason}, ${JSON.stringify(refund.audit)}::text::jsonb)`);
-  return row ?? { items: 0, credits: 0 };
+  refund: RequestKey & {
+    id: string;
+    items?: string[] | undefined;
+    reason: string;
+    audit: Audit;
+  },
+): Promise<RefundResult> {
+  const call = async () => {
+    const [row] = await db<{ result: RefundResult }[]>`
+      SELECT ducat.refund_generation(${accountId}, ${refund.id}, ${refund.items ?? null}::uuid[],
+        ${refund.reason}, ${refund.key}, ${refund.fingerprint},
+        ${JSON.stringify(refund.audit)}::text::jsonb) AS result`;
+    if (!row) throw new Error("refund_generation returned no row");
+    return row.result;
+  };
+  try {
+    return await call();
+  } catch (error) {
+    if (!isDuplicate(error, "idempotency_keys_pkey")) throw toDomainError(error);
+    return ask(call());
+  }
 }
 
 /**
