@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { pageQuery } from "./pagination.ts";
+import { page, pageQuery } from "./pagination.ts";
 import { Id, Moment, Time, text } from "./text.ts";
 
 const most = 1_000_000_000_000;
@@ -89,6 +89,7 @@ export const TransactionQuery = z.strictObject({
   to: Moment.optional(),
   ...pageQuery,
 });
+export const TransactionPage = page(Transaction);
 
 export const ConsumeCredits = z
   .strictObject({ amount: Amount, description: text(500).optional(), subject })
@@ -143,7 +144,5 @@ export const AdjustCredits = z
   })
   .meta({ id: "AdjustCredits", examples: [{ amount: 5, reason: "An apology" }] });
 
-export const Adjustment = z
-  .strictObject({ amount: Credits, ...after })
-  .meta({ id: "Adjustment" });
+export const Adjustment = z.strictObject({ amount: Credits, ...after }).meta({ id: "Adjustment" });
 export type Adjustment = z.infer<typeof Adjustment>;

@@ -1,13 +1,9 @@
 import { z } from "zod";
 
-/**
- * NUL and lone surrogates are valid in JSON and in no PostgreSQL text. Without the u flag, a
- * surrogate pair would match as two lone ones.
- */
-const unstorable = /\u{0}|\p{Surrogate}/u;
-
 /** Whether PostgreSQL can store the text and UTF-8 can carry it. */
-export const isStorable = (text: string): boolean => !unstorable.test(text);
+export const isStorable = (text: string): boolean =>
+  // The u flag takes a pair of surrogates for one character, so that only lone ones are found.
+  !text.includes("\0") && !/\p{Surrogate}/u.test(text);
 
 /** A text of 1 to `most` characters (UTF-16 units) that can be stored as it is. */
 export const text = (most: number) =>
@@ -26,4 +22,9 @@ export const Moment = z.iso
   }, "The year is from 1970 to 9999.");
 
 /** A moment in an answer: RFC 3339, UTC, milliseconds. */
-export const Time = z.iso.datetime({ precision: 3 }).meta({ examples: ["2026-11-20T09:30:00.000Z"] });
+export const Time = z.iso
+  .datetime({ precision: 3 })
+  .meta({ examples: ["2026-11-20T09:30:00.000Z"] });
+
+/** An account's id or external id, in a path. */
+export const Reference = z.string().regex(/^[!-~]{1,255}$/);

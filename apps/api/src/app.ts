@@ -1,0 +1,66 @@
+import { DomainError } from "@ducat/types/errors";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { createMethodFinder } from "./allowed-methods.ts";
+import { authenticate, createAccountFinder } from "./auth.ts";
+import type { AppEnv, Deps } from "./deps.ts";
+import { allowOrigins, endConnections, setSecurityHeaders } from "./http-headers.ts";
+import { createMetrics } from "./metrics.ts";
+import { observe } from "./observe.ts";
+import { makeDocument, registerComponents } from "./openapi.ts";
+import { answerProblem, refuseInvalid, toRefusal } from "./problem.ts";
+import { accountRoutes } from "./routes/accounts.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { creditRoutes } from "./routes/credits.ts";
+import { docsRoutes } from "./routes/docs.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { generationRoutes } from "./routes/generations.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { styleRoutes } from "./routes/styles.ts";
+import { uploadRoutes } from "./routes/uploads.ts";
+
+/** The whole API as one Hono app; it listens nowhere. */
+export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
+  const { log, publicUrl, allowedOrigins, closing } = deps;
+  const metrics = createMetrics(deps);
+  const findAccount = createAccountFinder(deps);
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw refuseInvalid(result.target, result.error);
+    },
+  });
+
+  app.use(observe({ log, metrics }), setSecurityHeaders(publicUrl), endConnections(closing));
+  if (allowedOrigins.length > 0) app.use(allowOrigins(allowedOrigins));
+
+  app.route("/", healthRoutes(deps, metrics));
+  app.route("/docs", docsRoutes());
+  app.route("/v1/files", fileRoutes(deps));
+  // Everything below is behind a key; each file of routes asks for its scope.
+  app.use("/v1/*", authenticate(deps));
+  app.route("/v1/accounts", accountRoutes(deps));
+  app.route("/v1/styles", styleRoutes(deps));
+  app.route("/v1/uploads", uploadRoutes(deps, findAccount));
+  app.route("/v1/generations", generationRoutes(deps, findAccount));
+  app.route("/v1/credits", creditRoutes(deps, findAccount));
+  app.route("/v1/admin", adminRoutes(deps, findAccount));
+
+  registerComponents(app);
+  const document = makeDocument(app, publicUrl);
+  app.get("/openapi.json", (c) => c.json(document));
+
+  const findMethods = createMethodFinder(app);
+  app.notFound((c) => {
+    const allowed = findMethods(c.req.path);
+    if (allowed.length === 0) return answerProblem(c, new DomainError("not_found"));
+    c.header("Allow", allowed.join(", "));
+    return answerProblem(c, new DomainError("method_not_allowed"));
+  });
+  app.onError((error, c) => {
+    const refusal = toRefusal(error);
+    if (refusal.code === "internal" || refusal.code === "unavailable") {
+      log.error({ err: error, req_id: c.var.requestId }, "a request failed");
+    }
+    return answerProblem(c, refusal);
+  });
+  return app;
+}

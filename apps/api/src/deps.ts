@@ -1,0 +1,43 @@
+import type { Db } from "@ducat/db/connect";
+import type { Queue } from "@ducat/queue/queue";
+import type { Blobs } from "@ducat/storage/blobs";
+import type { ImageIntake } from "@ducat/storage/image-intake";
+import type { UrlSigner } from "@ducat/storage/signed-url";
+import type { HttpBindings } from "@hono/node-server";
+import type { Logger } from "pino";
+import type { Principal } from "./auth.ts";
+import type { Enqueue } from "./enqueue.ts";
+
+/** What the routes are made of. */
+export type Deps = {
+  db: Db;
+  queue: Queue;
+  blobs: Blobs;
+  urlSigner: UrlSigner;
+  imageIntake: ImageIntake;
+  /** sha256 of ROOT_KEY; the key itself stays in main.ts. */
+  rootKeyHash: Buffer;
+  mode: "test" | "live";
+  publicUrl: string;
+  allowedOrigins: string[];
+  metricsToken: string | undefined;
+  /** Milliseconds, for ages and cache times of this process; business time is the database's. */
+  now: () => number;
+  log: Logger;
+  /** Aborted when the process begins to stop. */
+  closing: AbortSignal;
+  enqueue: Enqueue;
+};
+
+export type AppEnv = {
+  /** Node's request and response; absent when a test calls the app without a server. */
+  Bindings: Partial<HttpBindings>;
+  Variables: {
+    requestId: string;
+    principal: Principal;
+    /** The account acted for, on routes that need one. */
+    accountId: string;
+    /** The JSON body as it was sent, before defaults: what a fingerprint is made of. */
+    sent: unknown;
+  };
+};

@@ -1,0 +1,80 @@
+import { z } from "zod";
+
+const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
+const postgresUrl = z.string().regex(scheme("postgres", "postgresql"), "starts with postgres://");
+const redisUrl = z.string().regex(scheme("redis", "rediss"), "starts with redis://");
+const list = (text: string) => text.split(",").flatMap((part) => part.trim() || []);
+
+/** What the API reads from its environment. The same names mean the same in the worker. */
+export const Env = z.object({
+  PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
+  HOST: z.string().default("0.0.0.0"),
+  /** Where callers reach this API; signed file URLs begin with it. */
+  PUBLIC_URL: z
+    .string()
+    .regex(/^https?:\/\/[^/?#\s]+$/, "is an origin as in https://api.example.com")
+    .optional(),
+  DATA_DIR: z.string().default(".data"),
+  DATABASE_URL: postgresUrl,
+  /** Not through a transaction pooler: the queue on PostgreSQL listens on it. */
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
+  REDIS_URL: redisUrl.optional(),
+  QUEUE_URL: z.union([postgresUrl, redisUrl], "starts with redis:// or postgres://").optional(),
+  DUCAT_MODE: z.enum(["test", "live"]),
+  ROOT_KEY: z.string().min(32, "has at least 32 characters"),
+  /** Newest first: the first signs, all of them verify. */
+  SECRET_KEYS: z
+    .string()
+    .transform(list)
+    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), {
+      error: "each has at least 32 characters",
+    }),
+  /** Web pages that may call the API from a browser. */
+  ALLOWED_ORIGINS: z
+    .string()
+    .default("")
+    .transform(list)
+    .refine((origins) => origins.every((text) => /^https?:\/\/[^/?#\s*]+$/.test(text)), {
+      error: "are origins as in https://app.example.com, with commas between them",
+    }),
+  METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
+});
+
+/** A key says which mode it is for; one of the other mode never starts a deployment. */
+const Checked = Env.refine(
+  ({ DUCAT_MODE, ROOT_KEY }) =>
+    !ROOT_KEY.startsWith(DUCAT_MODE === "live" ? "dk_test_" : "dk_live_"),
+  { path: ["ROOT_KEY"], error: "belongs to the other mode (see DUCAT_MODE)" },
+).refine(({ DUCAT_MODE, PUBLIC_URL }) => DUCAT_MODE === "test" || PUBLIC_URL !== undefined, {
+  path: ["PUBLIC_URL"],
+  error: "is needed in live mode",
+});
+
+type Parsed = z.infer<typeof Env>;
+export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {
+  PUBLIC_URL: string;
+  queue: { url: string; role?: string };
+};
+
+/**
+ * The API's settings; an empty variable counts as unset. Throws an Error that names every fault
+ * at once, without repeating values: some are secret.
+ */
+export function parseEnv(source: Record<string, string | undefined>): Env {
+  const given = Object.entries(source).filter(([, value]) => value?.trim());
+  const parsed = Checked.safeParse(Object.fromEntries(given));
+  if (!parsed.success) {
+    throw new Error(`The environment is not complete:\n${z.prettifyError(parsed.error)}`);
+  }
+  const { DIRECT_DATABASE_URL, QUEUE_URL, REDIS_URL, ...env } = parsed.data;
+  const PUBLIC_URL = env.PUBLIC_URL ?? `http://127.0.0.1:${env.PORT}`;
+  return { ...env, PUBLIC_URL, queue: chooseQueue(parsed.data) };
+}
+
+function chooseQueue(env: Parsed): Env["queue"] {
+  const url = env.QUEUE_URL ?? env.REDIS_URL;
+  if (url !== undefined) return { url };
+  // In our own database the migrations gave BullMQ's tables to a role that this login may take.
+  return { url: env.DIRECT_DATABASE_URL ?? env.DATABASE_URL, role: "ducat_queue" };
+}

@@ -1,0 +1,50 @@
+import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import type { AppEnv } from "./deps.ts";
+
+/** What a browser may do with an answer: nothing, unless its route says more. */
+const defaults = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+
+export function setSecurityHeaders(publicUrl: string): MiddlewareHandler<AppEnv> {
+  const always: Record<string, string> = publicUrl.startsWith("https:")
+    ? { ...defaults, "strict-transport-security": "max-age=31536000" }
+    : defaults;
+  return async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(always)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
+  };
+}
+
+/** Tells a keep-alive client to let go once the process is stopping: its server waits for it. */
+export function endConnections(closing: AbortSignal): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await next();
+    if (closing.aborted) c.res.headers.set("connection", "close");
+  };
+}
+
+/** Lets the pages of these origins, and no others, call the API from a browser. */
+export const allowOrigins = (origins: string[]): MiddlewareHandler<AppEnv> =>
+  cors({
+    origin: origins,
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    allowHeaders: [
+      "Authorization",
+      "Content-Type",
+      "Ducat-Account",
+      "Idempotency-Key",
+      "Prefer",
+      "X-Request-Id",
+    ],
+    exposeHeaders: ["Idempotent-Replayed", "Preference-Applied", "Retry-After", "X-Request-Id"],
+    maxAge: 600,
+  });

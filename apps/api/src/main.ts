@@ -1,0 +1,59 @@
+import { connectDatabase } from "@ducat/db/connect";
+import { connectQueue } from "@ducat/queue/queue";
+import { createDiskBlobs } from "@ducat/storage/disk";
+import { createImageIntake } from "@ducat/storage/image-intake";
+import { createUrlSigner } from "@ducat/storage/signed-url";
+import closeWithGrace from "close-with-grace";
+import { createApp } from "./app.ts";
+import { hashKey } from "./auth.ts";
+import { createEnqueue } from "./enqueue.ts";
+import { type Env, parseEnv } from "./env.ts";
+import { createLog } from "./log.ts";
+import { startServer } from "./server.ts";
+
+const requestsGraceMs = 25_000;
+const allGraceMs = 35_000;
+
+async function main(env: Env): Promise<void> {
+  const log = createLog(env.LOG_LEVEL);
+  const closing = new AbortController();
+  const db = connectDatabase({ url: env.DATABASE_URL, role: "ducat_app", name: "ducat api" });
+  const queue = connectQueue({ ...env.queue, log });
+  const enqueue = createEnqueue({ queue, log });
+  const app = createApp({
+    db,
+    queue,
+    enqueue,
+    blobs: createDiskBlobs({ dir: env.DATA_DIR }),
+    urlSigner: createUrlSigner({ baseUrl: env.PUBLIC_URL, secrets: env.SECRET_KEYS }),
+    imageIntake: createImageIntake(),
+    rootKeyHash: hashKey(env.ROOT_KEY),
+    mode: env.DUCAT_MODE,
+    publicUrl: env.PUBLIC_URL,
+    allowedOrigins: env.ALLOWED_ORIGINS,
+    metricsToken: env.METRICS_TOKEN,
+    now: Date.now,
+    log,
+    closing: closing.signal,
+  });
+  const server = await startServer(app, { host: env.HOST, port: env.PORT });
+  log.info({ port: server.port, mode: env.DUCAT_MODE, queue: queue.kind }, "listening");
+
+  closeWithGrace({ delay: allGraceMs, logger: log }, async ({ err, signal }) => {
+    if (err) log.fatal({ err }, "an error that nobody handled");
+    log.info({ signal }, "stopping");
+    closing.abort();
+    await server.close(requestsGraceMs);
+    await enqueue.drain();
+    await queue.close();
+    await db.end({ timeout: 5 });
+    log.info("stopped");
+  });
+}
+
+try {
+  await main(parseEnv(process.env));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

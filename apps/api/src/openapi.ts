@@ -1,0 +1,53 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import manifest from "../package.json" with { type: "json" };
+import type { AppEnv } from "./deps.ts";
+
+export const version = manifest.version;
+
+const description = `Credits, billing and generations for an AI product.
+
+Every request to \`/v1\` carries \`Authorization: Bearer <key>\`; those for an account name it in
+\`Ducat-Account\`. Errors are \`application/problem+json\` with a stable \`code\`. A request that
+spends carries an \`Idempotency-Key\`: repeat it with the same key as often as you like.`;
+
+const parameters = {
+  DucatAccount: {
+    name: "Ducat-Account",
+    required: true,
+    description: "The account to act for: its id or external id.",
+    schema: { type: "string", minLength: 1, maxLength: 255 },
+    example: "ada",
+  },
+  IdempotencyKey: {
+    name: "Idempotency-Key",
+    required: true,
+    description: "Any text of your own, once per thing you want done; plain or as a quoted string.",
+    schema: { type: "string", minLength: 1, maxLength: 255 },
+    example: "order-4711",
+  },
+  PreferWait: {
+    name: "Prefer",
+    required: false,
+    description: "`wait=N`: answer when it has ended, after N seconds at the latest (60 at most).",
+    schema: { type: "string" },
+    example: "wait=30",
+  },
+} as const;
+
+/** Describes the routes: call it when all of them are there. */
+export function makeDocument(app: OpenAPIHono<AppEnv>, publicUrl: string) {
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: { title: "Ducat", version, description, license: { name: "Apache-2.0" } },
+    servers: [{ url: publicUrl }],
+    security: [{ key: [] }],
+  });
+}
+
+/** The parts that routes refer to. */
+export function registerComponents({ openAPIRegistry }: OpenAPIHono<AppEnv>): void {
+  openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
+  for (const [name, parameter] of Object.entries(parameters)) {
+    openAPIRegistry.registerComponent("parameters", name, { in: "header", ...parameter });
+  }
+}

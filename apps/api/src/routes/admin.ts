@@ -1,0 +1,46 @@
+import { type Audit, adjustCredits } from "@ducat/db/credits";
+import { refundGeneration } from "@ducat/db/generations";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import { markReplay, readRequestKey } from "../idempotency.ts";
+import * as operations from "../operations/admin.ts";
+import { showResult } from "../show-credits.ts";
+
+export const adminRoutes = ({ db }: Deps, findAccount: FindAccount) => {
+  const app = new OpenAPIHono<AppEnv>();
+  app.use(requireScope("admin"));
+  app.use("/generations/*", requireAccount(findAccount));
+
+  app.openapi(operations.adjust, async (c) => {
+    const { amount, reason } = c.req.valid("json");
+    const requestKey = readRequestKey(c);
+    const accountId = await findAccount(c.req.valid("param").id);
+    const change = { ...requestKey, amount, reason, audit: auditOf(c) };
+    const done = await adjustCredits(db, accountId, change);
+    markReplay(c, done.replayed);
+    return c.json({ amount, ...showResult(accountId, done) }, 201);
+  });
+
+  app.openapi(operations.refund, async (c) => {
+    const { items, reason } = c.req.valid("json");
+    const { id } = c.req.valid("param");
+    const done = await refundGeneration(db, c.var.accountId, {
+      ...readRequestKey(c),
+      id,
+      items: items && [...new Set(items.map((item) => item.toLowerCase()))],
+      reason,
+      audit: auditOf(c),
+    });
+    markReplay(c, done.replayed);
+    return c.json({ generation_id: id, items: done.items, credits: done.credits }, 201);
+  });
+
+  return app;
+};
+
+function auditOf(c: Context<AppEnv>): Audit {
+  const ip = c.env?.incoming?.socket.remoteAddress ?? null;
+  return { actor: c.var.principal.actor, request_id: c.var.requestId, ip };
+}

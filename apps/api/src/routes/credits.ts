@@ -1,0 +1,103 @@
+import {
+  captureHold,
+  consumeCredits,
+  countEntries,
+  type Entry,
+  findBalance,
+  holdCredits,
+  listEntries,
+} from "@ducat/db/credits";
+import type { Hold } from "@ducat/types/credits";
+import { DomainError } from "@ducat/types/errors";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
+import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import { markReplay, readRequestKey } from "../idempotency.ts";
+import * as operations from "../operations/credits.ts";
+import { showBalance, showEntry, showResult } from "../show-credits.ts";
+import { describeCharge, toTime } from "../show-generation.ts";
+
+export const creditRoutes = ({ db }: Deps, findAccount: FindAccount) => {
+  const app = new OpenAPIHono<AppEnv>();
+  app.use(requireScope("credits"), requireAccount(findAccount));
+
+  app.openapi(operations.balance, async (c) => {
+    const balance = await findBalance(db, c.var.accountId);
+    if (!balance) throw new DomainError("not_found");
+    return c.json(showBalance(balance), 200);
+  });
+
+  app.openapi(operations.transactions, async (c) => {
+    const { limit, cursor, count, ...filter } = c.req.valid("query");
+    const { accountId } = c.var;
+    const last = readCursor("transaction", cursor);
+    const beforeSeq = last === undefined ? undefined : Number(last);
+    const [found, total] = await Promise.all([
+      listEntries(db, accountId, { ...filter, beforeSeq, limit: limit + 1 }),
+      count === "true" ? countEntries(db, accountId, filter) : undefined,
+    ]);
+    const toCursor = ({ seq }: Entry) => makeCursor("transaction", seq);
+    const { entries, next_cursor } = cutPage(found, limit, toCursor);
+    const data = entries.map((row) => showEntry(accountId, row));
+    return c.json({ data, next_cursor, ...(total !== undefined && { total }) }, 200);
+  });
+
+  app.openapi(operations.consume, async (c) => {
+    const body = c.req.valid("json");
+    const done = await consumeCredits(db, c.var.accountId, { ...body, ...readRequestKey(c) });
+    markReplay(c, done.replayed);
+    return c.json(
+      {
+        amount: body.amount,
+        ...describeCharge(body.amount, done.trial),
+        ...showResult(c.var.accountId, done),
+      },
+      201,
+    );
+  });
+
+  app.openapi(operations.hold, async (c) => {
+    const { expires_in: expiresInSeconds, ...body } = c.req.valid("json");
+    const requestKey = readRequestKey(c);
+    const done = await holdCredits(db, c.var.accountId, {
+      ...body,
+      ...requestKey,
+      expiresInSeconds,
+    });
+    markReplay(c, done.replayed);
+    const { id, amount } = done;
+    const hold: Hold = {
+      id,
+      status: "open",
+      amount,
+      captured: 0,
+      released: 0,
+      expires_at: toTime(done.expires_at),
+      ...showResult(c.var.accountId, done),
+    };
+    return c.json(hold, 201);
+  });
+
+  /** Ends a hold: `captured` of it is spent, 0 releases it all. */
+  const endHold = async (c: Context<AppEnv>, holdId: string, captured: number) => {
+    const done = await captureHold(db, c.var.accountId, { holdId, amount: captured });
+    markReplay(c, done.replayed);
+    const hold: Hold = {
+      id: done.id,
+      status: captured > 0 ? "captured" : "released",
+      amount: done.amount,
+      captured: done.captured,
+      released: done.released,
+      ...showResult(c.var.accountId, done),
+    };
+    return c.json(hold, 200);
+  };
+  app.openapi(operations.capture, (c) =>
+    endHold(c, c.req.valid("param").id, c.req.valid("json").amount),
+  );
+  app.openapi(operations.release, (c) => endHold(c, c.req.valid("param").id, 0));
+
+  return app;
+};

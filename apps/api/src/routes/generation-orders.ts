@@ -1,0 +1,78 @@
+import { type CreatedGeneration, createGeneration, findGeneration } from "@ducat/db/generations";
+import { DomainError } from "@ducat/types/errors";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { AppEnv, Deps } from "../deps.ts";
+import { estimateGeneration } from "../estimate.ts";
+import { markReplay, readRequestKey } from "../idempotency.ts";
+import * as operations from "../operations/generations.ts";
+import { resolveInput } from "../resolve-input.ts";
+import { showCreated, showGeneration } from "../show-generation.ts";
+import { createWaiter, readPreferredWait } from "../wait-for-end.ts";
+
+/** The routes that ask for work: estimate, create, retry. */
+export const generationOrderRoutes = (deps: Deps) => {
+  const { db, urlSigner, enqueue } = deps;
+  const waitForEnd = createWaiter(deps);
+
+  /** Hands a new generation to the workers and answers as the caller prefers. */
+  const answerCreated = async (c: Context<AppEnv>, made: CreatedGeneration) => {
+    const { accountId } = c.var;
+    if (!made.replayed) {
+      await enqueue.add({ accountId, generationId: made.id, itemIds: made.item_ids });
+    }
+    markReplay(c, made.replayed);
+    const seconds = readPreferredWait(c.req.header("prefer"));
+    const { signal } = c.req.raw;
+    const ended = await waitForEnd({ accountId, id: made.id, seconds, signal });
+    const row = ended ? await findGeneration(db, accountId, made.id) : undefined;
+    if (!row) return c.json(showCreated(made), 201);
+    c.header("Preference-Applied", `wait=${seconds}`);
+    return c.json(showGeneration(row, urlSigner), 200);
+  };
+
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(operations.estimate, async (c) =>
+    c.json(await estimateGeneration(db, c.var.accountId, c.req.valid("json")), 200),
+  );
+
+  app.openapi(operations.create, async (c) => {
+    const { areas = [{}], params = {}, ...body } = c.req.valid("json");
+    const requestKey = readRequestKey(c);
+    const asked = { ...requestKey, input: body.input, params };
+    const made = await createGeneration(db, c.var.accountId, {
+      ...body,
+      ...asked,
+      input: await resolveInput(deps, c.var.accountId, asked),
+      labels: areas.map((area) => (typeof area === "string" ? area : (area.label ?? null))),
+    });
+    return answerCreated(c, made);
+  });
+
+  app.openapi(operations.retry, async (c) => {
+    const { accountId } = c.var;
+    const requestKey = readRequestKey(c);
+    const row = await findGeneration(db, accountId, c.req.valid("param").id);
+    if (!row) throw new DomainError("not_found");
+    const again = row.items.filter(({ status }) => status === "failed" || status === "canceled");
+    if (!row.completed_at || again.length === 0) {
+      throw new DomainError("invalid_state", { extra: { status: row.status } });
+    }
+    const { style_id: style, params, metadata } = row;
+    const made = await createGeneration(db, accountId, {
+      ...requestKey,
+      style,
+      input: await resolveInput(deps, accountId, { ...requestKey, ...row }),
+      params,
+      metadata,
+      subject: row.subject ?? undefined,
+      reference: row.reference ?? undefined,
+      labels: again.map(({ label }) => label),
+      retryOf: row.id,
+    });
+    return answerCreated(c, made);
+  });
+
+  return app;
+};

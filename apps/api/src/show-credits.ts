@@ -1,0 +1,37 @@
+import type { Balance as BalanceRow, CreditResult, Entry } from "@ducat/db/credits";
+import type { Balance, Transaction } from "@ducat/types/credits";
+import { TransactionType } from "@ducat/types/credits";
+import { toTime } from "./show-generation.ts";
+
+/** What every answer to a change of credits ends with. */
+export function showResult(accountId: string, { seq, available, held, debt }: CreditResult) {
+  return { transaction_id: `${accountId}.${seq}`, available, held, debt };
+}
+
+/** The balance; `period` and `next_refill_at` are a subscription's, and nobody has one yet. */
+export function showBalance(row: BalanceRow): Balance {
+  const withTime = <T extends { expires_at: string | null }>(grant: T) => ({
+    ...grant,
+    expires_at: grant.expires_at && toTime(grant.expires_at),
+  });
+  return {
+    ...row,
+    bound: row.bound.map(withTime),
+    grants: row.grants.map(withTime),
+    period: null,
+    next_refill_at: null,
+  };
+}
+
+export function showEntry(accountId: string, row: Entry): Transaction {
+  return {
+    id: `${accountId}.${row.seq}`,
+    type: TransactionType.parse(row.type),
+    amount: row.amount,
+    balance_after: row.available_after,
+    ...(row.generation_id && { generation_id: row.generation_id }),
+    ...(row.payment_id && { payment_id: row.payment_id }),
+    description: row.description,
+    created_at: toTime(row.created_at),
+  };
+}

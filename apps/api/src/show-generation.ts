@@ -1,0 +1,105 @@
+import type { CreatedGeneration, Item as ItemRow, Generation as Row } from "@ducat/db/generations";
+import type { UrlSigner } from "@ducat/storage/signed-url";
+import type { Charged, CreditType } from "@ducat/types/credits";
+import type { Generation, Item, Output } from "@ducat/types/generations";
+
+export const toTime = (date: Date | string): string => new Date(date).toISOString();
+
+/** How a price was paid. */
+export function describeCharge(
+  cost: number,
+  trial: number,
+): { charged: Charged; credit_type: CreditType } {
+  const token = cost - trial;
+  const credit_type = cost === 0 ? "none" : token === 0 ? "trial" : trial === 0 ? "token" : "mixed";
+  return { charged: { trial, token }, credit_type };
+}
+
+/** The columns that both answers are made of; all of them are final when the row is made. */
+function showStart(row: CreatedGeneration | Row) {
+  // The file's key is for workers.
+  const { photo_key: _, ...input } = row.input;
+  return {
+    id: row.id,
+    style: { id: row.style_id, version: row.style_version },
+    input,
+    params: row.params,
+    subject: row.subject,
+    reference: row.reference,
+    retry_of: row.retry_of,
+    cost: row.cost,
+    ...describeCharge(row.cost, row.trial_cost),
+    balance: row.balance_after,
+    created_at: toTime(row.created_at),
+    deadline_at: toTime(row.deadline_at),
+    metadata: row.metadata,
+  };
+}
+
+/** The answer to a create: the state of that moment, so that a replay has the same bytes. */
+export function showCreated(row: CreatedGeneration): Generation {
+  const cost = row.cost / row.item_ids.length;
+  const items = row.item_ids.map((id, position) => ({
+    id,
+    label: row.labels[position] ?? null,
+    position,
+    status: "pending" as const,
+    cost,
+    refunded: 0,
+    output: null,
+    error: null,
+    attempts: 0,
+    started_at: null,
+    completed_at: null,
+    processing_time_ms: null,
+  }));
+  return {
+    ...showStart(row),
+    status: "pending",
+    items,
+    failed_items: 0,
+    canceled_items: 0,
+    completed_at: null,
+  };
+}
+
+/** A generation as it is now. */
+export function showGeneration(row: Row, urlSigner: UrlSigner): Generation {
+  return {
+    ...showStart(row),
+    status: row.status,
+    items: row.items.map((item) => showItem(item, urlSigner)),
+    failed_items: row.failed_items,
+    canceled_items: row.canceled_items,
+    completed_at: row.completed_at && toTime(row.completed_at),
+  };
+}
+
+function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
+  const { id, label, position, status, cost, refunded, started_at, completed_at } = row;
+  // An attempt that will be repeated leaves its error in the row; it is not how the item ended.
+  const hasFailed = status === "failed" || status === "canceled";
+  return {
+    id,
+    label,
+    position,
+    status,
+    cost,
+    refunded,
+    output: row.output && showOutput(row.output, urlSigner),
+    error: hasFailed
+      ? { code: row.error_code ?? "failed", message: row.error_message ?? "It failed." }
+      : null,
+    attempts: row.attempt,
+    started_at: started_at && toTime(started_at),
+    completed_at: completed_at && toTime(completed_at),
+    processing_time_ms:
+      started_at && completed_at ? Date.parse(completed_at) - Date.parse(started_at) : null,
+  };
+}
+
+function showOutput(output: NonNullable<ItemRow["output"]>, urlSigner: UrlSigner): Output {
+  if (output.kind === "text") return { text: output.text };
+  const { key, type, width, height, size, sha256 } = output;
+  return { url: urlSigner.sign(key), type, width, height, size, sha256 };
+}
