@@ -1,4 +1,5 @@
 import type { Db } from "./connect.ts";
+import { batcherOf } from "./create-batch.ts";
 import type { Audit, RequestKey } from "./credits.ts";
 import { ask, isDuplicate, toDomainError } from "./errors.ts";
 import { withAccount } from "./with-account.ts";
@@ -66,32 +67,75 @@ type CreatedRow = Pick<
 
 /**
  * Creates a generation and sets its price aside, once per key: one round trip, one transaction.
+ * Creates that arrive while others are under way go together (`create-batch.ts`); each has the
+ * same answer as by itself. An account's requests are served in order of arrival, but one that
+ * does not fit keeps no later one from being served.
  * Errors: insufficient_credits, idempotency_conflict, not_found (account or style),
  * account_frozen, quota_exceeded.
  */
-export async function createGeneration(
+export function createGeneration(
   db: Db,
   accountId: string,
   generation: NewGeneration,
 ): Promise<CreatedGeneration> {
+  // Quotas and inputs per item belong to the single call; batches of them gain nothing.
+  const { usage, inputs } = generation;
+  if (usage || inputs) return createSingly(db, { ...generation, accountId });
+  const batcher = batcherOf(batchers, db, () => ({
+    single: (asked) => createSingly(db, asked),
+    together: (asked) => createTogether(db, asked),
+  }));
+  return batcher({ ...generation, accountId });
+}
+
+type Asked = NewGeneration & { accountId: string };
+const batchers = new WeakMap<Db, (asked: Asked) => Promise<CreatedGeneration>>();
+
+async function createSingly(db: Db, asked: Asked): Promise<CreatedGeneration> {
   try {
-    return await callCreate(db, accountId, generation);
+    return await callCreate(db, asked);
   } catch (error) {
     // A parallel request with this key has committed first: the same call now finds its row.
     if (!isDuplicate(error, "generations_idempotency_key")) throw toDomainError(error);
-    return ask(callCreate(db, accountId, generation));
+    return ask(callCreate(db, asked));
   }
 }
 
-async function callCreate(db: Db, accountId: string, g: NewGeneration): Promise<CreatedGeneration> {
+async function callCreate(db: Db, g: Asked): Promise<CreatedGeneration> {
   const [row] = await db<CreatedRow[]>`
-    SELECT * FROM ducat.create_generation(${accountId}, ${g.key}, ${g.fingerprint}, ${g.style},
+    SELECT * FROM ducat.create_generation(${g.accountId}, ${g.key}, ${g.fingerprint}, ${g.style},
       ${toJson(g.input)}::text::json, ${toJson(g.params)}::text::json, ${g.labels}::text[],
       ${g.subject ?? null}, ${g.reference ?? null}, ${toJson(g.metadata ?? {})}::text::json,
       ${g.webhookUrl ?? null}, ${toJson(g.usage)}::text::jsonb, ${g.unitCost ?? null},
       ${toJson(g.inputs)}::text::jsonb, ${g.retryOf ?? null})`;
   if (!row) throw new Error("create_generation returned no row");
   return toCreated(row, g);
+}
+
+async function createTogether(db: Db, asked: Asked[]): Promise<(CreatedGeneration | undefined)[]> {
+  const requests = asked.map((g) => ({
+    account_id: g.accountId,
+    key: g.key,
+    fingerprint: Buffer.from(g.fingerprint).toString("hex"),
+    style: g.style,
+    input: g.input,
+    params: g.params,
+    labels: g.labels,
+    subject: g.subject,
+    reference: g.reference,
+    metadata: g.metadata ?? {},
+    webhook_url: g.webhookUrl,
+    unit_cost: g.unitCost,
+    retry_of: g.retryOf,
+  }));
+  const rows = await db<(Omit<CreatedRow, "replay"> & { ordinal: number })[]>`
+    SELECT * FROM ducat.create_generations(${JSON.stringify(requests)}::text::json)`;
+  const made: (CreatedGeneration | undefined)[] = asked.map(() => undefined);
+  for (const { ordinal, ...row } of rows) {
+    const request = asked[ordinal - 1];
+    if (request) made[ordinal - 1] = toCreated({ ...row, replay: null }, request);
+  }
+  return made;
 }
 
 /** What was asked: the request's own words, or on a repeat those of the first one. */
