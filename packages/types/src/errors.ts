@@ -9,6 +9,7 @@ export const errors = {
   payload_too_large: { status: 413, title: "The body is too large." },
   account_required: { status: 400, title: "Name the account to act for." },
   idempotency_key_required: { status: 400, title: "An Idempotency-Key header is required." },
+  signature_invalid: { status: 400, title: "This webhook is not signed by its provider." },
   unauthenticated: { status: 401, title: "Valid credentials are required." },
   insufficient_credits: { status: 402, title: "There are not enough credits." },
   forbidden: { status: 403, title: "These credentials may not do this." },
@@ -24,6 +25,7 @@ export const errors = {
     title: "This Idempotency-Key was used with another request.",
   },
   rate_limited: { status: 429, title: "Too many requests." },
+  provider_unavailable: { status: 502, title: "The payment provider can't be reached." },
   unavailable: { status: 503, title: "The service is not available right now." },
   internal: { status: 500, title: "Something went wrong on our side." },
 } as const satisfies Record<string, { status: number; title: string }>;
