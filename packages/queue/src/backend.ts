@@ -6,7 +6,7 @@ export type Log = {
   error(detail: Record<string, unknown>, message: string): void;
 };
 
-/** BullMQ's classes carry their datastore in their type; nothing here depends on which one it is. */
+/** BullMQ's classes carry their datastore in their type; nothing here depends on which it is. */
 export type BullQueue = Queue;
 export type BullWorker = Worker;
 

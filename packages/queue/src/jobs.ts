@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * Run one generation item. Ids only: job data is stored in clear text, so no prompt, no URL, no person.
- * `attempt` is the number of claims made before this job was added (0 for the first).
+ * Run one generation item. Ids only: job data is stored in clear text, so no prompt, no URL, no
+ * person. `attempt` is the number of claims made before this job was added (0 for the first).
  * Unknown keys are dropped, so a newer API can add one while older workers still run.
  */
 export const RunItem = z.object({

@@ -3,8 +3,9 @@ import type { Log } from "./backend.ts";
 const REPEAT_AFTER_MS = 10_000;
 
 /**
- * A listener for 'error' events. Without one such an event ends the process; with a plain one a dead
- * backend would fill the disk, so the same message is written again only every 10 s, with its count.
+ * A listener for 'error' events. Without one such an event ends the process; with a plain one a
+ * dead backend would fill the disk, so the same message is written again only after 10 s. Each line
+ * says how often the one before it was left out.
  */
 export function logErrors(log: Log, where: string): (error: Error) => void {
   let last = "";

@@ -87,8 +87,13 @@ export function connectQueue(options: QueueOptions): Queue {
       return Object.fromEntries(states.map((state) => [state, found[state] ?? 0])) as JobCounts;
     },
     async oldestWaitingMs(name) {
-      const [first] = await call("oldest", () => bull(name).getWaiting(0, 0));
-      return first && Math.max(0, Date.now() - first.timestamp - (first.opts.delay ?? 0));
+      const oldest = await call("oldest", async () => {
+        const last = (await bull(name).getWaitingCount()) - 1;
+        // Newest first: PostgreSQL's backend has no other order, Redis' has both.
+        return last < 0 ? [] : await bull(name).getJobs(["waiting"], last, last, false);
+      });
+      const dueAt = oldest.map((job) => job.timestamp + (job.opts.delay ?? 0))[0];
+      return dueAt === undefined ? undefined : Math.max(0, Date.now() - dueAt);
     },
     close: () => backend.close(),
   };

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeRedis, makeJobs } from "../test/backends.ts";
 import { type RedisServer, startRedis } from "../test/redis-server.ts";
-import { eventually } from "../test/within.ts";
+import { eventually, within } from "../test/within.ts";
 import { connectQueue, type QueueOptions } from "./queue.ts";
 
 describeRedis("the queue on Redis", () => {
@@ -100,5 +102,50 @@ describeRedis("the queue on Redis", () => {
       },
       { url, prefix },
     );
+  });
+
+  describe("that is a cluster", () => {
+    let node: RedisServer;
+
+    beforeAll(async () => {
+      const file = join(tmpdir(), `ducat-nodes-${randomUUID()}.conf`);
+      const settings = ["--cluster-enabled", "yes", "--cluster-config-file", file];
+      node = await startRedis(...settings, "--cluster-announce-ip", "127.0.0.1");
+      const client = new Redis(node.url);
+      await client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+      await eventually(async () =>
+        expect(await client.call("CLUSTER", "INFO")).toContain("cluster_state:ok"),
+      );
+      client.disconnect();
+    });
+    afterAll(() => node.kill());
+
+    it("is not ready when the URL does not say so", async () => {
+      await withQueue((queue) => expect(queue.assertReady()).rejects.toThrow("?cluster=true"), {
+        url: node.url,
+      });
+    });
+
+    it("runs jobs, also after its connections were lost", async () => {
+      await withQueue(
+        async (queue) => {
+          await queue.assertReady();
+          let runs = 0;
+          const handler = async () => {
+            runs += 1;
+          };
+          const work = queue.work("run-item", handler, { concurrency: 2 });
+          await queue.add("run-item", makeJobs(600));
+          await eventually(() => expect(runs).toBe(600));
+          const client = new Redis(node.url);
+          await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+          client.disconnect();
+          await eventually(() => queue.add("run-item", makeJobs(1)));
+          await eventually(() => expect(runs).toBe(601));
+          await within(5_000, work.close({ graceMs: 1_000 }));
+        },
+        { url: `${node.url}/?cluster=true` },
+      );
+    });
   });
 });

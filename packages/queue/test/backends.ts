@@ -45,8 +45,10 @@ export type Server = {
 };
 
 /** A suite that needs Redis. Without redis-server it is skipped, and fails in CI. */
-export const describeRedis = (title: string, suite: () => void) =>
-  (requirePart("redis-server", title) ? describe : describe.skip)(title, suite);
+export function describeRedis(title: string, suite: () => void) {
+  if (requirePart("redis-server", title)) describe(title, suite);
+  else describe.skip(`${title} (needs redis-server)`, suite);
+}
 
 /** The suite once per backend. */
 export function describeBackends(title: string, suite: (kind: Kind) => void) {

@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import { withDeadline } from "../src/deadline.ts";
 
-/** Fails when the promise takes longer than `ms`, so that a hang is a failure and not a time-out. */
+/** Fails when the promise takes longer than `ms`. */
 export const within = <T>(ms: number, promise: Promise<T>) =>
   withDeadline(promise, ms, "what the test waits for");
 
