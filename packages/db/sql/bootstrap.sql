@@ -14,6 +14,14 @@ BEGIN
       NULL; -- another database of this cluster is being migrated at the same time
     END;
   END LOOP;
+  -- Limits of every session that logs in as one of them; connect.ts sets the same for others.
+  FOREACH v_role IN ARRAY ARRAY['ducat_app', 'ducat_worker'] LOOP
+    CONTINUE WHEN (SELECT rolconfig FROM pg_roles WHERE rolname = v_role) IS NOT NULL;
+    EXECUTE format('ALTER ROLE %I SET timezone = ''UTC''', v_role);
+    EXECUTE format('ALTER ROLE %I SET statement_timeout = ''60s''', v_role);
+    EXECUTE format('ALTER ROLE %I SET lock_timeout = ''10s''', v_role);
+    EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', v_role);
+  END LOOP;
   -- The migrating login acts as the owner; API and workers reach the queue's tables as its owner.
   EXECUTE format('GRANT ducat_owner, ducat_queue, ducat_app, ducat_worker TO %I', current_user);
   GRANT ducat_queue TO ducat_app, ducat_worker;

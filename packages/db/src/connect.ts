@@ -17,8 +17,9 @@ export type ConnectOptions = {
 };
 
 /**
- * Opens a pool (lazily: the first query connects). A login that is the role itself needs no
- * start-up parameter, so it also works through a transaction pooler.
+ * Opens a pool (lazily: the first query connects). A login that is the role itself has its limits
+ * from the database (bootstrap.sql) and needs no start-up parameter, so that it also works through
+ * a transaction pooler.
  */
 export function connectDatabase(options: ConnectOptions): Db {
   const login = decodeURIComponent(new URL(options.url).username);
