@@ -1,5 +1,7 @@
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { matchedRoutes } from "hono/route";
+import { METHOD_NAME_ALL } from "hono/router";
 import { createMethodFinder } from "./allowed-methods.ts";
 import { authenticate, createAccountFinder } from "./auth.ts";
 import type { AppEnv, Deps } from "./deps.ts";
@@ -18,6 +20,8 @@ import { healthRoutes } from "./routes/health.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 
+const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
+
 /** The whole API as one Hono app; it listens nowhere. */
 export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   const { log, publicUrl, allowedOrigins, closing } = deps;
@@ -31,6 +35,12 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
 
   app.use(observe({ log, metrics }), setSecurityHeaders(publicUrl), endConnections(closing));
   if (allowedOrigins.length > 0) app.use(allowOrigins(allowedOrigins));
+
+  // Before anybody is asked for a key: what is not there is not there for all.
+  app.use(async (c, next) => {
+    if (!matchedRoutes(c).some(isEnd)) return c.notFound();
+    return next();
+  });
 
   app.route("/", healthRoutes(deps, metrics));
   app.route("/docs", docsRoutes());

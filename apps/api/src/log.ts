@@ -1,11 +1,12 @@
-import { type Logger, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
 
 /**
- * Lines of JSON on stdout. Of an error only its name, code, message and stack are written, with
+ * Lines of JSON, on stdout unless told otherwise. Of an error only its name, code, message and stack are written, with
  * its causes: a driver's error also carries rows and parameters, which are people's prompts.
  */
-export function createLog(level: string): Logger {
-  return pino({ level, base: { app: "api" }, serializers: { err: describeError } });
+export function createLog(level: string, destination?: DestinationStream): Logger {
+  const options = { level, base: { app: "api" }, serializers: { err: describeError } };
+  return destination ? pino(options, destination) : pino(options);
 }
 
 type Described = {

@@ -33,7 +33,11 @@ export function answerProblem(c: Context<AppEnv>, refusal: DomainError): Respons
 /** The document alone, for answers that are written before there is a request. */
 export function makeProblem({ code, detail }: DomainError, requestId: string): Problem {
   const { status, title } = errors[code];
+  // What a thing's state is must not pass for the status of the answer.
+  const { status: current_status, ...extra } = detail.extra ?? {};
   return {
+    ...extra,
+    ...(current_status !== undefined && { current_status }),
     type: `urn:ducat:problem:${code}`,
     title,
     status,
@@ -41,7 +45,6 @@ export function makeProblem({ code, detail }: DomainError, requestId: string): P
     ...(detail.detail !== undefined && { detail: detail.detail }),
     request_id: requestId,
     ...(detail.errors && { errors: detail.errors }),
-    ...detail.extra,
   };
 }
 

@@ -10,18 +10,26 @@ export function showResult(accountId: string, { seq, available, held, debt }: Cr
 
 /** The balance; `period` and `next_refill_at` are a subscription's, and nobody has one yet. */
 export function showBalance(row: BalanceRow): Balance {
-  const withTime = <T extends { expires_at: string | null }>(grant: T) => ({
-    ...grant,
-    expires_at: grant.expires_at && toTime(grant.expires_at),
-  });
+  const { available, trial_credits, token_balance, held, debt, frozen, lifetime } = row;
   return {
-    ...row,
-    bound: row.bound.map(withTime),
-    grants: row.grants.map(withTime),
+    available,
+    trial_credits,
+    token_balance,
+    bound: row.bound.map(showExpiry),
+    held,
+    debt,
+    frozen,
     period: null,
     next_refill_at: null,
+    lifetime,
+    grants: row.grants.map(showExpiry),
   };
 }
+
+const showExpiry = <T extends { expires_at: string | null }>(grant: T): T => ({
+  ...grant,
+  expires_at: grant.expires_at && toTime(grant.expires_at),
+});
 
 export function showEntry(accountId: string, row: Entry): Transaction {
   return {

@@ -15,8 +15,13 @@ export function describeCharge(
   return { charged: { trial, token }, credit_type };
 }
 
-/** The columns that both answers are made of; all of them are final when the row is made. */
-function showStart(row: CreatedGeneration | Row) {
+type State = Pick<
+  Generation,
+  "status" | "items" | "failed_items" | "canceled_items" | "completed_at"
+>;
+
+/** Everything but the state is final when the row is made. */
+function assemble(row: CreatedGeneration | Row, state: State): Generation {
   // The file's key is for workers.
   const { photo_key: _, ...input } = row.input;
   return {
@@ -27,10 +32,15 @@ function showStart(row: CreatedGeneration | Row) {
     subject: row.subject,
     reference: row.reference,
     retry_of: row.retry_of,
+    status: state.status,
     cost: row.cost,
     ...describeCharge(row.cost, row.trial_cost),
     balance: row.balance_after,
+    items: state.items,
+    failed_items: state.failed_items,
+    canceled_items: state.canceled_items,
     created_at: toTime(row.created_at),
+    completed_at: state.completed_at,
     deadline_at: toTime(row.deadline_at),
     metadata: row.metadata,
   };
@@ -53,26 +63,16 @@ export function showCreated(row: CreatedGeneration): Generation {
     completed_at: null,
     processing_time_ms: null,
   }));
-  return {
-    ...showStart(row),
-    status: "pending",
-    items,
-    failed_items: 0,
-    canceled_items: 0,
-    completed_at: null,
-  };
+  const none = { failed_items: 0, canceled_items: 0, completed_at: null };
+  return assemble(row, { status: "pending", items, ...none });
 }
 
 /** A generation as it is now. */
 export function showGeneration(row: Row, urlSigner: UrlSigner): Generation {
-  return {
-    ...showStart(row),
-    status: row.status,
-    items: row.items.map((item) => showItem(item, urlSigner)),
-    failed_items: row.failed_items,
-    canceled_items: row.canceled_items,
-    completed_at: row.completed_at && toTime(row.completed_at),
-  };
+  const { status, failed_items, canceled_items } = row;
+  const items = row.items.map((item) => showItem(item, urlSigner));
+  const completed_at = row.completed_at && toTime(row.completed_at);
+  return assemble(row, { status, items, failed_items, canceled_items, completed_at });
 }
 
 function showItem(row: ItemRow, urlSigner: UrlSigner): Item {

@@ -1,0 +1,171 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectQueue, type Queue } from "@ducat/queue/queue";
+import { createDiskBlobs } from "@ducat/storage/disk";
+import { createImageIntake } from "@ducat/storage/image-intake";
+import { createUrlSigner } from "@ducat/storage/signed-url";
+import { describe, inject, vi } from "vitest";
+import { requirePart } from "../../../infra/dev/parts.ts";
+import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
+import { assertInvariants } from "../../../packages/db/test/invariants.ts";
+import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
+import { createApp } from "../src/app.ts";
+import { hashKey } from "../src/auth.ts";
+import type { Deps } from "../src/deps.ts";
+import { createEnqueue } from "../src/enqueue.ts";
+import { createLog } from "../src/log.ts";
+
+export const rootKey = "dk_test_root_of_the_tests_0123456789abcdef";
+/** Nobody listens there: the port is reserved and never given out. */
+const nowhere = "redis://127.0.0.1:1";
+
+export type QueueKind = "postgres" | "redis" | "down";
+
+export type Call = {
+  method?: string;
+  /** Its id or external id goes into Ducat-Account. */
+  account?: string | undefined;
+  /** Idempotency-Key. */
+  key?: string | undefined;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  raw?: NonNullable<RequestInit["body"]>;
+  headers?: Record<string, string>;
+  /** null leaves Authorization out. */
+  bearer?: string | null;
+  signal?: AbortSignal;
+};
+
+export type Answer = {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  body: any;
+};
+
+export type Stage = {
+  db: TestDatabase;
+  deps: Deps;
+  app: ReturnType<typeof createApp>;
+  queue: Queue;
+  /** What was logged, as written. */
+  lines: string[];
+  call(path: string, call?: Call): Promise<Answer>;
+  /** An account of its own with its three trial credits, and more if asked; returns its id. */
+  makeAccount(credits?: number): Promise<string>;
+  /** Fails when the books are wrong, or when an answer broke the rules for all answers. */
+  close(): Promise<void>;
+};
+
+/** The API on a database, a queue and a folder of the test's own. */
+export async function setStage(
+  options: { queue?: QueueKind; deps?: Partial<Deps> } = {},
+): Promise<Stage> {
+  const db = await cloneDatabase();
+  const dir = await mkdtemp(join(tmpdir(), "ducat-api-"));
+  const queue = await openQueue(options.queue ?? "postgres", db);
+  const lines: string[] = [];
+  const log = createLog("debug", { write: (line) => lines.push(line) });
+  const publicUrl = "http://ducat.test";
+  const enqueue = createEnqueue({ queue, log });
+  const deps: Deps = {
+    db: db.app,
+    queue,
+    enqueue,
+    blobs: createDiskBlobs({ dir }),
+    urlSigner: createUrlSigner({ baseUrl: publicUrl, secrets: ["s".repeat(32)] }),
+    imageIntake: createImageIntake(),
+    rootKeyHash: hashKey(rootKey),
+    mode: "test",
+    publicUrl,
+    allowedOrigins: [],
+    metricsToken: undefined,
+    now: Date.now,
+    log,
+    closing: new AbortController().signal,
+    ...options.deps,
+  };
+  const app = createApp(deps);
+  const call = (path: string, how: Call = {}) => ask(app, path, how);
+  return {
+    db,
+    deps,
+    app,
+    queue,
+    lines,
+    call,
+    async makeAccount(credits = 0) {
+      const made = await call("/v1/accounts", { body: { external_id: `x-${randomUUID()}` } });
+      const { id } = made.body;
+      if (credits > 0) await give(call, id, credits);
+      return id;
+    },
+    async close() {
+      await enqueue.drain();
+      await assertInvariants(db.admin);
+      await queue.close();
+      await db.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function give(call: Stage["call"], id: string, amount: number): Promise<void> {
+  const path = `/v1/admin/accounts/${id}/credits`;
+  await call(path, { key: randomUUID(), body: { amount, reason: "for a test" } });
+}
+
+async function openQueue(kind: QueueKind, { url }: TestDatabase): Promise<Queue> {
+  if (kind === "down") return connectQueue({ url: nowhere });
+  const redis = inject("redis");
+  if (kind === "redis") return connectQueue({ url: redis ?? "", prefix: `{${randomUUID()}}` });
+  await migrateQueue(url, { role: "ducat_queue" });
+  return connectQueue({ url, role: "ducat_queue" });
+}
+
+async function ask(app: Stage["app"], path: string, how: Call): Promise<Answer> {
+  const { account, key, body, raw, bearer = rootKey, signal } = how;
+  const headers = new Headers(how.headers);
+  if (bearer !== null) headers.set("authorization", `Bearer ${bearer}`);
+  if (account !== undefined) headers.set("ducat-account", account);
+  if (key !== undefined) headers.set("idempotency-key", key);
+  const hasJson = body !== undefined;
+  if (hasJson && !headers.has("content-type")) headers.set("content-type", "application/json");
+  const content = raw ?? (hasJson ? JSON.stringify(body) : undefined);
+  const response = await app.request(path, {
+    method: how.method ?? (content === undefined ? "GET" : "POST"),
+    headers,
+    ...(content !== undefined && { body: content }),
+    ...(signal && { signal }),
+  });
+  const text = await response.text();
+  const isJson = /json/.test(response.headers.get("content-type") ?? "");
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson ? JSON.parse(text) : undefined,
+  };
+}
+
+/** The suite once per kind of queue. */
+export function describeQueues(title: string, suite: (kind: QueueKind) => void): void {
+  describe(`${title}, the queue on postgres`, () => suite("postgres"));
+  const name = `${title}, the queue on redis (needs redis-server)`;
+  (requirePart("redis-server", name) ? describe : describe.skip)(name, () => suite("redis"));
+}
+
+/** Waits until the check stops throwing. */
+export const eventually = <T>(check: () => T | Promise<T>) =>
+  vi.waitFor(check, { timeout: 10_000, interval: 20 });
+
+/** What a generation of one picture is asked with. */
+export const order = (more: object = {}) => ({
+  style: "modern_minimalist",
+  input: { type: "text", prompt: "a garden" },
+  ...more,
+});
