@@ -143,6 +143,10 @@ describeBackends("an outage", (kind) => {
     await addAndSee();
     await server.stop();
     try {
+      // Between two attempts to reconnect is where a close would wait for ever.
+      await eventually(() =>
+        expect(place.logged.map(({ detail }) => detail.where)).toContain("worker run-item"),
+      );
       await within(6_000, worker.close({ graceMs: 60_000 }));
       await within(FAST_MS, other.close());
     } finally {
