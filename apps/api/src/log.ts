@@ -1,8 +1,9 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 
 /**
- * Lines of JSON, on stdout unless told otherwise. Of an error only its name, code, message and stack are written, with
- * its causes: a driver's error also carries rows and parameters, which are people's prompts.
+ * Lines of JSON, on stdout unless told otherwise. Of an error only its name, code, message and
+ * stack are written, with its causes: a driver's error also carries rows and parameters, which
+ * are people's prompts.
  */
 export function createLog(level: string, destination?: DestinationStream): Logger {
   const options = { level, base: { app: "api" }, serializers: { err: describeError } };

@@ -68,8 +68,18 @@ function listFaults(issue: z.core.$ZodIssue, start: string): Fault[] {
     const detail = "There is no such member here.";
     return issue.keys.map((key) => ({ pointer: at([...issue.path, key]), detail }));
   }
+  if (issue.code === "invalid_union") {
+    // Of several shapes, tell the faults of the one that was meant: where at least the type fits.
+    const meant = issue.errors.find(([first]) => first && !isWrongType(first));
+    const inside = (path: PropertyKey[]) => [...issue.path, ...path];
+    const nested = meant?.map((one) => ({ ...one, path: inside(one.path) }));
+    if (nested) return nested.flatMap((one) => listFaults(one, start));
+  }
   return [{ pointer: at(issue.path), detail: issue.message }];
 }
+
+const isWrongType = ({ code, path }: z.core.$ZodIssue) =>
+  code === "invalid_type" && path.length === 0;
 
 /** RFC 6901. The names may be the client's own, of any length. */
 function toPointer(start: string, path: PropertyKey[]): string {

@@ -113,7 +113,7 @@ describe("asking for a generation", () => {
     expect(entries?.n).toBe(1);
   });
 
-  it("takes the order of members for the same request, and a quoted key for the same key", async () => {
+  it("does not mind the order of members, nor whether the key is quoted", async () => {
     const account = await stage.makeAccount();
     const first = await create(account, order({ reference: "r" }), { key: "k 1" });
     const again = await create(account, { reference: "r", ...order() }, { key: '"k 1"' });
@@ -171,6 +171,8 @@ describe("asking for a generation", () => {
     ["/areas", { areas: [] }],
     ["/areas", { areas: Array(101).fill("x") }],
     ["/areas/0", { areas: ["x".repeat(201)] }],
+    ["/areas/0/label", { areas: [{ label: 5 }] }],
+    ["/areas/0/price", { areas: [{ label: "x", price: 0 }] }],
     ["/params/simulate", { params: { simulate: "explode" } }],
     ["/params", { params: { a: { b: { c: { d: { e: 1 } } } } } }],
     ["/params", { params: { a: "x".repeat(4100) } }],
