@@ -1,21 +1,32 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
+import {
+  packageDir,
+  readConcurrentIndexes,
+  readDeclaredIndexes,
+  readFunctions,
+  readMigrations,
+  type Step,
+} from "./migration-files.ts";
 
-const packageDir = join(import.meta.dirname, "..");
 /** Any number, as long as every process uses it: one migration at a time per database. */
 const lockId = 20_261_120;
+const LOCK_TRIES = 3_000;
+const LOCK_PAUSE_MS = 200;
+const ROLE_TRIES = 5;
 
 export type Login = "ducat_app" | "ducat_worker" | "ducat_queue";
 type Log = (line: string) => void;
-type Step = { name: string; sha256: string; text: string };
 
 export type MigrateOptions = {
   /** An administrator's login: it makes roles and acts as ducat_owner. Not a pooled connection. */
   url: string;
   passwords?: Partial<Record<Login, string>> | undefined;
   log?: Log | undefined;
+  /** Where `drizzle` and `sql` are; left out: this package. */
+  dir?: string;
 };
 
 /**
@@ -24,14 +35,14 @@ export type MigrateOptions = {
  * Processes that start together wait for each other. Returns the names of what was applied.
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
+  const { dir = packageDir, log } = options;
   const sql = connect(options.url);
   try {
-    await sql`SELECT pg_advisory_lock(${lockId})`;
-    await runFile(sql, "bootstrap.sql");
-    await setPasswords(sql, options.passwords ?? {});
-    const applied = await applyMigrations(sql, options.log);
-    if (await applyFunctions(sql, options.log)) applied.push("functions");
-    await buildIndexes(sql);
+    await takeLock(sql);
+    await prepareRoles(sql, dir, options.passwords ?? {});
+    const applied = await applyMigrations(sql, dir, log);
+    if (await applyFunctions(sql, dir, log)) applied.push("functions");
+    await buildIndexes(sql, dir);
     return applied;
   } finally {
     await sql.end({ timeout: 5 });
@@ -50,11 +61,11 @@ export type DatabaseStatus = {
 };
 
 /** Compares a database with this version's files. Reads only; works before the first migration. */
-export async function readStatus(url: string): Promise<DatabaseStatus> {
+export async function readStatus(url: string, dir = packageDir): Promise<DatabaseStatus> {
   const sql = connect(url);
   try {
     const known = await readKnown(sql);
-    const steps = [...(await readMigrations()), await readFunctions()];
+    const steps = [...(await readMigrations(dir)), await readFunctions(dir)];
     const applied = steps.filter((step) => known.get(step.name) === step.sha256);
     const changed = steps.filter((step) => (known.get(step.name) ?? step.sha256) !== step.sha256);
     const pending = steps.filter((step) => !known.has(step.name));
@@ -64,7 +75,7 @@ export async function readStatus(url: string): Promise<DatabaseStatus> {
       WHERE c.relnamespace = to_regnamespace('ducat')`;
     const invalidIndexes = existing.filter((index) => !index.valid).map((index) => index.name);
     const names = new Set(existing.map((index) => index.name));
-    const missingIndexes = (await declaredIndexes()).filter((name) => !names.has(name));
+    const missingIndexes = (await readDeclaredIndexes(dir)).filter((name) => !names.has(name));
     const ok = [pending, changed, invalidIndexes, missingIndexes].every((list) => !list.length);
     return {
       applied: applied.map((step) => step.name),
@@ -87,8 +98,39 @@ function connect(url: string): postgres.Sql {
   });
 }
 
-async function runFile(sql: postgres.Sql, name: string): Promise<void> {
-  await sql.unsafe(await readFile(join(packageDir, "sql", name), "utf8")).simple();
+/**
+ * By asking again, not by pg_advisory_lock: a session that waits there has a snapshot, for whose
+ * end CREATE INDEX CONCURRENTLY of the lock's holder waits, and the two are a deadlock.
+ */
+async function takeLock(sql: postgres.Sql): Promise<void> {
+  for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    const [row] = await sql`SELECT pg_try_advisory_lock(${lockId}) AS taken`;
+    if (row?.taken) return;
+    await sleep(LOCK_PAUSE_MS);
+  }
+  throw new Error("Another migration of this database has been running for ten minutes.");
+}
+
+/**
+ * Roles belong to the whole cluster, where the lock of this database says nothing: what another
+ * database's migration changed meanwhile (XX000 "tuple concurrently updated") is tried again.
+ */
+async function prepareRoles(
+  sql: postgres.Sql,
+  dir: string,
+  passwords: Partial<Record<Login, string>>,
+): Promise<void> {
+  const bootstrap = await readFile(join(dir, "sql/bootstrap.sql"), "utf8");
+  for (let tries = 1; ; tries++) {
+    try {
+      await sql.unsafe(bootstrap).simple();
+      return await setPasswords(sql, passwords);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (tries === ROLE_TRIES || !["XX000", "23505", "42710"].includes(code ?? "")) throw error;
+      await sleep(LOCK_PAUSE_MS);
+    }
+  }
 }
 
 async function setPasswords(
@@ -102,10 +144,10 @@ async function setPasswords(
   }
 }
 
-async function applyMigrations(sql: postgres.Sql, log: Log | undefined): Promise<string[]> {
+async function applyMigrations(sql: postgres.Sql, dir: string, log?: Log): Promise<string[]> {
   const known = await readKnown(sql);
   const applied: string[] = [];
-  for (const step of await readMigrations()) {
+  for (const step of await readMigrations(dir)) {
     if (known.has(step.name)) continue;
     await applyStep(sql, step);
     log?.(`applied ${step.name}`);
@@ -115,8 +157,8 @@ async function applyMigrations(sql: postgres.Sql, log: Log | undefined): Promise
 }
 
 /** Functions, views and policies are replaced together: they are one program. */
-async function applyFunctions(sql: postgres.Sql, log: Log | undefined): Promise<boolean> {
-  const step = await readFunctions();
+async function applyFunctions(sql: postgres.Sql, dir: string, log?: Log): Promise<boolean> {
+  const step = await readFunctions(dir);
   if ((await readKnown(sql)).get(step.name) === step.sha256) return false;
   await applyStep(sql, step);
   log?.("applied functions and policies");
@@ -135,16 +177,17 @@ async function applyStep(sql: postgres.Sql, step: Step): Promise<void> {
   });
 }
 
-/** `*.concurrent.sql` holds CREATE INDEX CONCURRENTLY IF NOT EXISTS, one statement a file. */
-async function buildIndexes(sql: postgres.Sql): Promise<void> {
-  const files = await listFiles("sql", ".concurrent.sql");
-  if (!files.length) return;
+/** What an interrupted build left behind INVALID is dropped first, since IF NOT EXISTS sees it. */
+async function buildIndexes(sql: postgres.Sql, dir: string): Promise<void> {
+  const indexes = await readConcurrentIndexes(dir);
+  if (!indexes.length) return;
   await sql.unsafe("SET ROLE ducat_owner");
   const invalid = await sql<{ name: string }[]>`
     SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE c.relnamespace = 'ducat'::regnamespace AND NOT i.indisvalid`;
+    WHERE c.relnamespace = 'ducat'::regnamespace AND NOT i.indisvalid
+      AND c.relname IN ${sql(indexes.map((index) => index.name))}`;
   for (const { name } of invalid) await sql`DROP INDEX CONCURRENTLY ducat.${sql(name)}`;
-  for (const file of files) await runFile(sql, file);
+  for (const { text } of indexes) await sql.unsafe(text).simple();
   await sql.unsafe("RESET ROLE");
 }
 
@@ -155,48 +198,3 @@ async function readKnown(sql: postgres.Sql): Promise<Map<string, string>> {
     SELECT name, sha256 FROM ducat.migrations`;
   return new Map(rows.map((row) => [row.name, row.sha256]));
 }
-
-async function readMigrations(): Promise<Step[]> {
-  const files = await listFiles("drizzle", ".sql");
-  return Promise.all(
-    files.map(async (file) => {
-      const text = await readFile(join(packageDir, "drizzle", file), "utf8");
-      return { name: file.replace(/\.sql$/, ""), sha256: hash(text), text };
-    }),
-  );
-}
-
-async function readFunctions(): Promise<Step> {
-  const files = (await listFiles("sql", ".sql")).filter(
-    (file) => file !== "bootstrap.sql" && !file.endsWith(".concurrent.sql"),
-  );
-  const texts = files.map((file) => readFile(join(packageDir, "sql", file), "utf8"));
-  const text = (await Promise.all(texts)).join("\n");
-  return { name: "functions", sha256: hash(text), text };
-}
-
-async function declaredIndexes(): Promise<string[]> {
-  const texts = [
-    ...(await readMigrations()).map((step) => step.text),
-    ...(await Promise.all(
-      (
-        await listFiles("sql", ".concurrent.sql")
-      ).map((file) => readFile(join(packageDir, "sql", file), "utf8")),
-    )),
-  ].join("\n");
-  const dropped = new Set(
-    [...texts.matchAll(/DROP INDEX (?:IF EXISTS )?"?(?:ducat"?\."?)?(\w+)/g)].map((m) => m[1]),
-  );
-  return [
-    ...texts.matchAll(/CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?(?:IF NOT EXISTS )?"?(\w+)/g),
-  ]
-    .map((match) => match[1] ?? "")
-    .filter((name) => !dropped.has(name));
-}
-
-async function listFiles(folder: string, ending: string): Promise<string[]> {
-  const names = await readdir(join(packageDir, folder));
-  return names.filter((name) => name.endsWith(ending)).sort();
-}
-
-const hash = (text: string) => createHash("sha256").update(text).digest("hex");
