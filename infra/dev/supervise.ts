@@ -67,7 +67,7 @@ async function startAll(supervised: Supervised, running: Running, watch: EndingW
   const database = await openDatabase(environment, running.lock, onExit);
   running.database = database;
   if (watch.isEnding()) return;
-  await migrateAll(database, inherited);
+  await migrateGiven(database, inherited);
   if (watch.isEnding()) return;
   const env = { ...inherited, ...chooseVariables(environment, database) };
   const run = (name: keyof typeof entries, url: string) => {
@@ -108,19 +108,13 @@ async function refuseBusyPort({ port, host }: Environment): Promise<void> {
   );
 }
 
-// Loaded here because they pull in drivers that a refusal to start has no use for.
-async function migrateAll(database: Database, inherited: NodeJS.ProcessEnv): Promise<void> {
-  const { migrate } = await import("../../packages/db/src/migrate.ts");
+// Loaded here because it pulls in drivers that a refusal to start has no use for.
+async function migrateGiven(database: Database, inherited: NodeJS.ProcessEnv): Promise<void> {
+  const { migrateAll } = await import("../db/migrate-all.ts");
   const { adminUrl, passwords } = database;
-  const log = (line: string) => console.log(`${"db".padEnd(6)} | ${line}`);
-  await migrate({ url: adminUrl, log, ...(passwords ? { passwords } : {}) });
-  const { seedStyles } = await import("../../packages/db/src/seed.ts");
-  for (const id of await seedStyles(adminUrl)) log(`published style ${id}`);
   const queueUrl = inherited.QUEUE_URL || inherited.REDIS_URL;
-  if (queueUrl && !queueUrl.startsWith("postgres")) return;
-  const { migrateQueue } = await import("../../packages/queue/src/migrate.ts");
-  if (queueUrl) await migrateQueue(queueUrl);
-  else await migrateQueue(adminUrl, { role: "ducat_queue" });
+  const log = (line: string) => console.log(`${"db".padEnd(6)} | ${line}`);
+  await migrateAll({ adminUrl, queueUrl, passwords, log });
 }
 
 function chooseVariables(environment: Environment, database: Database): NodeJS.ProcessEnv {

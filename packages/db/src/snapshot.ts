@@ -85,7 +85,9 @@ const queries: Record<string, string> = {
     WHERE ${inDucat("c.relnamespace")} ORDER BY c.relname COLLATE "C"`,
 
   triggers: `
-    SELECT pg_get_triggerdef(t.oid) AS line FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    SELECT pg_get_triggerdef(t.oid)
+           || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' enabled ' || t.tgenabled::text END AS line
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE ${inDucat("c.relnamespace")} AND NOT t.tgisinternal
     ORDER BY c.relname COLLATE "C", t.tgname COLLATE "C"`,
 
@@ -101,7 +103,7 @@ const queries: Record<string, string> = {
     ORDER BY relname COLLATE "C"`,
 
   functions: `
-    SELECT format('%s(%s) returns %s; %s %s %s%s%s%s; body %s; %s', p.proname,
+    SELECT format(E'%s(%s)\\n  returns %s\\n  %s %s %s%s%s%s%s\\n  body %s; %s', p.proname,
                   pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
                   pg_get_userbyid(p.proowner), l.lanname,
                   CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
@@ -109,6 +111,8 @@ const queries: Record<string, string> = {
                   CASE WHEN p.proisstrict THEN ' strict' ELSE '' END,
                   CASE WHEN p.prosecdef THEN ' security definer' ELSE '' END,
                   ${options("p.proconfig")},
+                  CASE p.pronargdefaults WHEN 0 THEN ''
+                                         ELSE format('; the last %s optional', p.pronargdefaults) END,
                   CASE p.proname WHEN 'uuid_v7' THEN 'of the server' ELSE md5(p.prosrc) END,
                   ${grants("p.proacl", "f", "p.proowner")}) AS line
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang

@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const envFile = fileURLToPath(new URL("../../.env", import.meta.url));
+
+/** What these commands read: an administrator's URL, and the queue's where it is another one. */
+export type Urls = { adminUrl: string | undefined; queueUrl: string | undefined };
+
+/**
+ * Runs a command with the URLs of the environment (and of .env) and ends with the exit code that
+ * it returns; 2 and one line of text when it throws.
+ */
+export async function runCommand(command: (urls: Urls) => Promise<number>): Promise<void> {
+  if (existsSync(envFile)) process.loadEnvFile(envFile);
+  // An empty variable counts as unset, as everywhere.
+  const read = (name: string) => process.env[name]?.trim() || undefined;
+  try {
+    process.exitCode = await command({
+      adminUrl: read("DIRECT_DATABASE_URL") ?? read("DATABASE_URL"),
+      queueUrl: read("QUEUE_URL") ?? read("REDIS_URL"),
+    });
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    // A refused connection has a code and no message.
+    console.error(message || code || String(error));
+    process.exitCode = 2;
+  }
+}
+
+/** The URL, or an error that says which variable names it. */
+export function requireUrl({ adminUrl }: Urls): string {
+  if (adminUrl) return adminUrl;
+  throw new Error(
+    "Set DIRECT_DATABASE_URL or DATABASE_URL to an administrator's login. " +
+      "(The embedded database needs nothing: npm start brings it up to date.)",
+  );
+}
