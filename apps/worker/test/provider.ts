@@ -36,8 +36,8 @@ type Request = Submission & { wishes: Wishes; polls: number; state: "open" | "ca
 
 export type Provider = {
   url: string;
-  /** Every piece of work that was accepted, in order. */
-  submissions: Submission[];
+  /** The pieces of work that were accepted for an item, in order. */
+  submissions(item: string): Submission[];
   /** How often each request was asked for. */
   polls(item: string): number;
   canceled(item: string): boolean;
@@ -106,8 +106,9 @@ export async function startProvider(): Promise<Provider> {
   };
 
   const server = createServer((incoming, answer) => {
-    const [, noun = "", id = ""] = (incoming.url ?? "").split("/");
+    const [, noun = "", id = ""] = (incoming.url ?? "").split(/[/?]/);
     if (noun === "submit") return void submit(incoming, answer);
+    if (noun === "photos") return sendPhoto(picture, id, answer);
     const request = requests.get(id);
     if (!request) return send(answer, 404, {});
     if (noun === "images") return sendImage(request, answer);
@@ -121,7 +122,7 @@ export async function startProvider(): Promise<Provider> {
   const ofItem = (item: string) => [...requests.values()].filter((one) => one.item === item);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    submissions,
+    submissions: (item) => submissions.filter((one) => one.item === item),
     polls: (item) => ofItem(item).reduce((sum, one) => sum + one.polls, 0),
     canceled: (item) => ofItem(item).some(({ state }) => state === "canceled"),
     release(item) {
@@ -134,6 +135,16 @@ export async function startProvider(): Promise<Provider> {
       await once(server, "close");
     },
   };
+}
+
+/** What somebody's photo address may lead to: `good`, `cut`, `page`, or nothing. */
+function sendPhoto(picture: Buffer, name: string, answer: ServerResponse): void {
+  if (name === "page") {
+    sendHtml(answer);
+    return;
+  }
+  const body = { good: picture, cut: picture.subarray(0, picture.length / 2) }[name];
+  answer.writeHead(body ? 200 : 404, { "content-type": "image/webp" }).end(body);
 }
 
 /** Noise, so that half of the file is not enough to decode. */

@@ -66,11 +66,16 @@ export type Stage = {
   queueOptions: QueueOptions;
   /** What workers in this process have logged. */
   lines: LogLine[];
-  /** A worker in this process; closed with the stage. */
+  /** A worker in this process. */
   createWorker(overrides?: Partial<WorkerDeps>): Worker;
+  closeWorkers(): Promise<void>;
+  /** Runs before the stage goes. */
+  onClose(run: () => Promise<unknown>): void;
   /** A generation of one item, five credits from two grants, on an account of its own. */
   makeItem(wishes?: Wishes, more?: Partial<NewGeneration>): Promise<MadeItem>;
   enqueue(...items: MadeItem[]): Promise<void>;
+  /** Lets the time pass until the sweeper looks at these items. */
+  makeDue(...items: MadeItem[]): Promise<void>;
   /** What FLUSHALL or TRUNCATE leave. */
   wipeQueue(): Promise<void>;
   read(itemId: string): Promise<ItemRow>;
@@ -90,6 +95,15 @@ export function describeQueues(title: string, suite: (kind: Kind) => void): void
 export const eventually = <T>(check: () => T | Promise<T>, timeout = 20_000) =>
   vi.waitFor(check, { timeout, interval: 25 });
 
+/** A promise that the test settles. */
+export function makeGate() {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
 /** A database, a queue, a provider and a folder of the test's own. */
 export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<Stage> {
   const db = await cloneDatabase();
@@ -101,6 +115,7 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
   const workers: Worker[] = [];
   const queues: Queue[] = [queue];
   const lines: LogLine[] = [];
+  const endings: (() => Promise<unknown>)[] = [];
 
   const read = async (itemId: string) => {
     const [row] = await db.admin<ItemRow[]>`
@@ -109,6 +124,10 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
       FROM ducat.generation_items WHERE id = ${itemId}`;
     if (!row) throw new Error("no such item");
     return row;
+  };
+
+  const closeWorkers = async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.close({ graceMs: 0 })));
   };
 
   return {
@@ -139,6 +158,8 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
       workers.push(worker);
       return worker;
     },
+    closeWorkers,
+    onClose: (run) => void endings.push(run),
     async makeItem(wishes = {}, more = {}) {
       const account = await makeAccount(db.app);
       await givePurchase(db.app, account.id, 7, { expiresAt: grantExpiry });
@@ -157,6 +178,11 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
       }));
       await queue.add("run-item", jobs);
     },
+    async makeDue(...items) {
+      const ids = items.map(({ itemId }) => itemId);
+      await db.admin`UPDATE ducat.generation_items SET due_at = clock_timestamp(), readds = 0
+        WHERE id = ANY (${ids}::uuid[])`;
+    },
     async wipeQueue() {
       if (kind === "postgres") {
         await db.admin`TRUNCATE bullmq.job, bullmq.event CASCADE`;
@@ -174,7 +200,8 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
       });
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.close({ graceMs: 0 })));
+      await Promise.all(endings.map((run) => run()));
+      await closeWorkers();
       await Promise.all(queues.map((one) => one.close()));
       await provider.close();
       await db.close();

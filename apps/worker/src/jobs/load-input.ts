@@ -32,17 +32,29 @@ export async function loadInput(
 ): Promise<Task["input"]> {
   const input = StoredInput.parse(item.input);
   if (input.type !== "photo") return input;
-  // What a provider has under a known id is only asked for; the photo itself may be gone by now.
-  if (item.provider_request_id !== null) return { type: "photo", photo: Buffer.alloc(0) };
+  try {
+    return { type: "photo", photo: await loadPhoto(deps, { item, input, signal }) };
+  } catch (error) {
+    // What a provider has under a known id is only asked for; the photo may be gone by now.
+    if (item.provider_request_id === null) throw error;
+    return { type: "photo", photo: Buffer.alloc(0) };
+  }
+}
+
+type PhotoInput = Extract<z.infer<typeof StoredInput>, { type: "photo" }>;
+
+async function loadPhoto(
+  deps: InputDeps,
+  { item, input, signal }: { item: ClaimedItem; input: PhotoInput; signal: AbortSignal },
+): Promise<Buffer> {
   if ("photo_url" in input) {
     const bytes = await deps.fetchPhoto(input.photo_url, { signal });
-    const picture = await deps.imageIntake.intake(bytes);
-    return { type: "photo", photo: picture.bytes };
+    return (await deps.imageIntake.intake(bytes)).bytes;
   }
   if (accountOfKey(input.photo_key) !== item.account_id) {
     throw new Error("an input names another account's file");
   }
   const photo = await deps.blobs.readBytes(input.photo_key, maxPhotoBytes);
   if (!photo) throw new DomainError("not_found", { detail: "The photo is no longer stored." });
-  return { type: "photo", photo };
+  return photo;
 }

@@ -1,0 +1,69 @@
+import { connectDatabase } from "@ducat/db/connect";
+import { connectQueue } from "@ducat/queue/queue";
+import { createDiskBlobs } from "@ducat/storage/disk";
+import { createImageIntake } from "@ducat/storage/image-intake";
+import closeWithGrace from "close-with-grace";
+import { pino } from "pino";
+import { type Env, parseEnv } from "./env.ts";
+import { createPhotoFetcher } from "./fetch-photo.ts";
+import { createLocalGenerator } from "./generators/local.ts";
+import { safeError } from "./safe-error.ts";
+import { createWorker } from "./worker.ts";
+
+/** Running items have this long to end before they are given back. */
+const graceMs = 25_000;
+/** Beyond the grace: giving back, closing. */
+const closeLimitMs = graceMs + 10_000;
+
+function readEnv(): Env {
+  try {
+    return parseEnv(process.env);
+  } catch (error) {
+    pino({ name: "worker" }).fatal((error as Error).message);
+    process.exit(1);
+  }
+}
+
+const env = readEnv();
+const log = pino({ name: "worker", level: env.LOG_LEVEL });
+const db = connectDatabase({ url: env.DATABASE_URL, role: "ducat_worker" });
+const queue = connectQueue({ ...env.queue, log });
+const worker = createWorker({
+  db,
+  queue,
+  log,
+  blobs: createDiskBlobs({ dir: env.DATA_DIR }),
+  imageIntake: createImageIntake(),
+  fetchPhoto: createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS }),
+  generators: { local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }) },
+  concurrency: env.WORKER_CONCURRENCY,
+  // Nothing runs, so there is nothing to give back; whoever supervises us starts a new one.
+  onStuck(reason) {
+    log.fatal({ reason }, "stuck, leaving to be started again");
+    process.exit(1);
+  },
+});
+
+const stop = async (limitMs: number) => {
+  await worker.close({ graceMs: limitMs });
+  await queue.close();
+  await db.end({ timeout: 5 });
+};
+
+// The second signal ends the process at once; what it worked on comes back by its lease.
+closeWithGrace({ delay: closeLimitMs, logger: false }, async ({ signal, err }) => {
+  if (err) log.fatal({ err: safeError(err) }, "stopping after an error");
+  else log.info({ signal }, "stopping");
+  await stop(err ? 0 : graceMs);
+});
+
+try {
+  await worker.start();
+} catch (error) {
+  // Closing while it starts ends the start too; that is no fault.
+  if ((error as Error).name !== "AbortError") {
+    log.fatal((error as Error).message);
+    await stop(0);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * A worker process for tests that kill it: the same worker as main.ts makes, with the test's
+ * provider behind its generator. It tells its parent where it is, and holds where it is told to.
+ */
+import { connectDatabase } from "@ducat/db/connect";
+import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
+import { createDiskBlobs } from "@ducat/storage/disk";
+import { createImageIntake } from "@ducat/storage/image-intake";
+import { createPhotoFetcher } from "../src/fetch-photo.ts";
+import type { Log } from "../src/log.ts";
+import type { At, Point } from "../src/points.ts";
+import type { Timings } from "../src/timings.ts";
+import { createWorker } from "../src/worker.ts";
+import { createProviderGenerator } from "./provider-generator.ts";
+import type { LogLine } from "./stage.ts";
+
+/** Which point to hold at, by item; `*` is for what belongs to none. */
+export type Arms = Record<string, Point>;
+
+export type ChildConfig = {
+  databaseUrl: string;
+  queue: QueueOptions;
+  dir: string;
+  providerUrl: string;
+  timings: Partial<Timings>;
+  graceMs: number;
+  arms: Arms;
+};
+
+export type ToChild = { arm: Arms } | { resume: string };
+
+export type FromChild =
+  | { type: "started" }
+  | { type: "at"; point: Point; item: string }
+  | { type: "stuck"; reason: string }
+  | { type: "log"; line: LogLine };
+
+const config = JSON.parse(process.argv[2] ?? "") as ChildConfig;
+const tell = (message: FromChild) => {
+  if (process.connected) process.send?.(message);
+};
+const write = (level: LogLine["level"]) => (detail: Record<string, unknown>, message: string) => {
+  tell({ type: "log", line: { ...detail, level, message } });
+};
+const log: Log = { info: write("info"), warn: write("warn"), error: write("error") };
+
+const arms = config.arms;
+const held = new Map<string, () => void>();
+const at: At = async (point, item = "*") => {
+  tell({ type: "at", point, item });
+  if (arms[item] === point) await new Promise<void>((resolve) => held.set(item, resolve));
+};
+
+const db = connectDatabase({ url: config.databaseUrl, role: "ducat_worker" });
+const queue = connectQueue({ ...config.queue, log });
+const worker = createWorker({
+  db,
+  queue,
+  log,
+  at,
+  blobs: createDiskBlobs({ dir: config.dir }),
+  imageIntake: createImageIntake(),
+  fetchPhoto: createPhotoFetcher(),
+  generators: { local: createProviderGenerator({ url: config.providerUrl }) },
+  concurrency: 60,
+  timings: config.timings,
+  onStuck: (reason) => tell({ type: "stuck", reason }),
+});
+
+process.on("message", (message: ToChild) => {
+  if ("arm" in message) Object.assign(arms, message.arm);
+  else {
+    delete arms[message.resume];
+    held.get(message.resume)?.();
+  }
+});
+process.once("disconnect", () => process.exit(1));
+process.once("SIGTERM", async () => {
+  log.info({}, "stopping");
+  await worker.close({ graceMs: config.graceMs });
+  await queue.close();
+  await db.end({ timeout: 5 });
+  process.exit(0);
+});
+
+await worker.start();
+tell({ type: "started" });
