@@ -5,7 +5,7 @@ import { hasExited, stopProcess } from "./postmaster.ts";
 /** A running app of ours. */
 export interface AppProcess {
   name: string;
-  pid: number;
+  readonly pid: number;
   /** Resolves when it ended, to words that say how. */
   ended: Promise<string>;
   /** SIGTERM, then SIGKILL after the limit. */
@@ -41,6 +41,49 @@ export function startApp(options: {
     ended: describeEnd(child),
     stop: (limitMs) => stopProcess(child, "SIGTERM", limitMs),
     kill: () => void (hasExited(child) || child.kill("SIGKILL")),
+  };
+}
+
+const RESTART_WINDOW_MS = 60_000;
+const MOST_RESTARTS = 5;
+
+/**
+ * Runs an app and starts it again when it ends by itself: a worker that is stuck leaves to be
+ * started anew, and in test mode it may be asked to crash. One that ends before everything was up,
+ * or six times within a minute, is given up: `ended` resolves with how it ended last.
+ */
+export function keepApp(
+  start: () => AppProcess,
+  { isUp, write }: { isUp: () => boolean; write: (line: string) => void },
+): AppProcess {
+  const restarts: number[] = [];
+  let app = start();
+  let isStopping = false;
+  const watch = async (): Promise<string> => {
+    for (;;) {
+      const end = await app.ended;
+      const now = Date.now();
+      const recent = restarts.filter((at) => at > now - RESTART_WINDOW_MS);
+      if (isStopping || !isUp() || recent.length >= MOST_RESTARTS) return end;
+      restarts.push(now);
+      write(`${app.name.padEnd(6)} | ended (${end}), starting it again`);
+      app = start();
+    }
+  };
+  return {
+    name: app.name,
+    get pid() {
+      return app.pid;
+    },
+    ended: watch(),
+    stop: (limitMs) => {
+      isStopping = true;
+      return app.stop(limitMs);
+    },
+    kill: () => {
+      isStopping = true;
+      app.kill();
+    },
   };
 }
 

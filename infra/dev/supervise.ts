@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AppProcess, startApp } from "./app-process.ts";
+import { type AppProcess, keepApp, startApp } from "./app-process.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { type EndingWatch, watchForEnding, watchNpm } from "./ending.ts";
 import { type Environment, urlHost } from "./environment.ts";
@@ -32,8 +32,8 @@ const READY_LIMIT_MS = 60_000;
 const APP_STOP_LIMIT_MS = 40_000;
 
 /**
- * Runs database, API and worker until a signal comes or one of them ends, then stops them in
- * order. Returns the exit code; throws, with everything stopped, what kept it from starting.
+ * Runs database, API and worker until a signal comes, the database ends or an app ends for good,
+ * then stops them in order. Returns the exit code; throws, with everything stopped, what kept it from starting.
  */
 export async function supervise(supervised: Supervised): Promise<number> {
   const running: Running = {};
@@ -70,20 +70,20 @@ async function startAll(supervised: Supervised, running: Running, watch: EndingW
   await migrateGiven(database, inherited);
   if (watch.isEnding()) return;
   const env = { ...inherited, ...chooseVariables(environment, database) };
+  let isUp = false;
   const run = (name: keyof typeof entries, url: string) => {
     const direct = database.cluster ? url : (environment.directDatabaseUrl ?? url);
-    const app = startApp({
-      name,
-      entry: entries[name],
-      env: { ...env, DATABASE_URL: url, DIRECT_DATABASE_URL: direct },
-      write: (line) => console.log(line),
-    });
+    const write = (line: string) => console.log(line);
+    const variables = { ...env, DATABASE_URL: url, DIRECT_DATABASE_URL: direct };
+    const start = () => startApp({ name, entry: entries[name], env: variables, write });
+    const app = keepApp(start, { isUp: () => isUp, write });
     void app.ended.then((end) => watch.end({ reason: `The ${name} ended: ${end}`, code: 1 }));
     return app;
   };
   running.api = run("api", database.appUrl);
   running.worker = run("worker", database.workerUrl);
   await waitForApi(environment, watch);
+  isUp = true;
   if (!watch.isEnding()) printWelcome(environment, database, Date.now() - startedAt);
 }
 
