@@ -65,7 +65,7 @@ export async function deleteExpiredUploads(db: Db, limit: number): Promise<strin
   const rows = await ask(db<{ key: string }[]>`
     DELETE FROM ducat.blobs WHERE (account_id, id) IN (
       SELECT account_id, id FROM ducat.blobs WHERE expires_at <= clock_timestamp()
-      ORDER BY expires_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)
+      ORDER BY expires_at LIMIT ${limit})
     RETURNING key`);
   return rows.map((row) => row.key);
 }
