@@ -3,8 +3,10 @@
 
 -- Take n per item of each quota in p_usage: [{feature, amount, limit, period_start, resets_at}].
 --   DU005 quota_exceeded   {quota, limit, current, resets_at}
--- Locks the counters in the order of the features' names.
-CREATE OR REPLACE FUNCTION ducat.take_usage(p_account_id uuid, p_usage jsonb, p_items int)
+--   23505 on generations_idempotency_key   see refuse_taken_key
+-- Locks the counters by feature and period; an account is locked after its counters, never before.
+CREATE OR REPLACE FUNCTION ducat.take_usage(
+  p_account_id uuid, p_key text, p_usage jsonb, p_items int)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_quota record;
@@ -12,7 +14,7 @@ BEGIN
   FOR v_quota IN
     SELECT * FROM jsonb_to_recordset(p_usage) AS q (
       feature text, amount bigint, "limit" bigint, period_start timestamptz, resets_at text)
-    ORDER BY feature
+    ORDER BY feature, period_start
   LOOP
     INSERT INTO usage_counters (account_id, feature, period_start)
     VALUES (p_account_id, v_quota.feature, v_quota.period_start) ON CONFLICT DO NOTHING;
@@ -21,6 +23,7 @@ BEGIN
       AND period_start = v_quota.period_start
       AND (v_quota."limit" IS NULL OR used + v_quota.amount * p_items <= v_quota."limit");
     IF NOT FOUND THEN
+      PERFORM refuse_taken_key(p_account_id, p_key);
       PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object(
         'quota', v_quota.feature, 'limit', v_quota."limit", 'resets_at', v_quota.resets_at,
         'current', (SELECT used FROM usage_counters WHERE account_id = p_account_id
@@ -29,15 +32,36 @@ BEGIN
   END LOOP;
 END $$;
 
--- Give one item's quotas back.
+-- Give one item's quotas back. Locks as take_usage does; the account must not be locked yet, or
+-- by the transaction that has locked these counters before it.
 CREATE OR REPLACE FUNCTION ducat.return_usage(p_account_id uuid, p_usage jsonb)
-RETURNS void LANGUAGE sql SET search_path = ducat, pg_temp AS $$
-  UPDATE usage_counters c SET used = greatest(0, c.used - q.amount)
-  FROM jsonb_to_recordset(p_usage) AS q (
-    feature text, amount bigint, period_start timestamptz)
-  WHERE c.account_id = p_account_id AND c.feature = q.feature
-    AND c.period_start = q.period_start
-$$;
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_quota record;
+BEGIN
+  FOR v_quota IN
+    SELECT * FROM jsonb_to_recordset(p_usage) AS q (
+      feature text, amount bigint, period_start timestamptz)
+    ORDER BY feature, period_start
+  LOOP
+    UPDATE usage_counters SET used = greatest(0, used - v_quota.amount)
+    WHERE account_id = p_account_id AND feature = v_quota.feature
+      AND period_start = v_quota.period_start;
+  END LOOP;
+END $$;
+
+-- Tell a call that has lost the race for its key so, before it is told that nothing is left: what
+-- it lacks may be what the winner has taken.
+--   23505 on generations_idempotency_key   a parallel call with this key has committed
+CREATE OR REPLACE FUNCTION ducat.refuse_taken_key(p_account_id uuid, p_key text) RETURNS void
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  PERFORM FROM generations WHERE account_id = p_account_id AND idempotency_key = p_key;
+  IF FOUND THEN
+    RAISE unique_violation USING CONSTRAINT = 'generations_idempotency_key',
+      MESSAGE = 'this key has just made a generation';
+  END IF;
+END $$;
 
 -- Create a generation with its items and set its price aside, in one call, once per p_key.
 -- p_labels has one element per item (null for none); p_inputs, when given, overrides p_input per
@@ -92,7 +116,7 @@ BEGIN
   created_at := clock_timestamp();
   deadline_at := created_at + v_deadline;
   IF p_usage IS NOT NULL THEN
-    PERFORM take_usage(p_account_id, p_usage, v_items);
+    PERFORM take_usage(p_account_id, p_key, p_usage, v_items);
   END IF;
   UPDATE credit_accounts a SET
     seq = a.seq + 1, available = a.available - create_generation.cost,
@@ -114,7 +138,7 @@ BEGIN
       jsonb_build_array(jsonb_build_array(v_paid.head_grant_id, create_generation.cost)),
       create_generation.id, v_paid.at);
   ELSE
-    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, id, cost, p_subject);
+    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, p_key, id, cost, p_subject);
   END IF;
   trial_cost := v_paid.trial;
   balance_after := v_paid.unbound;
@@ -141,8 +165,9 @@ GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
 
 -- The slow path of create_generation: several grants, a subject, something due, a free style.
 --   DU001 insufficient_credits · DU003 not_found · DU004 account_frozen
+--   23505 on generations_idempotency_key   see refuse_taken_key
 CREATE OR REPLACE FUNCTION ducat.hold_for_generation(
-  p_account_id uuid, p_generation_id uuid, p_cost bigint, p_subject text,
+  p_account_id uuid, p_key text, p_generation_id uuid, p_cost bigint, p_subject text,
   OUT seq bigint, OUT unbound bigint, OUT trial bigint)
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -150,6 +175,7 @@ DECLARE
   v_take record;
 BEGIN
   v_account := open_account(p_account_id);
+  PERFORM refuse_taken_key(p_account_id, p_key);
   PERFORM refuse_frozen(v_account);
   trial := 0;
   IF p_cost > 0 THEN

@@ -206,6 +206,9 @@ BEGIN
     error_code = p_code, error_message = p_message, lease_until = NULL,
     completed_at = clock_timestamp()
   WHERE account_id = v_account AND id = p_item.id;
+  IF p_status <> 'completed' AND p_generation.usage IS NOT NULL THEN
+    PERFORM return_usage(v_account, p_generation.usage);
+  END IF;
   IF v_rest > 0 THEN
     PERFORM open_account(v_account);
   END IF;
@@ -221,9 +224,6 @@ BEGIN
       p_cause => CASE p_status WHEN 'completed' THEN 'partial' ELSE p_status::text END,
       p_description => p_message);
     PERFORM close_account(v_account);
-  END IF;
-  IF p_status <> 'completed' AND p_generation.usage IS NOT NULL THEN
-    PERFORM return_usage(v_account, p_generation.usage);
   END IF;
   UPDATE generations g SET
     open_items = open_items - 1, captured = captured + p_captured, refunded = refunded + v_rest,
