@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Two projects: `suite` runs files in parallel; `kills` runs the files that kill processes and
- * servers, one at a time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
+ * `suite` runs files in parallel; `kills` runs the files that kill processes and servers, one at a
+ * time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
  */
 const exclude = ["**/node_modules/**", "**/dist/**", "**/.data/**"];
 const long = process.env.DUCAT_TEST_LONG === "1";
@@ -16,12 +16,19 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
+      // Reads the source tree only: no services, so that `npm run check` takes seconds.
+      { test: { name: "tidy", include: ["tidy.test.ts"] } },
       {
         test: {
           ...shared,
           name: "suite",
           include: ["**/*.test.ts"],
-          exclude: [...exclude, "**/*.kill.test.ts", ...(long ? [] : ["**/*.long.test.ts"])],
+          exclude: [
+            ...exclude,
+            "tidy.test.ts",
+            "**/*.kill.test.ts",
+            ...(long ? [] : ["**/*.long.test.ts"]),
+          ],
         },
       },
       {
