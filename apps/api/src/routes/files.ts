@@ -12,7 +12,6 @@ export const fileRoutes = ({ blobs, urlSigner, now }: Deps) => {
 
   app.get("/:key{.+}", async (c) => {
     const { expires, disposition, filename, signature } = c.req.query();
-    // The raw path: our keys need no escapes, so an escaped one is not ours.
     const key = c.req.path.slice("/v1/files/".length);
     const verdict = urlSigner.verify({ key, expires, disposition, filename, signature });
     const blob = verdict.ok ? await blobs.read(verdict.key) : undefined;

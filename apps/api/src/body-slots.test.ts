@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { createBodySlots } from "./body-slots.ts";
+
+describe("createBodySlots", () => {
+  const makeWork = () => {
+    let finish: () => void = () => undefined;
+    const done = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    return { finish, done };
+  };
+
+  it("runs two at a time, the next in line when one ends, and refuses beyond the line", async () => {
+    const holdBody = createBodySlots({ slots: 2, mostWaiting: 2 });
+    const works = [1, 2, 3, 4].map(makeWork);
+    const started: number[] = [];
+    const runs = works.map(({ done }, index) =>
+      holdBody(async () => {
+        started.push(index);
+        await done;
+      }),
+    );
+    await expect(holdBody(async () => undefined)).rejects.toMatchObject({ code: "unavailable" });
+    expect(started).toEqual([0, 1]);
+    works[1]?.finish();
+    await runs[1];
+    expect(started).toEqual([0, 1, 2]);
+    for (const { finish } of works) finish();
+    await Promise.all(runs);
+    expect(started).toEqual([0, 1, 2, 3]);
+    expect(await holdBody(async () => "free again")).toBe("free again");
+  });
+
+  it("frees the slot of one that fails", async () => {
+    const holdBody = createBodySlots({ slots: 1, mostWaiting: 1 });
+    const failing = holdBody(async () => {
+      throw new Error("no");
+    });
+    const next = holdBody(async () => "yes");
+    await expect(failing).rejects.toThrow("no");
+    expect(await next).toBe("yes");
+  });
+});
