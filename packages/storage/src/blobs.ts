@@ -18,7 +18,10 @@ export type Blobs = {
    * runs between the blob and its row leaves it alone.
    */
   put(key: string, bytes: Uint8Array): Promise<StoredBlob>;
-  /** The blob as a stream and its size in bytes; undefined when there is none. */
+  /**
+   * The blob as a stream and its size in bytes; undefined when there is none. The stream holds a
+   * file or a connection open until it is read to its end or destroyed.
+   */
   read(key: string): Promise<{ stream: Readable; size: number } | undefined>;
   /** The blob in memory; undefined when there is none, an Error when it is over maxBytes. */
   readBytes(key: string, maxBytes: number): Promise<Buffer | undefined>;

@@ -140,6 +140,7 @@ describe("blobs on disk", () => {
     await mkdir(join(dir, "blobs", key, ".."), { recursive: true });
     await symlink(join(dir, "secret"), join(dir, "blobs", key));
     await expect(blobs.readBytes(key, 100)).rejects.toThrow();
+    expect(await blobs.has(key)).toBe(false);
     expect(await keysOf(blobs.listOlderThan(soon()))).toEqual([]);
   });
 

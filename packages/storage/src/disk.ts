@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { lstat, mkdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { isBlobKey, isBlobPrefix } from "./blob-key.ts";
 import { type BlobEntry, type Blobs, maxBlobBytes, type StoredBlob } from "./blobs.ts";
@@ -44,7 +44,7 @@ export function createDiskBlobs(options: { dir: string; maxBytes?: number }): Bl
       return file && (await readWhole(file, limit));
     },
     async has(key) {
-      const found = await unlessMissing(stat(pathOf(folders, key)));
+      const found = await unlessMissing(lstat(pathOf(folders, key)));
       return found?.isFile() ?? false;
     },
     async remove(key) {

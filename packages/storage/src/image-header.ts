@@ -21,7 +21,7 @@ export type ImageHeader = {
 /**
  * The header of a JPEG, PNG or WebP, by its first bytes alone: a name or a content type is what a
  * client says. Everything else is refused with validation_failed. GIF, AVIF, HEIC, TIFF, SVG and
- * PDF are refused on purpose: each brings frames, scripts or a large decoder that photos don't need.
+ * PDF are refused on purpose: each brings frames, scripts or a decoder that photos don't need.
  */
 export function readImageHeader(bytes: Buffer): ImageHeader {
   const read = headerReader(bytes);

@@ -172,7 +172,7 @@ describe("memory, measured in a process of its own", () => {
     expect(report.peak - report.idle).toBeLessThanOrEqual(300);
   }, 120_000);
 
-  test("the largest pictures that are allowed do as well, where malloc is told to give back", async () => {
+  test("so do the largest pictures allowed, where malloc is told to give back", async () => {
     const files = {
       interlaced: zeroPng({ width: 6600, height: 6600, depth: 8, colour: 2, interlaced: true }),
       deep: zeroPng({ width: 7000, height: 7000, depth: 16, colour: 6 }),

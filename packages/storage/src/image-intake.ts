@@ -10,7 +10,7 @@ const mebibyte = 1024 * 1024;
  * for itself the process stays under its idle size + 300 MiB; a test measures it.
  */
 const memoryBudget = 184 * mebibyte;
-/** Measured with sharp 0.35 on Linux: resizing to 2048 pixels and encoding, then what adds to it. */
+/** Measured with sharp 0.35 on Linux: resizing to 2048 pixels and encoding; what adds to it. */
 const decodeBytes = 56 * mebibyte;
 const alphaBytes = 48 * mebibyte;
 const streamedRows = 900;

@@ -82,7 +82,8 @@ function drawBody({ look, chance, words }: Drawing, middle: number): string {
       Q${middle} 1060 ${middle + 90} 960C${middle + 250} 1010 ${middle + 450} 1060 ${middle + 470}
       ${height}Z" fill="${cloth}"/>${collar}
     <g transform="translate(${middle} 590) rotate(${tilt})">${head}${crown}
-      ${glasses ? drawGlasses(look.ink) : drawLids(look.ink)}${hat ? drawHat(look.ink, look.bloom[0]) : ""}
+      ${glasses ? drawGlasses(look.ink) : drawLids(look.ink)}
+      ${hat ? drawHat(look.ink, look.bloom[0]) : ""}
     </g>`;
 }
 

@@ -64,8 +64,8 @@ function drawRidges({ look, chance, words, horizon }: Scene): string {
       return `${(index / 12) * width} ${horizon - rise}`;
     });
     const opacity = 0.4 + range * 0.25;
-    return `<path d="M0 ${horizon + 4}L${points.join("L")}L${width} ${horizon + 4}Z" opacity="${opacity}"
-      fill="${look.far}" stroke="${look.far}" stroke-width="26" stroke-linejoin="round"/>`;
+    const foot = horizon + 4;
+    return `<path d="M0 ${foot}L${points.join("L")}L${width} ${foot}Z" opacity="${opacity}" fill="${look.far}" stroke="${look.far}" stroke-width="26" stroke-linejoin="round"/>`;
   });
   return ranges.join("");
 }
@@ -90,7 +90,7 @@ function drawHome({ look, chance, horizon, night }: Scene): string {
   });
   const door = `<rect x="${x + w * 0.44}" y="${y + h * 0.4}" width="${w * 0.1}" height="${h * 0.6}"
     fill="${look.ink}"/>`;
-  const shadow = `<ellipse cx="${x + w / 2}" cy="${y + h}" rx="${w * 0.6}" ry="18" opacity="0.25"/>`;
+  const shadow = drawShadow({ x: x + w / 2, y: y + h, rx: w * 0.6, ry: 18 });
   const wall = `<rect x="${x}" y="${y}" width="${w}" height="${h}" fill="${look.wall}"/>`;
   return shadow + wall + panes.join("") + door + drawRoofline(look, { x, y, w });
 }
@@ -139,7 +139,7 @@ function drawPlant(
 ): string {
   const size = 26 + depth * 96;
   const colour = chance.pick(look.plant);
-  const shadow = `<ellipse cx="${x}" cy="${y}" rx="${size * 0.7}" ry="${size * 0.14}" opacity="0.25"/>`;
+  const shadow = drawShadow({ x, y, rx: size * 0.7, ry: size * 0.14 });
   if (look.name === "desert_xeriscape" && chance.whole(0, 2) > 0) {
     return shadow + drawCactus({ x, y, size, colour, bloom: chance.pick(look.bloom) });
   }
@@ -163,4 +163,8 @@ function drawCactus({ x, y, size, colour, bloom }: Cactus): string {
     M${x} ${y - size * 0.85}h${arm}v${-arm}" stroke="${colour}" stroke-width="${size * 0.3}"
     stroke-linecap="round" stroke-linejoin="round" fill="none"/>
     <circle cx="${x}" cy="${y - size * 1.86}" r="${size * 0.13}" fill="${bloom}"/>`;
+}
+
+function drawShadow({ x, y, rx, ry }: { x: number; y: number; rx: number; ry: number }): string {
+  return `<ellipse cx="${x}" cy="${y}" rx="${rx}" ry="${ry}" opacity="0.25"/>`;
 }

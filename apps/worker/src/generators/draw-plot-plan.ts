@@ -97,7 +97,8 @@ function drawGrounds({ look, chance, house }: Place): string {
   const door = wing.x > main.x ? main.x + main.w * 0.28 : main.x + main.w * 0.72;
   const start = main.y + main.h;
   const bend = chance.between(-90, 90);
-  const path = `M${door} ${start}C${door + bend} ${start + 110} ${door - bend} ${curb - 90} ${door} ${curb}`;
+  const curve = `C${door + bend} ${start + 110} ${door - bend} ${curb - 90} ${door} ${curb}`;
+  const path = `M${door} ${start}${curve}`;
   const patio = { x: main.x + main.w * chance.between(0.1, 0.4), w: main.w * 0.45, h: 82 };
   const slabs = Array.from({ length: 5 }, (_, index) => {
     const x = patio.x + ((index + 1) * patio.w) / 6;

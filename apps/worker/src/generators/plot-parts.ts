@@ -31,7 +31,7 @@ export function drawTree({ x, y, radius, colour, ink }: Tree): string {
   const lobes = Array.from({ length: 9 }, (_, index) => {
     const angle = (index / 9) * 2 * Math.PI;
     const [cx, cy] = [x + Math.cos(angle) * radius * 0.62, y + Math.sin(angle) * radius * 0.62];
-    return `<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="${(radius * 0.42).toFixed(1)}"/>`;
+    return `<circle cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="${radius * 0.42}"/>`;
   });
   const spokes = Array.from({ length: 9 }, (_, index) => {
     const angle = (index / 9) * 2 * Math.PI + 0.3;

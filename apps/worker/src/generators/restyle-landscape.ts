@@ -39,13 +39,13 @@ function sides(width: number) {
 
 /** Lush and warm, with the glow of late afternoon and petals in the corners. */
 async function restyleCottage(look: Look, { frame, signal, chance }: Work): Promise<Sharp> {
-  const tones = { dark: parseColour("#3a2c4a"), light: parseColour("#ffe3b8"), amount: 0.42 };
+  const tones = { dark: parseColour("#3a2c4a"), light: parseColour("#ffdfe2"), amount: 0.45 };
   await shade(frame, signal, (pixel) => {
     const green = Math.max(0, pixel.g - Math.max(pixel.r, pixel.b));
     pixel.g += green * 0.1;
     saturate(pixel, 1.38);
-    pixel.r *= 1.16;
-    pixel.b *= 0.9;
+    pixel.r *= 1.13;
+    pixel.b *= 0.98;
     curve(pixel, (value) => 0.03 + steepen(value, 0.25) * 0.93);
     splitTone(pixel, tones);
   });
@@ -109,7 +109,7 @@ function drawBlossom({ x, y, radius, colour, opacity }: Blossom): string {
 async function restyleDesert(look: Look, { frame, signal, chance }: Work): Promise<Sharp> {
   const [ochre, sage] = [parseColour("#d9ae80"), parseColour("#8f9a78")];
   const [sky, sand] = [parseColour(look.sky[0]), parseColour(look.path)];
-  const shadow = parseColour(look.ink);
+  const [shadow, clay] = [parseColour(look.ink), parseColour("#d98a4e")];
   await shade(frame, signal, (pixel) => {
     const bright = luma(pixel);
     const green = Math.min(1, Math.max(0, pixel.g - Math.max(pixel.b, pixel.r * 0.92)) * 7);
@@ -118,8 +118,9 @@ async function restyleDesert(look: Look, { frame, signal, chance }: Work): Promi
     const level = 0.25 + bright * 1.35;
     mix(pixel, [r * level, g * level, b * level], green * 0.9);
     mix(pixel, sky, blue * 0.5);
-    pixel.r *= 1.14;
+    pixel.r *= 1.12;
     pixel.b *= 0.86;
+    mix(pixel, clay, 0.75 * bright * (1 - bright));
     curve(pixel, (value) => steepen(value * 1.06, 0.6));
     mix(pixel, shadow, (1 - bright) ** 4 * 0.45);
     mix(pixel, sand, pixel.y ** 3 * 0.25 + 0.08);
