@@ -109,7 +109,7 @@ describe("addresses that must not be reached", () => {
     expect(hits).toBe(0);
   });
 
-  test("every special address is refused, written out or as the answer of a name server", async () => {
+  test("every special address is refused, written out or looked up", async () => {
     for (const address of localAddresses) {
       const literal = address.includes(":") ? `[${address}]` : address;
       const lookup = lookupIn({ "photos.test": [address] });
@@ -134,7 +134,7 @@ describe("addresses that must not be reached", () => {
     expect(hits).toBe(0);
   });
 
-  test("a wrong scheme, port or a user in a URL is refused before its name is even looked up", async () => {
+  test("a wrong scheme, port or user is refused before the name is even looked up", async () => {
     const asked: string[] = [];
     const lookup: LookupFunction = (name, options, callback) => {
       asked.push(name);
@@ -171,7 +171,7 @@ describe("addresses that must not be reached", () => {
 });
 
 describe("servers as they are", () => {
-  test("a photo is fetched whole, also after three redirects and without a usual type", async () => {
+  test("a photo is fetched whole, also after three redirects and as plain bytes", async () => {
     const { fetchPhoto, url } = await openServer((request, answer) => {
       const hop = Number(request.url?.split("=")[1] ?? 0);
       if (hop < 3) answer.writeHead(302, { location: `/photo?hop=${hop + 1}` }).end();
