@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectQueue, type Queue, type QueueOptions } from "@ducat/queue/queue";
@@ -104,9 +106,11 @@ export function makeGate() {
   return { open, opened };
 }
 
-/** A database, a queue, a provider and a folder of the test's own. */
-export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<Stage> {
-  const db = await cloneDatabase();
+type Servers = { db?: TestDatabase; redisUrl?: string | null };
+
+/** A database, a queue, a provider and a folder of the test's own, on the run's servers or others. */
+export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage> {
+  const { db = await cloneDatabase(), redisUrl = inject("redis") } = servers;
   const provider = await startProvider();
   const dir = await mkdtemp(join(tmpdir(), "ducat-worker-"));
   const blobs = createDiskBlobs({ dir });
@@ -188,7 +192,9 @@ export async function setStage(kind: Kind, redisUrl = inject("redis")): Promise<
         await db.admin`TRUNCATE bullmq.job, bullmq.event CASCADE`;
         return;
       }
-      await queue.bull("run-item").obliterate({ force: true });
+      // Not on the run's own Redis, which others use.
+      if (redisUrl !== inject("redis")) await flushAll(redisUrl ?? "");
+      else await queue.bull("run-item").obliterate({ force: true });
     },
     read,
     async ended(...items) {
@@ -243,6 +249,15 @@ async function openQueuePlace(
   if (kind === "redis") return { url: redisUrl ?? "", prefix: `{${randomUUID()}}` };
   await migrateQueue(db.url, { role: "ducat_queue" });
   return { url: db.url, role: "ducat_queue" };
+}
+
+async function flushAll(url: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write("FLUSHALL\r\n");
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  expect(answer.toString()).toBe("+OK\r\n");
 }
 
 function makeLog(lines: LogLine[]): Log {
