@@ -4,6 +4,7 @@ import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/fact
 import { assertInvariants } from "../test/invariants.ts";
 import { countOutcomes, refusalOf } from "../test/outcome.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { connectDatabase, type Db } from "./connect.ts";
 import { findBalance, listEntries } from "./credits.ts";
@@ -22,6 +23,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 afterEach(() => assertInvariants(database.admin));
 
+const period = { period_start: "2026-11-01T00:00:00Z" };
 const audit = { actor: "test", request_id: "test", ip: null };
 const appSessions = (count: number) => openSessions(database.url, "ducat_app", count);
 
@@ -62,7 +64,6 @@ describe("fifty creates with credits for twenty", () => {
 });
 
 describe("one key, twenty times at once", () => {
-  const period = { period_start: "2026-11-01T00:00:00Z" };
   const cases: [string, Partial<NewGeneration>][] = [
     ["with credits for just one", { labels: ["a", "b", "c"] }],
     [
@@ -109,7 +110,7 @@ describe("a quota", () => {
     const account = await makeAccount(database.app, 100);
     const sessions = await appSessions(10);
     const take = { feature: "pictures", amount: 2, limit: 21 };
-    const usage = [{ ...take, period_start: "2026-11-01T00:00:00Z" }];
+    const usage = [{ ...take, ...period }];
     const outcomes = await countOutcomes(
       atOnce(sessions, 30, (db) => makeGeneration(db, account.id, { usage })),
     );
@@ -172,11 +173,36 @@ describe("the end of an item", () => {
     expect(refunds).toHaveLength(3);
   });
 
-  it("takes and returns quotas in one order, so that nobody waits in a circle", async () => {
+  it("takes and returns quotas before it locks the account, as a create does", async () => {
+    const account = await makeAccount(database.app, 10);
+    const [creating, failing] = (await openSessions(database.url, "ducat_worker", 2)) as [Db, Db];
+    const quota = (feature: string) => ({ feature, amount: 1, limit: null, ...period });
+    const made = await makeGeneration(database.app, account.id, { usage: [quota("a")] });
+    const item = await claim(database.worker, account.id, made);
+    await makeGeneration(database.app, account.id, { usage: [quota("b")] });
+    const holder = await database.admin.reserve();
+    await holder`BEGIN`;
+    await holder`SELECT FROM ducat.usage_counters WHERE feature = 'b' FOR UPDATE`;
+    // It has taken a, waits for b and wants the account next.
+    const usage = [quota("b"), quota("a")];
+    const created = makeGeneration(creating, account.id, { usage });
+    await waitForLocks(database.admin, 1);
+    const failed = fail(failing, item);
+    await waitForLocks(database.admin, 2);
+    await holder`ROLLBACK`;
+    holder.release();
+    expect(await countOutcomes([created, failed])).toEqual({ ok: 2 });
+  });
+
+  it("takes and returns several quotas in one order", async () => {
     const account = await makeAccount(database.app, 200);
     const sessions = await openSessions(database.url, "ducat_worker", 10);
-    const period = { limit: null, period_start: "2026-11-01T00:00:00Z" };
-    const features = ["a", "b", "c"].map((feature) => ({ feature, amount: 1, ...period }));
+    const features = ["a", "b", "c"].map((feature) => ({
+      feature,
+      amount: 1,
+      limit: null,
+      ...period,
+    }));
     const outcomes = await countOutcomes(
       atOnce(sessions, 60, async (db, i) => {
         const usage = i % 2 ? features : features.toReversed();

@@ -1,8 +1,8 @@
 import { appendFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type postgres from "postgres";
 import { describe, expect, it } from "vitest";
 import { copyMigrationFiles, makeEmptyDatabase } from "../test/empty-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { migrate, readStatus } from "./migrate.ts";
 import { readSchema } from "./snapshot.ts";
 
@@ -15,17 +15,6 @@ ON ducat.accounts (name);`;
 const addAccounts = `
   INSERT INTO ducat.accounts (kind, external_id, name) VALUES ('user', 'a', 'same'),
     ('user', 'b', 'same')`;
-
-/** Waits until some session of the database waits for another. */
-async function waitForLock(admin: postgres.Sql, database: string): Promise<void> {
-  await expect
-    .poll(
-      () => admin`SELECT FROM pg_stat_activity
-                  WHERE datname = ${database} AND wait_event_type = 'Lock'`,
-      { timeout: 10_000 },
-    )
-    .toHaveLength(1);
-}
 
 describe("migrate", () => {
   it("fills an empty database, and changes nothing the second time", async () => {
@@ -56,12 +45,12 @@ describe("migrate", () => {
   });
 
   it("tries again when another database's migration changes the cluster's roles", async () => {
-    const { name, url, admin } = await makeEmptyDatabase();
+    const { url, admin } = await makeEmptyDatabase();
     const other = await admin.reserve();
     await other`BEGIN`;
     await other`ALTER ROLE ducat_queue PASSWORD 'one'`;
     const migrated = migrate({ url, passwords: { ducat_queue: "two" } });
-    await waitForLock(admin, name);
+    await waitForLocks(admin);
     await other`COMMIT`;
     other.release();
     expect(await migrated).toContain("functions");
