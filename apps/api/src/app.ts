@@ -9,6 +9,7 @@ import { allowOrigins, endConnections, setSecurityHeaders } from "./http-headers
 import { createMetrics } from "./metrics.ts";
 import { observe } from "./observe.ts";
 import { makeDocument, registerComponents } from "./openapi.ts";
+import * as operations from "./operations/health.ts";
 import { answerProblem, refuseInvalid, toRefusal } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -55,8 +56,8 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/admin", adminRoutes(deps, findAccount));
 
   registerComponents(app);
+  app.openapi(operations.openapi, (c) => c.json(document, 200));
   const document = makeDocument(app, publicUrl);
-  app.get("/openapi.json", (c) => c.json(document));
 
   const findMethods = createMethodFinder(app);
   app.notFound((c) => {

@@ -6,7 +6,8 @@ import { connectQueue, type Queue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { createUrlSigner } from "@ducat/storage/signed-url";
-import { describe, inject, vi } from "vitest";
+import { Problem } from "@ducat/types/problem";
+import { describe, expect, inject, vi } from "vitest";
 import { requirePart } from "../../../infra/dev/parts.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
@@ -54,10 +55,11 @@ export type Stage = {
   queue: Queue;
   /** What was logged, as written. */
   lines: string[];
+  /** Fails when a refusal is not a problem document. */
   call(path: string, call?: Call): Promise<Answer>;
   /** An account of its own with its three trial credits, and more if asked; returns its id. */
   makeAccount(credits?: number): Promise<string>;
-  /** Fails when the books are wrong, or when an answer broke the rules for all answers. */
+  /** Fails when the books are wrong. */
   close(): Promise<void>;
 };
 
@@ -143,13 +145,15 @@ async function ask(app: Stage["app"], path: string, how: Call): Promise<Answer> 
     ...(signal && { signal }),
   });
   const text = await response.text();
-  const isJson = /json/.test(response.headers.get("content-type") ?? "");
-  return {
-    status: response.status,
-    headers: response.headers,
-    text,
-    body: isJson ? JSON.parse(text) : undefined,
-  };
+  const type = response.headers.get("content-type") ?? "";
+  const answer = type.includes("json") && text !== "" ? JSON.parse(text) : undefined;
+  if (response.status >= 400 && answer !== undefined && !("checks" in answer)) {
+    // Whatever a test is about: every refusal is a whole problem document.
+    expect(type).toBe("application/problem+json");
+    const { status, request_id } = Problem.parse(answer);
+    expect([status, request_id]).toEqual([response.status, response.headers.get("x-request-id")]);
+  }
+  return { status: response.status, headers: response.headers, text, body: answer };
 }
 
 /** The suite once per kind of queue. */

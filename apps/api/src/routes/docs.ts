@@ -2,10 +2,12 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { DomainError } from "@ducat/types/errors";
-import { Hono } from "hono";
+import { OpenAPIHono } from "@hono/zod-openapi";
 import type { AppEnv } from "../deps.ts";
+import * as operations from "../operations/health.ts";
 
-const assets: Record<string, string> = {
+const types: Record<string, string> = {
+  "start.js": "text/javascript; charset=utf-8",
   "swagger-ui.css": "text/css; charset=utf-8",
   "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
   "favicon-32x32.png": "image/png",
@@ -47,19 +49,18 @@ const policy =
 /** The page that shows /openapi.json, from files of our own. */
 export const docsRoutes = () => {
   const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
-  const app = new Hono<AppEnv>();
   const headers = { "content-security-policy": policy, "cache-control": "public, max-age=3600" };
+  const app = new OpenAPIHono<AppEnv>();
 
-  app.get("/", (c) => c.html(page, 200, headers));
-  app.get("/start.js", (c) =>
-    c.body(start, 200, { ...headers, "content-type": "text/javascript; charset=utf-8" }),
-  );
-  app.get("/:file", async (c) => {
-    const file = c.req.param("file");
-    const type = Object.hasOwn(assets, file) ? assets[file] : undefined;
+  app.openapi(operations.docs, (c) => c.html(page, 200, headers));
+
+  app.openapi(operations.docsFile, async (c) => {
+    const { file } = c.req.valid("param");
+    const type = Object.hasOwn(types, file) ? types[file] : undefined;
     if (!type) throw new DomainError("not_found");
-    const bytes = await readFile(join(folder, file));
+    const bytes = file === "start.js" ? Buffer.from(start) : await readFile(join(folder, file));
     return c.body(new Uint8Array(bytes), 200, { ...headers, "content-type": type });
   });
+
   return app;
 };

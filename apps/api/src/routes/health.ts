@@ -1,39 +1,43 @@
 import { timingSafeEqual } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
-import { type Context, Hono } from "hono";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { hashKey } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import type { Metrics } from "../metrics.ts";
 import { version } from "../openapi.ts";
+import * as operations from "../operations/health.ts";
 import { createReadiness } from "../readiness.ts";
 
 /** What load balancers, scrapers and people who look ask for. */
 export const healthRoutes = (deps: Deps, metrics: Metrics) => {
   const readReadiness = createReadiness(deps);
   const startedAt = deps.now();
-  const app = new Hono<AppEnv>();
+  const app = new OpenAPIHono<AppEnv>();
 
-  app.get("/", (c) => c.json({ name: "Ducat", version, docs: `${deps.publicUrl}/docs` }));
+  app.openapi(operations.index, (c) =>
+    c.json({ name: "Ducat", version, docs: `${deps.publicUrl}/docs` }, 200),
+  );
 
   // Answering is the proof: what else is wrong is no reason to kill the process.
-  app.get("/livez", (c) => c.json({ status: "ok" }));
+  app.openapi(operations.livez, (c) => c.json({ status: "ok" as const }, 200));
 
-  app.get("/readyz", async (c) => {
+  app.openapi(operations.readyz, async (c) => {
     const { ready, status, checks } = await readReadiness();
     return c.json({ status, checks }, ready ? 200 : 503);
   });
 
-  app.get("/health", async (c) => {
+  app.openapi(operations.health, async (c) => {
     const { ready, status, checks } = await readReadiness();
     const uptime_s = Math.round((deps.now() - startedAt) / 1000);
     const summary = { status, version, mode: deps.mode, uptime_s, checks };
     return c.json(summary, ready ? 200 : 503);
   });
 
-  app.get("/metrics", async (c) => {
+  app.openapi(operations.metrics, async (c) => {
     assertScraper(c, deps.metricsToken);
     const { text, type } = await metrics.read();
-    return c.body(text, 200, { "content-type": type });
+    return c.text(text, 200, { "content-type": type });
   });
 
   return app;

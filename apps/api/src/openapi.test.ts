@@ -1,0 +1,140 @@
+import { Problem } from "@ducat/types/problem";
+import { METHOD_NAME_ALL } from "hono/router";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stage, setStage } from "../test/stage.ts";
+
+type Operation = {
+  summary?: string;
+  tags?: string[];
+  security?: object[];
+  parameters?: { $ref?: string }[];
+  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: object }> }>;
+};
+type Document = {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: Record<string, Record<string, object>>;
+};
+
+describe("/openapi.json", () => {
+  let stage: Stage;
+  let document: Document;
+  beforeAll(async () => {
+    stage = await setStage();
+    document = (await stage.call("/openapi.json", { bearer: null })).body;
+  });
+  afterAll(() => stage.close());
+  const listOperations = () =>
+    Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+
+  it("describes every route and nothing else", () => {
+    const routes = stage.app.routes
+      .filter(({ method }) => method !== METHOD_NAME_ALL)
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]+\})?/g, "{$1}")}`);
+    const described = listOperations().map(({ path, method }) => `${method.toUpperCase()} ${path}`);
+    expect(described.sort()).toEqual([...new Set(routes)].sort());
+    expect(described.length).toBeGreaterThan(25);
+  });
+
+  it("is OpenAPI 3.1 with a key, and every reference leads somewhere", () => {
+    expect(document.openapi).toBe("3.1.0");
+    expect(document.components.securitySchemes).toEqual({
+      key: { type: "http", scheme: "bearer" },
+    });
+    const references = JSON.stringify(document).match(/"#\/[^"]+"/g) ?? [];
+    expect(references.length).toBeGreaterThan(50);
+    for (const reference of references) {
+      const parts = JSON.parse(reference).slice(2).split("/");
+      const found = parts.reduce(
+        (value: Record<string, unknown>, part: string) => value[part] as never,
+        document as never,
+      );
+      expect([reference, typeof found]).toEqual([reference, "object"]);
+    }
+  });
+
+  it("tells of each route what it is for and how it refuses", () => {
+    for (const { path, method, operation } of listOperations()) {
+      const name = `${method} ${path}`;
+      expect([name, operation.summary]).toEqual([name, expect.stringMatching(/^[A-Z].{5}/)]);
+      if (!path.startsWith("/v1/") || path.startsWith("/v1/files")) continue;
+      const statuses = Object.keys(operation.responses);
+      expect([name, statuses]).toEqual([
+        name,
+        expect.arrayContaining(["401", "403", "500", "503"]),
+      ]);
+      if (operation.requestBody) {
+        expect([name, statuses]).toEqual([
+          name,
+          expect.arrayContaining(["400", "413", "415", "422"]),
+        ]);
+      }
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        if (Number(status) < 400) continue;
+        expect(Object.keys(answer.content ?? {})).toEqual(["application/problem+json"]);
+      }
+    }
+  });
+
+  it("has an example for every JSON body, and each is valid and complete", async () => {
+    const account = await stage.makeAccount(10);
+    for (const { path, method, operation } of listOperations()) {
+      const content = operation.requestBody?.content["application/json"];
+      if (!content) continue;
+      const name = `${method} ${path}`;
+      const [, , , schema = ""] = (content.schema as { $ref: string }).$ref.split("/");
+      const { examples = [] } = (document.components.schemas?.[schema] ?? {}) as {
+        examples?: object[];
+      };
+      expect([name, examples.length]).toEqual([name, 1]);
+      const url = path.replace("{id}", "00000000-0000-4000-8000-000000000000");
+      const answer = await stage.call(url, { account, key: name, body: examples[0] });
+      expect([name, answer.status < 300 || answer.status === 404]).toEqual([name, true]);
+    }
+  });
+
+  it("needs no key", async () => {
+    const { status, headers } = await stage.call("/openapi.json", { bearer: null });
+    expect([status, headers.get("content-type")]).toEqual([200, "application/json"]);
+  });
+});
+
+describe("/docs", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await setStage();
+  });
+  afterAll(() => stage.close());
+  const fetchPage = (path: string) => stage.app.request(path);
+
+  it("loads nothing from elsewhere", async () => {
+    const page = await fetchPage("/docs");
+    const html = await page.text();
+    const urls = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url = ""]) => url);
+    expect(urls.length).toBe(4);
+    for (const url of urls) {
+      expect(url).toMatch(/^\/docs\//);
+      expect((await fetchPage(url)).status).toBe(200);
+    }
+    expect(html).not.toMatch(/https?:|<script>|<style|\son\w+=/);
+    expect(await (await fetchPage("/docs/start.js")).text()).toContain("validatorUrl: null");
+    expect(await (await fetchPage("/docs/swagger-ui.css")).text()).not.toMatch(
+      /url\(["']?https?:|@import/,
+    );
+    const policy = page.headers.get("content-security-policy");
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self';/);
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
+  });
+
+  it.each(["index.html", "package.json", "..%2fpackage.json", "constructor"])(
+    "has no file %s",
+    async (file) => {
+      const missing = await fetchPage(`/docs/${file}`);
+      expect(missing.status).toBe(404);
+      expect(Problem.parse(await missing.json()).code).toBe("not_found");
+    },
+  );
+});

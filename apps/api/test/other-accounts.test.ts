@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { METHOD_NAME_ALL } from "hono/router";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeForm, makePhoto } from "./pictures.ts";
+import { settle } from "./settle.ts";
+import { type Answer, type Call, order, type Stage, setStage } from "./stage.ts";
+
+/** In every text of the first account, and in no answer to the second. */
+const canary = "canary-7f3a9c";
+
+describe("another account's things", () => {
+  let stage: Stage;
+  let owner: string;
+  let stranger: string;
+  /** Everything of the owner's that has an id, and the words that must not leak. */
+  let ids: { generation: string; running: string; item: string; hold: string; upload: string };
+  let cursors: string[];
+  let signed: URL;
+
+  beforeAll(async () => {
+    stage = await setStage();
+    const account = await stage.call("/v1/accounts", {
+      body: { external_id: `${canary}-owner`, name: canary, email: `${canary}@x.org` },
+    });
+    owner = account.body.id;
+    stranger = await stage.makeAccount(20);
+    await asOwner(`/v1/admin/accounts/${owner}/credits`, { body: { amount: 9, reason: canary } });
+    const { raw, headers } = makeForm([{ bytes: await makePhoto() }]);
+    const upload = await asOwner("/v1/uploads", { raw, headers });
+    const body = order({
+      input: { type: "photo", photo_id: upload.body.id },
+      areas: [`${canary} a`, `${canary} b`],
+      reference: canary,
+      subject: canary,
+      metadata: { [canary]: canary },
+      params: { note: canary },
+    });
+    const made = await asOwner("/v1/generations", { body, key: canary });
+    await settle(stage, owner, made.body, ["completed", "failed"]);
+    const running = await asOwner("/v1/generations", { body });
+    const hold = await asOwner("/v1/credits/holds", { body: { amount: 1, description: canary } });
+    await asOwner("/v1/credits/consume", { body: { amount: 1, description: canary } });
+    ids = {
+      generation: made.body.id,
+      running: running.body.id,
+      item: made.body.items[0].id,
+      hold: hold.body.id,
+      upload: upload.body.id,
+    };
+    const shown = await asOwner(`/v1/generations/${ids.generation}`);
+    signed = new URL(shown.body.items[0].output.url);
+    const pages = await Promise.all([
+      asOwner("/v1/generations?limit=1"),
+      asOwner("/v1/credits/transactions?limit=1"),
+    ]);
+    cursors = pages.map(({ body: page }) => page.next_cursor);
+    expect(cursors.every((cursor) => typeof cursor === "string")).toBe(true);
+  });
+  afterAll(() => stage.close());
+
+  const asOwner = (path: string, call: Call = {}) =>
+    stage.call(path, { account: owner, key: randomUUID(), ...call });
+  const asStranger = (path: string, call: Call = {}) =>
+    stage.call(path, { account: stranger, key: randomUUID(), ...call });
+  const assertSilent = ({ text, headers }: Answer) => {
+    const all = `${text}${JSON.stringify([...headers])}`;
+    for (const secret of [canary, owner, ...Object.values(ids)]) expect(all).not.toContain(secret);
+  };
+
+  /** For each route with an id: the ids of the owner's that fit it, and what else it needs. */
+  const foreign = (): [string, string[], Call?][] => [
+    ["GET /v1/generations/{id}", [ids.generation, ids.running]],
+    ["DELETE /v1/generations/{id}", [ids.generation]],
+    ["POST /v1/generations/{id}/cancel", [ids.running]],
+    ["POST /v1/generations/{id}/retry", [ids.generation]],
+    ["POST /v1/credits/holds/{id}/capture", [ids.hold], { body: { amount: 1 } }],
+    ["POST /v1/credits/holds/{id}/release", [ids.hold]],
+    ["POST /v1/admin/generations/{id}/refund", [ids.generation], { body: { reason: "r" } }],
+  ];
+
+  it("are 404 by id on every route, like ids of nobody", async () => {
+    for (const [route, known, call] of foreign()) {
+      const [method = "", path = ""] = route.split(" ");
+      for (const id of [...known, ids.item, ids.upload, owner]) {
+        const refused = await asStranger(path.replace("{id}", id), { method, ...call });
+        const unknown = await asStranger(path.replace("{id}", randomUUID()), { method, ...call });
+        expect([route, refused.status, refused.body.code]).toEqual([route, 404, "not_found"]);
+        const { request_id: _, ...body } = refused.body;
+        const { request_id: __, ...other } = unknown.body;
+        expect(body).toEqual(other);
+        assertSilent(refused);
+      }
+    }
+  });
+
+  it("are tried on every route that has an id", () => {
+    const tried = foreign().map(([route]) => route);
+    // Named by the caller's own right: accounts for the server's key, files by their signature.
+    const others = ["POST /v1/admin/accounts/{id}/credits"];
+    const routes = stage.app.routes
+      .filter(({ method, path }) => method !== METHOD_NAME_ALL && path.includes("/:id"))
+      .map(({ method, path }) => `${method} ${path.replace(":id", "{id}")}`);
+    expect([...new Set(routes)].sort()).toEqual([...tried, ...others].sort());
+  });
+
+  it("stay as they were", async () => {
+    const shown = await asOwner(`/v1/generations/${ids.generation}`);
+    expect(shown.text).toContain(canary);
+    const running = await asOwner(`/v1/generations/${ids.running}`);
+    expect(running.body.status).toBe("pending");
+    const released = await asOwner(`/v1/credits/holds/${ids.hold}/release`, { method: "POST" });
+    expect(released.status).toBe(200);
+  });
+
+  it("are in no list, balance or total, with the owner's cursors too", async () => {
+    const [generationCursor, transactionCursor] = cursors;
+    const answers = await Promise.all(
+      [
+        "/v1/generations?count=true",
+        `/v1/generations?cursor=${generationCursor}&count=true`,
+        "/v1/credits/transactions?count=true",
+        `/v1/credits/transactions?cursor=${transactionCursor}&count=true`,
+        "/v1/credits/balance",
+        "/v1/styles",
+      ].map((path) => asStranger(path)),
+    );
+    for (const answer of answers) {
+      expect(answer.status).toBe(200);
+      assertSilent(answer);
+    }
+    expect(answers.map(({ body }) => body.total)).toEqual([0, 0, 2, 2, undefined, undefined]);
+  });
+
+  it("are not started from: neither an upload nor a retry", async () => {
+    const input = { type: "photo", photo_id: ids.upload };
+    const refused = await asStranger("/v1/generations", { body: order({ input }) });
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([422, "/input/photo_id"]);
+    assertSilent(refused);
+  });
+
+  it("are not answered for a key that the owner has used", async () => {
+    const body = order({ reference: "mine" });
+    const made = await asStranger("/v1/generations", { body, key: canary });
+    expect([made.status, made.headers.get("idempotent-replayed")]).toEqual([201, null]);
+    expect(made.body.reference).toBe("mine");
+  });
+
+  it("have file URLs that open nothing else", async () => {
+    const path = signed.pathname.replace(owner, stranger) + signed.search;
+    const refused = await stage.call(path, { bearer: null });
+    expect(refused.status).toBe(404);
+  });
+
+  it("leave no prompt, key or signature in the log", () => {
+    const log = stage.lines.join("");
+    expect(log).toContain('"msg":"request"');
+    for (const secret of [canary, "signature=", "Bearer", "dk_test_root"]) {
+      expect(log.includes(secret)).toBe(false);
+    }
+  });
+});
