@@ -1,0 +1,34 @@
+import { pino } from "pino";
+import type { Generator } from "../../apps/worker/src/generators/generator.ts";
+import { createWorker } from "../../apps/worker/src/worker.ts";
+import { connectDatabase } from "../../packages/db/src/connect.ts";
+import { connectQueue } from "../../packages/queue/src/queue.ts";
+import { createDiskBlobs } from "../../packages/storage/src/disk.ts";
+import { createImageIntake } from "../../packages/storage/src/image-intake.ts";
+import { createCountdown } from "./countdown.ts";
+
+// The worker as production runs it, with a generator that answers at once.
+const { CONCURRENCY, DATA_DIR = "", DATABASE_URL = "", QUEUE = "{}" } = process.env;
+const log = pino({ name: "worker" });
+const countdown = createCountdown();
+
+const text: Generator = {
+  name: "local",
+  run: async () => ({ status: "completed", output: { kind: "text", text: "Done." } }),
+};
+
+const worker = createWorker({
+  db: connectDatabase({ url: DATABASE_URL, role: "ducat_worker" }),
+  queue: connectQueue({ ...JSON.parse(QUEUE), log }),
+  log,
+  blobs: createDiskBlobs({ dir: DATA_DIR }),
+  imageIntake: createImageIntake(),
+  fetchPhoto: () => Promise.reject(new Error("the bench has no photos")),
+  generators: { local: text },
+  concurrency: Number(CONCURRENCY),
+  onStuck: () => process.exit(1),
+  at: (point) => {
+    if (point === "before-ack") countdown.count();
+  },
+});
+await worker.start();
