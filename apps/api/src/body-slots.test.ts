@@ -10,7 +10,7 @@ describe("createBodySlots", () => {
     return { finish, done };
   };
 
-  it("runs two at a time, the next in line when one ends, and refuses beyond the line", async () => {
+  it("runs two at a time, then the next in line, and refuses beyond the line", async () => {
     const holdBody = createBodySlots({ slots: 2, mostWaiting: 2 });
     const works = [1, 2, 3, 4].map(makeWork);
     const started: number[] = [];

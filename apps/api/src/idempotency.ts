@@ -27,7 +27,7 @@ function unquote(header: string): string | undefined {
 }
 
 /** The order of members and the spaces between them are not part of what was asked. */
-export function makeFingerprint(route: string, body: unknown): Buffer {
+function makeFingerprint(route: string, body: unknown): Buffer {
   return createHash("sha256")
     .update(`${route}\n${JSON.stringify(sortMembers(body)) ?? ""}`)
     .digest();

@@ -6,8 +6,8 @@ import { connectQueue } from "../../../packages/queue/src/queue.ts";
 import { type Stage, setStage } from "../test/stage.ts";
 import { createReadiness } from "./readiness.ts";
 
-const suite = "readiness on Redis";
-const needsRedis = requirePart("redis-server", suite) ? describe : describe.skip;
+const suite = "readiness on Redis (needs redis-server)";
+const describeRedis = requirePart("redis-server", suite) ? describe : describe.skip;
 
 describe("readiness", () => {
   let stage: Stage;
@@ -90,7 +90,7 @@ describe("readiness", () => {
   });
 });
 
-needsRedis(`${suite} (needs redis-server)`, () => {
+describeRedis(suite, () => {
   it("refuses a kind of queue that the deployment does not use, in clear words", async () => {
     const stage = await setStage();
     expect((await createReadiness(stage.deps)()).ready).toBe(true);

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { METHOD_NAME_ALL } from "hono/router";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeForm, makePhoto } from "./pictures.ts";
-import { settle } from "./settle.ts";
-import { type Answer, type Call, order, type Stage, setStage } from "./stage.ts";
+import { makeForm, makePhoto } from "../../test/pictures.ts";
+import { settle } from "../../test/settle.ts";
+import { type Answer, type Call, order, type Stage, setStage } from "../../test/stage.ts";
 
 /** In every text of the first account, and in no answer to the second. */
 const canary = "canary-7f3a9c";
