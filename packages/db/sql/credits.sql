@@ -44,7 +44,8 @@ BEGIN
     'amount', p_amount, 'source', p_source, 'grant_id', v_grant.id,
     'transaction_id', p_account_id || '.' || v_seq));
   PERFORM expire_grants(p_account_id, v_now);
-  PERFORM collect_debt(p_account_id, ARRAY[v_grant.id]);
+  PERFORM collect_debt(p_account_id,
+    jsonb_build_array(jsonb_build_array(v_grant.id, p_amount)));
   v_result := account_result(close_account(p_account_id), v_seq)
     || jsonb_build_object('grant_id', v_grant.id);
   UPDATE credit_grants SET result = v_result

@@ -184,7 +184,6 @@ CREATE OR REPLACE FUNCTION ducat.return_credits(
 RETURNS bigint LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_slices jsonb;
-  v_grants uuid[];
   v_trial bigint;
   v_bound bigint;
   v_seq bigint;
@@ -196,10 +195,10 @@ BEGIN
     FROM slices s WHERE g.account_id = p_account_id AND g.id = s.grant_id
     RETURNING g.id, g.source, g.subject, s.n, s.ordinal
   )
-  SELECT jsonb_agg(jsonb_build_array(id, n) ORDER BY ordinal), array_agg(id ORDER BY ordinal),
+  SELECT jsonb_agg(jsonb_build_array(id, n) ORDER BY ordinal),
          coalesce(sum(n) FILTER (WHERE source = 'trial'), 0),
          coalesce(sum(n) FILTER (WHERE subject IS NOT NULL), 0)
-  INTO v_slices, v_grants, v_trial, v_bound FROM back;
+  INTO v_slices, v_trial, v_bound FROM back;
   v_seq := book_entry(p_account_id, 'refund', p_length, v_slices, p_trial => v_trial,
     p_bound => v_bound, p_held => p_held, p_used => p_used, p_generation_id => p_generation_id,
     p_item_id => p_item_id, p_hold_id => p_hold_id, p_cause => p_cause,
@@ -208,7 +207,7 @@ BEGIN
     'amount', p_length, 'generation_id', p_generation_id, 'item_id', p_item_id,
     'hold_id', p_hold_id, 'cause', p_cause, 'transaction_id', p_account_id || '.' || v_seq)));
   PERFORM expire_grants(p_account_id);
-  PERFORM collect_debt(p_account_id, v_grants);
+  PERFORM collect_debt(p_account_id, v_slices);
   RETURN v_seq;
 END $$;
 
@@ -238,23 +237,27 @@ BEGIN
   END LOOP;
 END $$;
 
--- Let a debt take what has just come into these grants, in their order.
-CREATE OR REPLACE FUNCTION ducat.collect_debt(p_account_id uuid, p_grants uuid[])
+-- Let a debt take what has just come in, in the order of p_slices: [[grant, n], …]. What was in
+-- those grants before (a subject's credits) it leaves alone, and what has expired is gone.
+CREATE OR REPLACE FUNCTION ducat.collect_debt(p_account_id uuid, p_slices jsonb)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_debt bigint := (SELECT debt FROM credit_accounts WHERE account_id = p_account_id);
+  v_in record;
   v_grant credit_grants;
   v_n bigint;
 BEGIN
   IF v_debt = 0 THEN
     RETURN;
   END IF;
-  FOR v_grant IN
-    SELECT g.* FROM unnest(p_grants) WITH ORDINALITY AS o (id, ordinal)
-    JOIN credit_grants g ON g.account_id = p_account_id AND g.id = o.id
+  FOR v_in IN
+    SELECT g AS "grant", (o.slice ->> 1)::bigint AS n
+    FROM jsonb_array_elements(p_slices) WITH ORDINALITY AS o (slice, ordinal)
+    JOIN credit_grants g ON g.account_id = p_account_id AND g.id = (o.slice ->> 0)::uuid
     WHERE g.remaining > 0 ORDER BY o.ordinal
   LOOP
-    v_n := least(v_debt, v_grant.remaining);
+    v_grant := v_in."grant";
+    v_n := least(v_debt, v_in.n, v_grant.remaining);
     EXIT WHEN v_n = 0;
     PERFORM claw_from_grant(v_grant, v_n);
     PERFORM book_entry(p_account_id, 'clawback', -v_n,

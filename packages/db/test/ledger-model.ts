@@ -76,13 +76,14 @@ export function give(
     restores: null,
   };
   model.grants.push(made);
-  payDebt(model, [made]);
+  payDebt(model, [{ grant: made, n: made.amount }]);
   return made;
 }
 
-function payDebt(model: Model, grants: ModelGrant[]): void {
-  for (const grant of grants) {
-    const n = Math.min(model.debt, grant.remaining);
+/** The debt takes what has come in, and nothing that was in those grants before. */
+function payDebt(model: Model, inflows: Slice[]): void {
+  for (const { grant, n: inflow } of inflows) {
+    const n = Math.min(model.debt, inflow, grant.remaining);
     grant.remaining -= n;
     model.debt -= n;
   }
@@ -106,19 +107,19 @@ export function take(model: Model, amount: number, subject: string | null): Slic
 
 /** Gives the part [from, from + length) of ordered slices back to where it came from. */
 export function giveBack(model: Model, slices: Slice[], from: number, length: number): void {
-  const touched: ModelGrant[] = [];
+  const inflows: Slice[] = [];
   let before = 0;
   for (const { grant, n } of slices) {
     const part = Math.min(before + n, from + length) - Math.max(before, from);
     if (part > 0) {
       grant.remaining += part;
-      touched.push(grant);
+      inflows.push({ grant, n: part });
     }
     before += n;
   }
   model.held -= length;
   expire(model);
-  payDebt(model, touched);
+  payDebt(model, inflows);
 }
 
 function expire(model: Model): void {
