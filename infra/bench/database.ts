@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -8,13 +8,14 @@ import { migrate } from "../../packages/db/src/migrate.ts";
 import { seedStyles } from "../../packages/db/src/seed.ts";
 import { migrateQueue } from "../../packages/queue/src/migrate.ts";
 import { startCluster } from "../dev/cluster.ts";
+import { type Fill, fillDatabase, makeBareTables } from "./fill.ts";
 
 /** A login of production, or the superuser. */
 type Login = "ducat_app" | "ducat_worker" | "postgres";
 
 export type BenchCluster = {
   /** Makes a migrated database with accounts, and `rounds` finished generations for each. */
-  createDatabase(name: string, fill: { accounts: number; rounds: number }): Promise<BenchDatabase>;
+  createDatabase(name: string, fill: Fill): Promise<BenchDatabase>;
   /** The settings that decide what a commit costs, as the server says. */
   readSettings(): Promise<Record<string, string>>;
   close(): Promise<void>;
@@ -67,6 +68,9 @@ export async function startBenchCluster(): Promise<BenchCluster> {
       await migrateQueue(url("postgres"), { role: "ducat_queue" });
       const admin = keep(postgres(url("postgres"), { max: 1, onnotice: () => {} }));
       await fillDatabase(admin, fill);
+      await makeBareTables(admin);
+      await admin.unsafe("VACUUM (FREEZE, ANALYZE)");
+      await admin.unsafe("CHECKPOINT");
       const found = await admin<
         { id: string }[]
       >`SELECT account_id AS id FROM ducat.credit_accounts`;
@@ -96,18 +100,4 @@ function changeUrl(url: string, change: { database: string; login?: string; pass
   if (change.login !== undefined) changed.username = change.login;
   if (change.password !== undefined) changed.password = change.password;
   return changed.href;
-}
-
-async function fillDatabase(
-  admin: postgres.Sql,
-  { accounts, rounds }: { accounts: number; rounds: number },
-): Promise<void> {
-  const read = (name: string) => readFile(join(import.meta.dirname, name), "utf8");
-  await admin.unsafe(await read("fill.sql")).simple();
-  await admin`SELECT fill.accounts(${accounts})`;
-  for (let round = 1; round <= rounds; round++) await admin`SELECT fill.generations(${round})`;
-  await admin`SELECT fill.balances(${rounds})`;
-  await admin.unsafe(await read("bare.sql")).simple();
-  await admin.unsafe("VACUUM (FREEZE, ANALYZE)");
-  await admin.unsafe("CHECKPOINT");
 }
