@@ -180,7 +180,7 @@ BEGIN
         AND clock_timestamp() + make_interval(secs => p_delay_s) < (v.generation).deadline_at THEN
     v_status := 'pending';
     UPDATE generation_items SET status = 'pending', failures = failures + 1, lease_until = NULL,
-      provider_request_id = NULL, error_code = p_code, error_message = p_message,
+      provider_request_id = NULL, error_code = p_code, error_message = left(p_message, 500),
       due_at = clock_timestamp() + make_interval(secs => p_delay_s)
     WHERE account_id = p_account_id AND id = p_item_id;
   ELSE
@@ -203,7 +203,7 @@ DECLARE
   v_generation generations;
 BEGIN
   UPDATE generation_items SET status = p_status, captured = p_captured, refunded = v_rest,
-    error_code = p_code, error_message = p_message, lease_until = NULL,
+    error_code = p_code, error_message = left(p_message, 500), lease_until = NULL,
     completed_at = clock_timestamp()
   WHERE account_id = v_account AND id = p_item.id;
   IF p_status <> 'completed' AND p_generation.usage IS NOT NULL THEN

@@ -109,7 +109,8 @@ BEGIN
   INSERT INTO credit_entries (account_id, seq, type, amount, available_after, debt_change,
     allocations, generation_id, item_id, hold_id, payment_id, cause, description, created_at)
   VALUES (p_account_id, v_account.seq, p_type::entry_type, p_amount, v_account.available, p_debt,
-    p_allocations, p_generation_id, p_item_id, p_hold_id, p_payment_id, p_cause, p_description,
+    p_allocations, p_generation_id, p_item_id, p_hold_id, p_payment_id, p_cause,
+    left(p_description, 500),
     clock_timestamp() + v_account.clock_offset);
   RETURN v_account.seq;
 END $$;

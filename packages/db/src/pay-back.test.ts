@@ -83,6 +83,20 @@ describe("what fails", () => {
     ]);
   });
 
+  it("is paid back whatever it has to say: a message that is too long is cut", async () => {
+    const account = await makeAccount(database.app);
+    const made = await makeGeneration(database.app, account.id);
+    const item = await claim(database.worker, account.id, made);
+    const retryable = { message: "é".repeat(3000), retryable: true };
+    expect(await fail(database.worker, item, retryable)).toMatchObject({ status: "pending" });
+    const again = await claim(database.worker, account.id, made, { attempt: 1 });
+    const final = { message: "é".repeat(3000) };
+    expect(await fail(database.worker, again, final)).toMatchObject({ status: "failed" });
+    const found = await findGeneration(database.app, account.id, made.id);
+    expect(found?.items[0]?.error_message).toBe("é".repeat(500));
+    expect(await findBalance(database.app, account.id)).toMatchObject({ available: 3, held: 0 });
+  });
+
   it("into a grant that has expired meanwhile is refunded and expires, net of nothing", async () => {
     const account = await makeAccount(database.app);
     await givePurchase(database.app, account.id, 5, { validForSeconds: hour });
