@@ -44,7 +44,8 @@ BEGIN
            a.head_remaining, v_now + a.clock_offset AS at,
            (sum(price) OVER arrival)::bigint AS upto, row_number() OVER arrival AS nth
     FROM asked JOIN locked a USING (account_id)
-    WHERE price > 0 AND same_key = 1 AND a.frozen = '{}' AND (subject IS NULL OR a.bound = 0)
+    WHERE price > 0 AND cardinality(labels) <= 10000 AND same_key = 1 AND a.frozen = '{}'
+      AND (subject IS NULL OR a.bound = 0)
       AND a.next_expiry_at > v_now + a.clock_offset
     WINDOW arrival AS (PARTITION BY account_id ORDER BY ordinality)
   ), made AS MATERIALIZED (

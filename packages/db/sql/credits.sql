@@ -5,6 +5,7 @@
 -- Valid until p_expires_at, or for p_valid_for of the account's own time.
 --   DU002 idempotency_conflict   the effect key gave another amount or source
 --   DU003 not_found              no such account
+--   DU007 validation_failed      p_amount is not from 1 to 10^12
 -- Locks one account row. Safe to retry. A frozen account still receives.
 CREATE OR REPLACE FUNCTION ducat.grant_credits(
   p_account_id uuid, p_source text, p_amount bigint, p_effect_key text,
@@ -18,6 +19,7 @@ DECLARE
   v_seq bigint;
   v_result jsonb;
 BEGIN
+  PERFORM refuse_amount(p_amount);
   v_account := open_account(p_account_id);
   v_now := clock_timestamp() + v_account.clock_offset;
   SELECT * INTO v_grant FROM credit_grants
@@ -66,7 +68,8 @@ END $$;
 -- Spend p_amount at once, once per p_key.
 -- Returns {seq, available, held, debt, trial, replayed}.
 --   DU001 insufficient_credits · DU002 idempotency_conflict · DU003 not_found
---   DU004 account_frozen
+--   DU004 account_frozen · DU006 invalid_state (over 200 grants)
+--   DU007 validation_failed   p_amount is not from 1 to 10^12
 -- Locks one account row. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.consume_credits(
   p_account_id uuid, p_amount bigint, p_key text, p_fingerprint bytea,
@@ -78,6 +81,7 @@ DECLARE
   v_take record;
   v_seq bigint;
 BEGIN
+  PERFORM refuse_amount(p_amount);
   v_account := open_account(p_account_id);
   v_kept := find_answer(p_account_id, 'consume', p_key, p_fingerprint);
   IF v_kept IS NOT NULL THEN
@@ -100,6 +104,7 @@ GRANT EXECUTE ON FUNCTION ducat.consume_credits TO ducat_app, ducat_worker;
 -- Returns {seq, available, held, debt, replayed}.
 --   DU001 insufficient_credits   less than -p_amount is unbound and available
 --   DU002 idempotency_conflict · DU003 not_found
+--   DU007 validation_failed      p_amount is 0 or beyond 10^12
 -- p_audit: {actor, request_id, ip}. Locks one account row. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.adjust_credits(
   p_account_id uuid, p_amount bigint, p_reason text, p_key text, p_fingerprint bytea,
@@ -111,6 +116,7 @@ DECLARE
   v_take record;
   v_result jsonb;
 BEGIN
+  PERFORM refuse_amount(abs(p_amount));
   v_before := open_account(p_account_id);
   v_kept := find_answer(p_account_id, 'adjust', p_key, p_fingerprint);
   IF v_kept IS NOT NULL THEN

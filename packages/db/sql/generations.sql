@@ -70,6 +70,7 @@ END $$;
 -- `replay` what was asked the first time: the answer is made of what stands in the row.
 --   DU001 insufficient_credits {required, available, subject} · DU002 idempotency_conflict
 --   DU003 not_found {what: account | style} · DU004 account_frozen · DU005 quota_exceeded
+--   DU007 validation_failed   not from 1 to 10,000 items, or a price below 0
 --   23505 on generations_idempotency_key: a parallel call with this key has just won; call again
 -- Locks one account row, and counters of p_usage before it. Safe to retry. READ COMMITTED.
 --
@@ -112,6 +113,9 @@ BEGIN
   END IF;
   v_unit := coalesce(p_unit_cost, v_unit);
   cost := v_unit * v_items;
+  IF v_items IS NULL OR v_items NOT BETWEEN 1 AND 10000 OR cost < 0 THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"limit": 10000}');
+  END IF;
   id := uuid_v7();
   created_at := clock_timestamp();
   deadline_at := created_at + v_deadline;

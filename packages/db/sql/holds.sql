@@ -4,7 +4,8 @@
 -- Set p_amount credits aside for p_expires_in_s seconds, once per p_key.
 -- Returns {id, amount, status, expires_at, seq, available, held, debt, replayed}.
 --   DU001 insufficient_credits · DU002 idempotency_conflict · DU003 not_found
---   DU004 account_frozen
+--   DU004 account_frozen · DU006 invalid_state (over 200 grants)
+--   DU007 validation_failed   p_amount is not from 1 to 10^12, or p_expires_in_s to a day
 -- Locks one account row. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.hold_credits(
   p_account_id uuid, p_amount bigint, p_expires_in_s int, p_key text, p_fingerprint bytea,
@@ -18,6 +19,10 @@ DECLARE
   v_id uuid := uuid_v7();
   v_seq bigint;
 BEGIN
+  PERFORM refuse_amount(p_amount);
+  IF p_expires_in_s IS NULL OR p_expires_in_s NOT BETWEEN 1 AND 86400 THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"limit": 86400}');
+  END IF;
   v_account := open_account(p_account_id);
   v_kept := find_answer(p_account_id, 'hold', p_key, p_fingerprint);
   IF v_kept IS NOT NULL THEN
@@ -87,7 +92,7 @@ END $$;
 -- the same call again returns the first answer.
 --   DU003 not_found       no such account or hold
 --   DU006 invalid_state   it was closed in another way, or has expired
---   DU007 validation_failed   p_amount is more than was set aside
+--   DU007 validation_failed   p_amount is less than nothing or more than was set aside
 -- Locks one account row, then the hold. Safe to retry. A frozen account settles too.
 CREATE OR REPLACE FUNCTION ducat.capture_hold(p_account_id uuid, p_hold_id uuid, p_amount bigint)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -109,7 +114,7 @@ BEGIN
   ELSIF v_hold.status <> 'open' THEN
     PERFORM close_account(p_account_id);
     PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('status', v_hold.status));
-  ELSIF p_amount > v_hold.amount THEN
+  ELSIF p_amount IS NULL OR p_amount NOT BETWEEN 0 AND v_hold.amount THEN
     PERFORM refuse('DU007', 'validation_failed', jsonb_build_object('held', v_hold.amount));
   END IF;
   v_seq := end_hold(v_hold, p_amount, v_status);

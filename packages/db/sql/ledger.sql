@@ -17,6 +17,16 @@ BEGIN
   RAISE EXCEPTION USING ERRCODE = p_state, MESSAGE = p_code, DETAIL = p_detail::text;
 END $$;
 
+-- Refuse what is no amount of credits: it is from 1 to 10^12.
+--   DU007 validation_failed
+CREATE OR REPLACE FUNCTION ducat.refuse_amount(p_amount bigint)
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  IF p_amount IS NULL OR p_amount NOT BETWEEN 1 AND 1000000000000 THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"limit": 1000000000000}');
+  END IF;
+END $$;
+
 -- Tell the world, in the transaction of what is told. Takes no lock.
 CREATE OR REPLACE FUNCTION ducat.emit(p_account_id uuid, p_type text, p_data jsonb)
 RETURNS void LANGUAGE sql SET search_path = ducat, pg_temp AS $$
