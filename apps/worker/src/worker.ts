@@ -116,9 +116,9 @@ async function untilUp(
   attempt: () => Promise<void>,
 ): Promise<void> {
   for (;;) {
-    signal.throwIfAborted();
     try {
-      return await attempt();
+      await attempt();
+      return signal.throwIfAborted();
     } catch (error) {
       if (!isPassing(error)) throw error;
       log.warn({ err: safeError(error) }, `waiting: ${(error as Error).message}`);

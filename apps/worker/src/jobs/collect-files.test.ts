@@ -37,10 +37,10 @@ const upload = async (lifetimeSeconds: number) => {
 const isKnown = async (key: string) =>
   (await db.admin`SELECT FROM ducat.blobs WHERE key = ${key}`).length === 1;
 /** A result that no row refers to, last written some hours ago. */
-const orphan = async (hoursAgo: number) => {
+const orphan = async (hoursAgo: number, accountId: string) => {
   const sha256 = createHash("sha256").update(randomUUID()).digest("hex");
-  const item = { accountId: randomUUID(), itemId: randomUUID(), attempt: 1 };
-  const key = outputKey({ ...item, sha256, extension: "webp" });
+  const item = { itemId: randomUUID(), attempt: 1 };
+  const key = outputKey({ ...item, accountId, sha256, extension: "webp" });
   await blobs.put(key, Buffer.from("picture"));
   await age(key, hoursAgo);
   return key;
@@ -61,10 +61,17 @@ it("removes expired uploads, row and file, and keeps the others", async () => {
 it("removes files without a row once their grace is over", async () => {
   const used = await upload(hour);
   await age(used, 30);
-  const [old, young] = [await orphan(30), await orphan(1)];
+  const { id } = await makeAccount(db.app);
+  const [old, young] = [await orphan(30, id), await orphan(1, id)];
   const options = { graceMs: 24 * hour, signal };
   expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(1);
   expect(await blobs.has(old)).toBe(false);
   expect(await blobs.has(young)).toBe(true);
   expect(await blobs.has(used)).toBe(true);
+});
+
+it("leaves the files of another database alone", async () => {
+  const foreign = await orphan(30, randomUUID());
+  await removeOrphans({ db: db.worker, blobs }, { graceMs: 24 * hour, signal });
+  expect(await blobs.has(foreign)).toBe(true);
 });

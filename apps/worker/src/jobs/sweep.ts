@@ -50,18 +50,21 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<v
     for (let full = true; full && !signal.aborted; ) {
       const due = await sweepItems(db, { limit: batch, retrySeconds: deps.retrySeconds });
       if (due.length > 0) await at("after-sweep");
-      await endAll(
-        deps,
-        due.filter(({ action }) => action === "end"),
-      );
-      await send(due.filter(({ action }) => action === "run"));
+      const [ending, running] = ["end", "run"].map((a) => due.filter(({ action }) => action === a));
+      await endAll(deps, ending ?? [], signal);
+      await send(running ?? []);
       full = due.length >= batch;
     }
   };
 }
 
-async function endAll({ db, log, at }: SweepDeps, items: DueItem[]): Promise<void> {
+async function endAll(
+  { db, log, at }: SweepDeps,
+  items: DueItem[],
+  signal: AbortSignal,
+): Promise<void> {
   for (const item of items) {
+    if (signal.aborted) return;
     try {
       const reason = await endDueItem(db, item);
       if (reason) log.info({ item: item.itemId, reason }, "ended an item");

@@ -1,0 +1,49 @@
+import { expect, it } from "vitest";
+import { parseEnv } from "./env.ts";
+
+const least = { DATABASE_URL: "postgres://ducat_worker@127.0.0.1/ducat", DUCAT_MODE: "test" };
+
+it("fills in what was left out; an empty variable counts as left out", () => {
+  const role = "ducat_queue";
+  expect(parseEnv({ ...least, LOG_LEVEL: "", WORKER_CONCURRENCY: " ", PATH: "/bin" })).toEqual({
+    ...least,
+    DATA_DIR: ".data",
+    WORKER_CONCURRENCY: 2,
+    FETCH_ALLOW_HOSTS: [],
+    LOG_LEVEL: "info",
+    queue: { url: least.DATABASE_URL, role },
+  });
+});
+
+it("takes QUEUE_URL before REDIS_URL, and the direct database before the pooled one", () => {
+  const DIRECT_DATABASE_URL = "postgres://ducat_worker@127.0.0.1:5433/ducat";
+  const REDIS_URL = "rediss://redis.example";
+  const QUEUE_URL = "redis://queue.example";
+  const queueOf = (more: Record<string, string>) => parseEnv({ ...least, ...more }).queue;
+  expect(queueOf({ DIRECT_DATABASE_URL })).toEqual({
+    url: DIRECT_DATABASE_URL,
+    role: "ducat_queue",
+  });
+  expect(queueOf({ DIRECT_DATABASE_URL, REDIS_URL })).toEqual({ url: REDIS_URL });
+  expect(queueOf({ REDIS_URL, QUEUE_URL })).toEqual({ url: QUEUE_URL });
+});
+
+it("names every fault at once and repeats no value", () => {
+  const faulty = {
+    DATABASE_URL: "mysql://root:secret@db",
+    QUEUE_URL: "amqp://guest:secret@mq",
+    WORKER_CONCURRENCY: "0",
+  };
+  const parse = () => parseEnv(faulty);
+  for (const name of ["DATABASE_URL", "QUEUE_URL", "WORKER_CONCURRENCY", "DUCAT_MODE"]) {
+    expect(parse).toThrow(name);
+  }
+  expect(parse).not.toThrow("secret");
+});
+
+it("opens private networks in test mode only", () => {
+  const hosts = { FETCH_ALLOW_HOSTS: "127.0.0.1:8080, photos.test:443," };
+  const { FETCH_ALLOW_HOSTS } = parseEnv({ ...least, ...hosts });
+  expect(FETCH_ALLOW_HOSTS).toEqual(["127.0.0.1:8080", "photos.test:443"]);
+  expect(() => parseEnv({ ...least, ...hosts, DUCAT_MODE: "live" })).toThrow("FETCH_ALLOW_HOSTS");
+});
