@@ -52,11 +52,15 @@ export async function findUpload(
   return row;
 }
 
-/** Which of these keys no row refers to. For workers: sees every account. */
+/**
+ * Which of these keys no row refers to. Keys of accounts that are not in this database are left
+ * out: they tell of a worker that was pointed at the wrong one. For workers: sees every account.
+ */
 export async function findOrphanKeys(db: Db, keys: string[]): Promise<string[]> {
   const rows = await ask(db<{ key: string }[]>`
     SELECT key FROM unnest(${keys}::text[]) AS stored (key)
-    WHERE NOT EXISTS (SELECT FROM ducat.blobs b WHERE b.key = stored.key)`);
+    WHERE NOT EXISTS (SELECT FROM ducat.blobs b WHERE b.key = stored.key)
+      AND EXISTS (SELECT FROM ducat.accounts a WHERE a.id = split_part(stored.key, '/', 1)::uuid)`);
   return rows.map((row) => row.key);
 }
 
