@@ -33,7 +33,8 @@ const APP_STOP_LIMIT_MS = 40_000;
 
 /**
  * Runs database, API and worker until a signal comes, the database ends or an app ends for good,
- * then stops them in order. Returns the exit code; throws, with everything stopped, what kept it from starting.
+ * then stops them in order. Returns the exit code; throws, with everything stopped, what kept it
+ * from starting.
  */
 export async function supervise(supervised: Supervised): Promise<number> {
   const running: Running = {};

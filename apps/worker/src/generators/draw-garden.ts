@@ -65,7 +65,9 @@ function drawRidges({ look, chance, words, horizon }: Scene): string {
     });
     const opacity = 0.4 + range * 0.25;
     const foot = horizon + 4;
-    return `<path d="M0 ${foot}L${points.join("L")}L${width} ${foot}Z" opacity="${opacity}" fill="${look.far}" stroke="${look.far}" stroke-width="26" stroke-linejoin="round"/>`;
+    const line = `M0 ${foot}L${points.join("L")}L${width} ${foot}Z`;
+    const paint = `opacity="${opacity}" fill="${look.far}" stroke="${look.far}"`;
+    return `<path d="${line}" ${paint} stroke-width="26" stroke-linejoin="round"/>`;
   });
   return ranges.join("");
 }
