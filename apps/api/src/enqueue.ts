@@ -1,4 +1,4 @@
-import type { Queue } from "@ducat/queue/queue";
+import type { NewJob, Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 
 export type NewItems = { accountId: string; generationId: string; itemIds: string[] };
@@ -10,30 +10,40 @@ export type Enqueue = {
   drain(): Promise<void>;
 };
 
-/** Beyond this many adds on their way a request waits for its own: that is the back pressure. */
-const mostOnTheWay = 64;
+const mostPerCall = 500;
+/** Beyond this many waiting jobs a request waits for its own: that is the back pressure. */
+const mostWaiting = 1_000;
 
 /**
  * Adds jobs after the commit, best effort: the rows are the outbox, and what the queue misses now
- * the sweeper adds half a minute later. So a slow or dead queue delays no answer.
+ * the sweeper adds half a minute later. So a slow or dead queue delays no answer. While one call to
+ * the queue is under way, what comes meanwhile gathers for the next.
  */
 export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): Enqueue {
-  const running = new Set<Promise<void>>();
+  const waiting: NewJob<"run-item">[] = [];
+  let flushing: Promise<void> | undefined;
+
+  const flush = async () => {
+    while (waiting.length > 0) {
+      const jobs = waiting.splice(0, mostPerCall);
+      await queue.add("run-item", jobs).catch((err: unknown) => {
+        log.warn({ err, jobs: jobs.length }, "not enqueued: the sweeper will do it");
+      });
+    }
+    flushing = undefined;
+  };
+
   return {
     async add({ accountId, generationId, itemIds }) {
-      const jobs = itemIds.map((itemId) => ({
-        id: `${itemId}-0`,
-        data: { accountId, generationId, itemId, attempt: 0 },
-      }));
-      const adding = queue.add("run-item", jobs).catch((err: unknown) => {
-        log.warn({ err, generation_id: generationId }, "not enqueued: the sweeper will do it");
-      });
-      running.add(adding);
-      const added = adding.finally(() => running.delete(adding));
-      if (running.size > mostOnTheWay) await added;
+      for (const itemId of itemIds) {
+        const data = { accountId, generationId, itemId, attempt: 0 };
+        waiting.push({ id: `${itemId}-0`, data });
+      }
+      flushing ??= flush();
+      if (waiting.length > mostWaiting) await flushing;
     },
     async drain() {
-      await Promise.all(running);
+      await flushing;
     },
   };
 }

@@ -12,15 +12,15 @@ const defaults = {
   "x-frame-options": "DENY",
 };
 
+/** Set before the route runs, which may say otherwise: changing an answer costs a copy of it. */
 export function setSecurityHeaders(publicUrl: string): MiddlewareHandler<AppEnv> {
-  const always: Record<string, string> = publicUrl.startsWith("https:")
-    ? { ...defaults, "strict-transport-security": "max-age=31536000" }
-    : defaults;
+  const always = Object.entries({
+    ...defaults,
+    ...(publicUrl.startsWith("https:") && { "strict-transport-security": "max-age=31536000" }),
+  });
   return async (c, next) => {
+    for (const [name, value] of always) c.header(name, value);
     await next();
-    for (const [name, value] of Object.entries(always)) {
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
-    }
   };
 }
 

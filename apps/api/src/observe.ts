@@ -25,8 +25,8 @@ export function observe({
     const given = c.req.header("x-request-id");
     const requestId = given && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
     c.set("requestId", requestId);
-    await next();
     c.header("X-Request-Id", requestId);
+    await next();
     const ms = performance.now() - startedAt;
     const route = routeOf(c);
     const { status } = c.res;

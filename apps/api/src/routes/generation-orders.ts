@@ -23,8 +23,10 @@ export const generationOrderRoutes = (deps: Deps) => {
     }
     markReplay(c, made.replayed);
     const seconds = readPreferredWait(c.req.header("prefer"));
-    const { signal } = c.req.raw;
-    const ended = await waitForEnd({ accountId, id: made.id, seconds, signal });
+    // The signal is made when it is asked for, and costs as much as the rest of the answer.
+    const ended =
+      seconds > 0 &&
+      (await waitForEnd({ accountId, id: made.id, seconds, signal: c.req.raw.signal }));
     const row = ended ? await findGeneration(db, accountId, made.id) : undefined;
     if (!row) return c.json(showCreated(made), 201);
     c.header("Preference-Applied", `wait=${seconds}`);
@@ -39,12 +41,12 @@ export const generationOrderRoutes = (deps: Deps) => {
 
   app.openapi(operations.create, async (c) => {
     const { areas = [{}], params = {}, ...body } = c.req.valid("json");
-    const requestKey = readRequestKey(c);
-    const asked = { ...requestKey, input: body.input, params };
-    const made = await createGeneration(db, c.var.accountId, {
+    const { accountId } = c.var;
+    const asked = { ...readRequestKey(c), input: body.input, params };
+    const made = await createGeneration(db, accountId, {
       ...body,
       ...asked,
-      input: await resolveInput(deps, c.var.accountId, asked),
+      input: await resolveInput(deps, accountId, asked),
       labels: areas.map((area) => (typeof area === "string" ? area : (area.label ?? null))),
     });
     return answerCreated(c, made);

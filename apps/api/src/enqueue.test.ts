@@ -1,0 +1,67 @@
+import { randomUUID } from "node:crypto";
+import type { Queue } from "@ducat/queue/queue";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stage, setStage } from "../test/stage.ts";
+import { createEnqueue } from "./enqueue.ts";
+
+describe("createEnqueue", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await setStage();
+  });
+  afterAll(() => stage.close());
+
+  /** The queue of the stage, whose adds wait for `open` and are written down. */
+  const slowDown = () => {
+    const calls: number[] = [];
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const add: Queue["add"] = async (name, list) => {
+      calls.push(list.length);
+      await opened;
+      await stage.queue.add(name, list);
+    };
+    return {
+      calls,
+      open,
+      enqueue: createEnqueue({ ...stage.deps, queue: { ...stage.queue, add } }),
+    };
+  };
+  const makeItems = (count: number) => ({
+    accountId: randomUUID(),
+    generationId: randomUUID(),
+    itemIds: Array.from({ length: count }, () => randomUUID()),
+  });
+
+  it("sends what gathers while a call is under way together, and adds all of it", async () => {
+    const { calls, open, enqueue } = slowDown();
+    const before = await stage.queue.counts("run-item");
+    for (const count of [1, 2, 3, 100]) await enqueue.add(makeItems(count));
+    expect(calls).toEqual([1]);
+    open();
+    await enqueue.drain();
+    expect(calls).toEqual([1, 105]);
+    const after = await stage.queue.counts("run-item");
+    expect(after.waiting - before.waiting).toBe(106);
+    await enqueue.add(makeItems(1));
+    await enqueue.drain();
+    expect(calls).toEqual([1, 105, 1]);
+  });
+
+  it("lets a request wait only when a thousand jobs wait, and sends 500 at most", async () => {
+    const { calls, open, enqueue } = slowDown();
+    await enqueue.add(makeItems(1));
+    await enqueue.add(makeItems(1_000));
+    let isThrough = false;
+    const late = enqueue.add(makeItems(1)).then(() => {
+      isThrough = true;
+    });
+    await new Promise(setImmediate);
+    expect(isThrough).toBe(false);
+    open();
+    await late;
+    expect(calls).toEqual([1, 500, 500, 1]);
+  });
+});
