@@ -1,0 +1,106 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
+import { claim, fail } from "../test/work.ts";
+import {
+  advanceClock,
+  consumeCredits,
+  countEntries,
+  expireDue,
+  findBalance,
+  holdCredits,
+  listEntries,
+} from "./credits.ts";
+import { findGeneration } from "./generations.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await cloneDatabase();
+});
+afterAll(() => database.close());
+afterEach(() => assertInvariants(database.admin));
+
+const day = 86_400;
+
+/** How many days after now, rounded. */
+const daysFromNow = (at: Date | string) =>
+  Math.round((new Date(at).getTime() - Date.now()) / (1000 * day)) + 0;
+
+describe("an account's clock", () => {
+  it("moves ahead by what was asked, again and again, and tells its time", async () => {
+    const { id } = await makeAccount(database.app);
+    expect(daysFromNow(await advanceClock(database.app, id, 10 * day))).toBe(10);
+    expect(daysFromNow(await advanceClock(database.app, id, 5 * day))).toBe(15);
+    expect(daysFromNow(await advanceClock(database.app, id, 0))).toBe(15);
+  });
+
+  it("books what fell due: holds come back, grants expire", async () => {
+    const { id } = await makeAccount(database.app, 4);
+    await givePurchase(database.app, id, 5, { validForSeconds: 2 * day });
+    const hold = { ...makeKey(), amount: 4, expiresInSeconds: day };
+    await holdCredits(database.app, id, hold);
+    await advanceClock(database.app, id, 3 * day);
+    expect(await findBalance(database.app, id)).toMatchObject({ available: 7, held: 0 });
+    const events = await database.admin`
+      SELECT type, data ->> 'amount' AS amount FROM ducat.outbox
+      WHERE account_id = ${id} AND type <> 'credits.granted' ORDER BY id`;
+    expect(events).toEqual([
+      { type: "credits.refunded", amount: "4" },
+      { type: "credits.expired", amount: "5" },
+    ]);
+  });
+
+  it("dates every line of the history, on either path of a create", async () => {
+    const { id } = await makeAccount(database.app, 9);
+    await advanceClock(database.app, id, 30 * day);
+    const fast = await makeGeneration(database.app, id, { labels: ["a", "b"] });
+    const slow = await makeGeneration(database.app, id, { unitCost: 6 });
+    const together = [1, 2, 3, 4].map(() => makeGeneration(database.app, id));
+    await Promise.all(together);
+    await fail(database.worker, await claim(database.worker, id, fast));
+    await consumeCredits(database.app, id, { ...makeKey(), amount: 1 });
+    await givePurchase(database.app, id, 1);
+    const entries = await listEntries(database.app, id, { limit: 9 });
+    expect(entries.map((entry) => daysFromNow(entry.created_at))).toEqual(Array(9).fill(30));
+    const from = new Date(Date.now() + 29 * 1000 * day);
+    expect(await countEntries(database.app, id, { from })).toBe(9);
+    expect(await countEntries(database.app, id, { to: from })).toBe(2);
+    expect(await countEntries(database.app, id, { from, type: "refund" })).toBe(1);
+    // Machine time never moves: deadlines and leases are the workers'.
+    const found = await findGeneration(database.app, id, slow.id);
+    expect(daysFromNow(found?.created_at ?? "")).toBe(0);
+    expect(daysFromNow(found?.deadline_at ?? "")).toBe(0);
+  });
+
+  it("gives a grant its validity from the account's time", async () => {
+    const { id } = await makeAccount(database.app);
+    await advanceClock(database.app, id, 100 * day);
+    await givePurchase(database.app, id, 5, { validForSeconds: 10 * day });
+    const grants = (await findBalance(database.app, id))?.grants ?? [];
+    expect(daysFromNow(grants.find((grant) => grant.expires_at)?.expires_at ?? "")).toBe(110);
+  });
+
+  it("is each account's own", async () => {
+    const [one, two] = [await makeAccount(database.app), await makeAccount(database.app)];
+    await givePurchase(database.app, two.id, 5, { validForSeconds: day });
+    await advanceClock(database.app, one.id, 2 * day);
+    expect(await findBalance(database.app, two.id)).toMatchObject({ available: 8 });
+  });
+});
+
+describe("the sweeper of expiries", () => {
+  it("books what is due of accounts that nobody touches", async () => {
+    const { id } = await makeAccount(database.app);
+    await givePurchase(database.app, id, 5, { expiresAt: new Date(Date.now() + 200) });
+    await givePurchase(database.app, id, 2, { validForSeconds: day });
+    await expect.poll(() => expireDue(database.worker)).toBeGreaterThan(0);
+    expect(await findBalance(database.app, id)).toMatchObject({
+      available: 5,
+      lifetime: { expired: 5 },
+    });
+    const [entry] = await listEntries(database.app, id, { limit: 1 });
+    expect(entry).toMatchObject({ type: "expiry", amount: -5 });
+    expect(await expireDue(database.worker)).toBe(0);
+  });
+});
