@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
-import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
+import {
+  givePurchase,
+  letExpire,
+  makeAccount,
+  makeGeneration,
+  makeKey,
+} from "../test/factories.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { claim, fail } from "../test/work.ts";
 import {
@@ -91,16 +97,37 @@ describe("an account's clock", () => {
 
 describe("the sweeper of expiries", () => {
   it("books what is due of accounts that nobody touches", async () => {
-    const { id } = await makeAccount(database.app);
-    await givePurchase(database.app, id, 5, { expiresAt: new Date(Date.now() + 200) });
-    await givePurchase(database.app, id, 2, { validForSeconds: day });
-    await expect.poll(() => expireDue(database.worker)).toBeGreaterThan(0);
+    const [{ id }, two] = [await makeAccount(database.app), await makeAccount(database.app)];
+    await givePurchase(database.app, id, 5, { validForSeconds: day });
+    await letExpire(database.admin, id);
+    await givePurchase(database.app, two.id, 2, { validForSeconds: day });
+    expect(await expireDue(database.worker)).toBe(1);
     expect(await findBalance(database.app, id)).toMatchObject({
-      available: 5,
+      available: 3,
       lifetime: { expired: 5 },
     });
     const [entry] = await listEntries(database.app, id, { limit: 1 });
     expect(entry).toMatchObject({ type: "expiry", amount: -5 });
     expect(await expireDue(database.worker)).toBe(0);
+  });
+
+  it("books the others when one account can't be booked, and says so in the end", async () => {
+    const accounts = await Promise.all([1, 2, 3].map(() => makeAccount(database.app)));
+    for (const { id } of accounts) {
+      await givePurchase(database.app, id, 5, { validForSeconds: day });
+      await letExpire(database.admin, id);
+    }
+    const [broken, ...others] = accounts.map(({ id }) => id);
+    // The first in line, and impossible to book: its balance would be negative.
+    await database.admin`
+      UPDATE ducat.credit_accounts
+      SET available = 3, next_expiry_at = next_expiry_at - interval '1 hour'
+      WHERE account_id = ${broken ?? ""}`;
+    await expect(expireDue(database.worker)).rejects.toThrow("credit_accounts_not_negative");
+    const expiries = others.map((id) => countEntries(database.app, id, { type: "expiry" }));
+    expect(await Promise.all(expiries)).toEqual([1, 1]);
+    await database.admin`
+      UPDATE ducat.credit_accounts SET available = 8 WHERE account_id = ${broken ?? ""}`;
+    expect(await expireDue(database.worker)).toBe(1);
   });
 });

@@ -235,11 +235,18 @@ export async function advanceClock(db: Db, accountId: string, seconds: number): 
   return only(rows).at;
 }
 
-/** Books what has expired, account by account; returns how many accounts had something. */
+/**
+ * Books what has expired, account by account; returns how many accounts had something. One that
+ * can't be booked keeps no other from it: its error is thrown when all have had their turn.
+ */
 export async function expireDue(db: Db, limit = 100): Promise<number> {
   const due = await ask(db<{ id: string }[]>`
     SELECT id FROM ducat.find_expiring_accounts(${limit}) AS id`);
-  for (const { id } of due) await ask(db`SELECT ducat.expire_account(${id})`);
+  const errors: unknown[] = [];
+  for (const { id } of due) {
+    await ask(db`SELECT ducat.expire_account(${id})`).catch((error: unknown) => errors.push(error));
+  }
+  if (errors.length > 0) throw errors[0];
   return due.length;
 }
 

@@ -45,3 +45,13 @@ export function makeGeneration(
     ...more,
   });
 }
+
+/** What expires of an account's grants is due now by the clock on the wall, and not booked yet. */
+export async function letExpire(admin: Db, accountId: string): Promise<void> {
+  await admin`
+    UPDATE ducat.credit_grants SET expires_at = clock_timestamp() - interval '1 second'
+    WHERE account_id = ${accountId} AND expires_at IS NOT NULL`;
+  await admin`
+    UPDATE ducat.credit_accounts SET next_expiry_at = clock_timestamp() - interval '1 second'
+    WHERE account_id = ${accountId}`;
+}
