@@ -40,7 +40,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE ducat_owner REVOKE EXECUTE ON FUNCTIONS FROM P
 -- A time-ordered id (RFC 9562, version 7): the built-in where the server has one.
 DO $$
 BEGIN
-  IF to_regproc('pg_catalog.uuidv7') IS NOT NULL THEN
+  -- With its parentheses: there are two of this name, and to_regproc finds neither of two.
+  IF to_regprocedure('pg_catalog.uuidv7()') IS NOT NULL THEN
     CREATE OR REPLACE FUNCTION ducat.uuid_v7() RETURNS uuid
     LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT pg_catalog.uuidv7()';
   ELSE

@@ -154,16 +154,15 @@ BEGIN
     p_reference, p_metadata, p_webhook_url, p_retry_of, v_items, v_items, create_generation.cost,
     v_paid.trial, v_paid.seq, v_paid.unbound, p_usage, create_generation.created_at,
     create_generation.deadline_at);
-  WITH made AS (
-    INSERT INTO generation_items (account_id, generation_id, position, label, input, due_at,
-      cost, cost_from)
-    SELECT p_account_id, create_generation.id, i - 1, p_labels[i],
-      nullif(p_inputs -> (i - 1), 'null'),
-      create_generation.created_at + interval '30 seconds', v_unit, v_unit * (i - 1)
-    FROM generate_series(1, v_items) AS i
-    RETURNING generation_items.id, position
-  )
-  SELECT array_agg(made.id ORDER BY position) INTO item_ids FROM made;
+  FOR n IN 1..v_items LOOP
+    item_ids[n] := uuid_v7();
+  END LOOP;
+  INSERT INTO generation_items (account_id, id, generation_id, position, label, input, due_at,
+    cost, cost_from)
+  SELECT p_account_id, item.id, create_generation.id, n - 1, item.label,
+    nullif(p_inputs -> (n - 1)::int, 'null'), create_generation.created_at + interval '30 seconds',
+    v_unit, v_unit * (n - 1)
+  FROM unnest(create_generation.item_ids, p_labels) WITH ORDINALITY AS item (id, label, n);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_generation TO ducat_app, ducat_worker;
 
