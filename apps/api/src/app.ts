@@ -57,7 +57,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
 
   registerComponents(app);
   app.openapi(operations.openapi, (c) => c.json(document, 200));
-  const document = makeDocument(app, publicUrl);
+  const document = makeDocument(app);
 
   const findMethods = createMethodFinder(app);
   app.notFound((c) => {

@@ -34,12 +34,25 @@ const parameters = {
   },
 } as const;
 
+const tags = [
+  { name: "Accounts" },
+  { name: "Uploads" },
+  { name: "Styles" },
+  { name: "Generations" },
+  { name: "Credits" },
+  { name: "Files" },
+  { name: "Admin", description: "For support, with an audit line each." },
+  { name: "Operations", description: "For whoever runs this." },
+];
+
 /** Describes the routes: call it when all of them are there. */
-export function makeDocument(app: OpenAPIHono<AppEnv>, publicUrl: string) {
+export function makeDocument(app: OpenAPIHono<AppEnv>) {
   return app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: { title: "Ducat", version, description, license: { name: "Apache-2.0" } },
-    servers: [{ url: publicUrl }],
+    // Relative to this document, so that /docs calls the host that it was loaded from.
+    servers: [{ url: "/" }],
+    tags,
     security: [{ key: [] }],
   });
 }
