@@ -15,10 +15,10 @@ export async function withAccount<T>(
 ): Promise<T> {
   const result = await ask(
     db.begin(async (sql) => {
-      const [, value] = await Promise.all([
-        sql`SELECT set_config('ducat.account_id', ${accountId}, true)`,
-        run(sql),
-      ]);
+      // On its way before the first query of `run`, which goes with it in one round trip. A query
+      // that isn't executed here would only start when awaited, after those of an async reader.
+      const set = sql`SELECT set_config('ducat.account_id', ${accountId}, true)`.execute();
+      const [, value] = await Promise.all([set, Promise.resolve(sql).then(run)]);
       return { value };
     }),
   );
