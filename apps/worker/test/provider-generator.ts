@@ -53,7 +53,7 @@ export function createProviderGenerator(options: Options): Generator {
         const size = { width: 64, height: 64 };
         return {
           status: "completed",
-          output: { kind: "image", bytes, type: "image/webp", ...size },
+          output: { kind: "image", bytes, type: "image/jpeg", ...size },
         };
       }
       if (state.status !== "running") {

@@ -102,7 +102,7 @@ export async function startProvider(): Promise<Provider> {
     let body: Buffer = picture;
     if (isHit(item, wishes, "image-truncated")) body = picture.subarray(0, picture.length / 2);
     if (isHit(item, wishes, "image-huge")) body = Buffer.alloc(40 * 1024 * 1024, picture);
-    answer.writeHead(200, { "content-type": "image/webp" }).end(body);
+    answer.writeHead(200, { "content-type": "image/jpeg" }).end(body);
   };
 
   const server = createServer((incoming, answer) => {
@@ -144,7 +144,7 @@ function sendPhoto(picture: Buffer, name: string, answer: ServerResponse): void 
     return;
   }
   const body = { good: picture, cut: picture.subarray(0, picture.length / 2) }[name];
-  answer.writeHead(body ? 200 : 404, { "content-type": "image/webp" }).end(body);
+  answer.writeHead(body ? 200 : 404, { "content-type": "image/jpeg" }).end(body);
 }
 
 /** Noise, so that half of the file is not enough to decode. */
@@ -154,7 +154,7 @@ function drawPicture(): Promise<Buffer> {
     createHash("sha256").update(String(index)).digest(),
   );
   const raw = { width, height, channels: 3 as const };
-  return sharp(Buffer.concat(bytes), { raw }).webp().toBuffer();
+  return sharp(Buffer.concat(bytes), { raw }).jpeg({ quality: 95 }).toBuffer();
 }
 
 async function readText(incoming: IncomingMessage): Promise<string> {

@@ -66,7 +66,7 @@ describeQueues("run-item", (kind) => {
     const item = await stage.makeItem({ polls: 2 });
     const row = await run(item);
     expect(row).toMatchObject({ status: "completed", captured: 5, attempt: 1 });
-    expect(row?.output).toMatchObject({ kind: "image", type: "image/webp", width: 64, height: 64 });
+    expect(row?.output).toMatchObject({ kind: "image", type: "image/jpeg", width: 64, height: 64 });
     expect(row?.output?.key).toMatch(`${item.accountId}/${item.itemId}/1/${row?.output?.sha256}`);
   });
 
@@ -310,15 +310,26 @@ describeQueues("run-item", (kind) => {
   });
 
   it("runs an item once however often its job is there", async () => {
-    const item = await stage.makeItem({ polls: 3 });
-    const jobs = [0, 1, 2].map((n) => ({ id: `again-${n}`, data: { ...item, attempt: 0 } }));
-    await stage.queue.add("run-item", jobs);
-    expect(await run(item)).toMatchObject({ status: "completed", attempt: 1 });
-    await stage.queue.add("run-item", [{ id: "late", data: { ...item, attempt: 1 } }]);
+    const item = await stage.makeItem({ hold: true });
+    const add = (id: string, attempt: number) =>
+      stage.queue.add("run-item", [{ id, data: { ...item, attempt } }]);
+    for (const n of [0, 1, 2]) await add(`again-${n}`, 0);
+    await work();
+    await eventually(() => expect(stage.provider.polls(item.itemId)).toBeGreaterThan(0));
+    // It knows of the claim, and comes while the lease is good.
+    await add("early", 1);
+    await eventually(async () => {
+      expect(await stage.queue.counts("run-item")).toMatchObject({ waiting: 0, active: 1 });
+    });
+    stage.provider.release(item.itemId);
+    const [row] = await stage.ended(item);
+    expect(row).toMatchObject({ status: "completed", attempt: 1 });
+    await add("late", 1);
     await eventually(async () => {
       expect(await stage.queue.counts("run-item")).toMatchObject({ waiting: 0, active: 0 });
     });
     expect(submissions(item)).toBe(1);
+    await assertBooks(stage, [item]);
   });
 });
 
