@@ -17,7 +17,7 @@ describe("GET /v1/styles", () => {
     expect(kinds.filter((kind) => kind === "image").length).toBeGreaterThanOrEqual(6);
     expect(kinds).toContain("text");
     expect(data.every(({ cost }) => cost > 0)).toBe(true);
-    // The prompt template is how we earn our money.
+    // Prompt templates stay between us and the workers.
     expect(answer.text).not.toContain("Restyle this");
   });
 
