@@ -1,0 +1,172 @@
+import { DomainError } from "@ducat/types/errors";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
+import { claim, complete, output } from "../test/work.ts";
+import { findUpload, insertUpload } from "./blobs.ts";
+import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
+import {
+  cancelGeneration,
+  deleteGeneration,
+  findGeneration,
+  findStatus,
+  isKeyUsed,
+  listGenerations,
+  refundGeneration,
+} from "./generations.ts";
+import {
+  type ClaimedItem,
+  claimItem,
+  completeItem,
+  deferItem,
+  endDueItem,
+  extendLease,
+  failItem,
+  saveProviderRequest,
+} from "./items.ts";
+
+let database: TestDatabase;
+let victim: Awaited<ReturnType<typeof makeVictim>>;
+let intruder: string;
+beforeAll(async () => {
+  database = await cloneDatabase();
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  victim = await makeVictim();
+  intruder = (await makeAccount(database.app, 50)).id;
+});
+afterEach(() => assertInvariants(database.admin));
+
+const audit = { actor: "test", request_id: "test", ip: null };
+
+/** An account with one of everything that has an id. */
+async function makeVictim() {
+  const { app, worker } = database;
+  const { id: accountId } = await makeAccount(app);
+  const grant = await givePurchase(app, accountId, 20);
+  const hold = await holdCredits(app, accountId, { ...makeKey(), amount: 2, expiresInSeconds: 60 });
+  const key = makeKey();
+  const done = await makeGeneration(app, accountId, key);
+  await complete(worker, await claim(worker, accountId, done));
+  const open = await makeGeneration(app, accountId, { labels: ["claimed", "pending"] });
+  const item = await claim(worker, accountId, open);
+  const upload = await insertUpload(app, accountId, {
+    key: `${accountId}/inputs/x.webp`,
+    sha256: "x",
+    type: "image/webp",
+    size: 1,
+    width: 1,
+    height: 1,
+    lifetimeSeconds: 60,
+  });
+  return { accountId, grant, hold, key, done, open, item, upload };
+}
+
+/** Every row of an account, as text. */
+async function readRows(accountId: string): Promise<string> {
+  const tables = await database.admin<{ name: string }[]>`
+    SELECT relname AS name FROM pg_class WHERE relnamespace = 'ducat'::regnamespace
+      AND relkind = 'r' AND relrowsecurity ORDER BY relname`;
+  const rows = await Promise.all(
+    tables.map(({ name }) => {
+      const column = name === "accounts" ? "id" : "account_id";
+      return database.admin.unsafe(
+        `SELECT to_jsonb(t)::text AS row FROM ducat.${name} t WHERE ${column} = $1 ORDER BY 1`,
+        [accountId],
+      );
+    }),
+  );
+  return JSON.stringify(rows);
+}
+
+type Call = () => Promise<unknown>;
+
+/** The victim's ids under the intruder's account, as each function would take them. */
+function listAttempts(): Record<string, Call> {
+  const { app, worker } = database;
+  const { grant, hold, done, open, item, key } = victim;
+  const pending = open.item_ids[1] ?? "";
+  const stolen: ClaimedItem = { ...item, account_id: intruder };
+  const refund = { ...makeKey(), id: done.id, reason: "test", audit };
+  const target = { accountId: intruder, generationId: open.id, itemId: pending };
+  return {
+    capture_hold: () => captureHold(app, intruder, { holdId: hold.id, amount: 1 }),
+    claw_back: () => clawBack(worker, intruder, { grantId: grant.grant_id, reversed: 5 }),
+    cancel_generation: () => cancelGeneration(app, intruder, open.id),
+    delete_generation: () => deleteGeneration(app, intruder, done.id),
+    refund_generation: () => refundGeneration(app, intruder, refund),
+    claim_item: () => claimItem(worker, { ...target, attempt: 0 }, 60),
+    extend_lease: () => extendLease(worker, stolen, 600),
+    save_provider_request: () => saveProviderRequest(worker, stolen, "request-1"),
+    defer_item: () => deferItem(worker, stolen, 0),
+    complete_item: () => completeItem(worker, stolen, { output, usage: {} }),
+    fail_item: () =>
+      failItem(worker, stolen, { code: "x", message: "x", retryable: false, delaySeconds: 0 }),
+    end_due_item: () => endDueItem(worker, target),
+    findGeneration: () => findGeneration(app, intruder, open.id),
+    findStatus: () => findStatus(app, intruder, open.id),
+    findUpload: () => findUpload(app, intruder, victim.upload.id),
+    isKeyUsed: () => isKeyUsed(app, intruder, key.key),
+  };
+}
+
+/** Functions of one account that take no id of anything else, and so have nothing to mix up. */
+const alone = [
+  ...["adjust_credits", "advance_clock", "consume_credits", "create_generation"],
+  ...["expire_account", "freeze_account", "get_credit_balance", "grant_credits", "hold_credits"],
+];
+
+describe("another account's ids", () => {
+  it("answer as if there were nothing, and change nothing, in any function", async () => {
+    const before = [await readRows(victim.accountId), await readRows(intruder)];
+    for (const [name, call] of Object.entries(listAttempts())) {
+      const answer = await call().catch((error: unknown) => {
+        if (error instanceof DomainError) return error.code;
+        throw error;
+      });
+      expect([undefined, false, "lost", "not_found"], name).toContain(answer);
+    }
+    expect([await readRows(victim.accountId), await readRows(intruder)]).toEqual(before);
+  });
+
+  it("are tried on every function that takes an account", async () => {
+    const functions = await database.admin<{ name: string }[]>`
+      SELECT proname AS name FROM pg_proc
+      WHERE pronamespace = 'ducat'::regnamespace AND 'p_account_id' = ANY (proargnames)
+        AND (has_function_privilege('ducat_app', oid, 'EXECUTE')
+          OR has_function_privilege('ducat_worker', oid, 'EXECUTE'))
+      ORDER BY 1`;
+    const tried = Object.keys(listAttempts()).filter((name) => name.includes("_"));
+    expect(functions.map(({ name }) => name)).toEqual([...tried, ...alone].sort());
+  });
+
+  it("and keys are apart: a key of one account is free in the other", async () => {
+    const made = await makeGeneration(database.app, intruder, victim.key);
+    expect(made).toMatchObject({ replayed: false });
+    expect(made.id).not.toBe(victim.done.id);
+    const { grant_id: grantId } = await givePurchase(database.app, intruder, 1);
+    expect(grantId).not.toBe(victim.grant.grant_id);
+  });
+
+  it("stay out of lists, balances and histories", async () => {
+    const { app } = database;
+    const lists = JSON.stringify([
+      await listGenerations(app, intruder, { limit: 100 }),
+      await listEntries(app, intruder, { limit: 100 }),
+      await findBalance(app, intruder),
+    ]);
+    const { grant, hold, done, open } = victim;
+    for (const id of [victim.accountId, grant.grant_id, hold.id, done.id, open.id]) {
+      expect(lists).not.toContain(id);
+    }
+  });
+
+  it("of a retry don't reach into it: what is copied is what the caller gave", async () => {
+    const made = await makeGeneration(database.app, intruder, { retryOf: victim.done.id });
+    const before = await readRows(victim.accountId);
+    await cancelGeneration(database.app, intruder, made.id);
+    expect(await readRows(victim.accountId)).toBe(before);
+  });
+});
