@@ -33,13 +33,14 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
 
--- The id of an account by its own or its external id; null when there is none.
+-- The id of an account by its own or its external id; null when there is none. Its own wins: an
+-- external id may be anything, another account's id too.
 CREATE OR REPLACE FUNCTION ducat.find_account_id(p_reference text) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT id FROM accounts
   WHERE external_id = p_reference
      OR id = CASE WHEN p_reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
                   THEN p_reference::uuid END
-  ORDER BY external_id = p_reference DESC NULLS LAST LIMIT 1
+  ORDER BY external_id = p_reference NULLS FIRST LIMIT 1
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_account_id TO ducat_app, ducat_worker;
