@@ -12,6 +12,7 @@ import {
   type Stage,
   setStage,
 } from "../test/stage.ts";
+import type { At } from "./points.ts";
 
 describeQueues("an outage", (kind) => {
   let stage: Stage;
@@ -80,20 +81,29 @@ describeQueues("an outage", (kind) => {
     const own = await startOwnDatabase();
     stage = await setOwnStage(own);
     const items: MadeItem[] = [];
-    await stage.createWorker().start();
+    const path: string[] = [];
+    const at: At = (point, id) => void path.push(`${point} ${id}`);
+    await stage.createWorker({ at }).start();
     for (let crash = 0; crash < 2; crash++) {
       const held = await makeItems(5, { hold: true });
       await stage.enqueue(...held);
       await allSubmitted(held);
-      const quickOnes = await makeItems(5);
-      await stage.enqueue(...quickOnes);
-      await own.crash();
+      const caught = await makeItems(5);
+      await stage.enqueue(...caught);
+      await own.kill();
       for (const { itemId } of held) stage.provider.release(itemId);
-      items.push(...held, ...quickOnes);
-      // What the crash caught on its way to its first claim was never swept before.
-      await eventually(() => stage.makeDue(...quickOnes));
-      for (const row of await stage.ended(...items)) expect(row.status).toBe("completed");
+      await eventually(() => {
+        for (const { itemId } of held) expect(path).toContain(`after-blob ${itemId}`);
+      });
+      await own.start();
+      for (const row of await stage.ended(...held)) {
+        expect(row).toMatchObject({ status: "completed", attempt: 1 });
+      }
+      // Some were on their way to their first claim, or their job was.
+      await stage.makeDue(...caught);
+      for (const row of await stage.ended(...caught)) expect(row.status).toBe("completed");
       expect(held.map(submissions)).toEqual([1, 1, 1, 1, 1]);
+      items.push(...held, ...caught);
     }
     await assertBooks(stage, items);
   });

@@ -4,12 +4,16 @@
  */
 export function safeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { type: typeof error };
-  const { code, cause } = error as Error & { code?: unknown };
-  const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)) ?? [];
+  const { code, cause, message, stack = "" } = error as Error & { code?: unknown };
+  // A message of several lines may hold some that look like frames.
+  const frames = stack.replace(message, "").split("\n");
   return {
     type: error.name,
     ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
-    stack: frames.slice(0, 8).join("\n"),
+    stack: frames
+      .filter((line) => /^\s+at /.test(line))
+      .slice(0, 8)
+      .join("\n"),
     ...(cause instanceof Error ? { cause: safeError(cause) } : {}),
   };
 }

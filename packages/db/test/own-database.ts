@@ -9,8 +9,10 @@ import { seedStyles } from "../src/seed.ts";
 import type { TestDatabase } from "./clone.ts";
 
 export type OwnDatabase = TestDatabase & {
-  /** Ends the server as a crash does, and starts it again on the same port. */
-  crash(): Promise<void>;
+  /** Ends the server as a crash does. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port. */
+  start(): Promise<void>;
 };
 
 /** A server that a test may break, with a migrated database. */
@@ -35,7 +37,8 @@ export async function startOwnDatabase(): Promise<OwnDatabase> {
     worker,
     admin,
     url,
-    crash: () => cluster.restart("immediate"),
+    kill: cluster.kill,
+    start: cluster.restart,
     async close() {
       await Promise.all([app, worker, admin].map((sql) => sql.end({ timeout: 1 })));
       await cluster.stop("immediate");

@@ -17,9 +17,9 @@ import type { Timings } from "../timings.ts";
 import { waitForDatabase } from "../wait-for-database.ts";
 import type { CheckedOutput } from "./check-output.ts";
 import type { OwnedItem, StopReason } from "./own-item.ts";
+import { retryDelayMs } from "./retry-delay.ts";
 import { toJob } from "./run-item-job.ts";
 
-const longestRetryMs = 300_000;
 const longestAskMs = 600_000;
 const longestOverdueMs = 10_000;
 const maxMessageLength = 500;
@@ -175,13 +175,4 @@ async function requeue({ queue, log, at }: SettleDeps, { item, attempt, delayMs 
   } catch (error) {
     log.warn({ item: itemId, err: safeError(error) }, "the next attempt waits for the sweeper");
   }
-}
-
-/**
- * 2 s, 8 s, 32 s … 5 min, a quarter more or less, so that what failed together does not come back
- * together. The attempts stand for the failures: a worker that was lost counts as one.
- */
-export function retryDelayMs(firstMs: number, attempt: number): number {
-  const delay = firstMs * 4 ** Math.min(attempt - 1, 10);
-  return Math.min(delay * (0.75 + Math.random() / 2), longestRetryMs);
 }
