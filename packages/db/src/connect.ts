@@ -2,8 +2,6 @@ import postgres from "postgres";
 
 /** A connection pool. Parsers: bigint to number (amounts stay below 2^53), timestamptz to Date. */
 export type Db = postgres.Sql<{ bigint: number }>;
-/** What a query function takes: the pool, or the transaction that it is part of. */
-export type Queryable = Db | postgres.TransactionSql<{ bigint: number }>;
 
 export type Role = "ducat_app" | "ducat_worker";
 

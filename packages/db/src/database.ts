@@ -2,13 +2,6 @@ import journal from "../drizzle/meta/_journal.json" with { type: "json" };
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 
-/** A value of admin_config; undefined when it was never set. */
-export async function findConfig(db: Db, key: string): Promise<unknown> {
-  const [row] = await ask(db<{ value: unknown }[]>`
-    SELECT value FROM ducat.admin_config WHERE key = ${key}`);
-  return row?.value;
-}
-
 /**
  * Settles which kind of queue this deployment uses: the first process records its own, later ones
  * learn what was recorded. Two kinds at once would leave jobs where nobody looks.

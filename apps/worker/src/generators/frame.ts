@@ -3,7 +3,7 @@ import sharp, { type Sharp } from "sharp";
 import type { Picture } from "./generator.ts";
 
 /** The longest side of what the local generator makes, in pixels. */
-export const maxSide = 1536;
+const maxSide = 1536;
 /** Filters need some pixels around each; a photo smaller than this is stretched. */
 const minSide = 16;
 const maxInputPixels = 50e6;
