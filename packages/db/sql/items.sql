@@ -326,7 +326,11 @@ DECLARE
   v_reason text;
 BEGIN
   SELECT * INTO v_item FROM generation_items
-  WHERE account_id = p_account_id AND id = p_item_id FOR NO KEY UPDATE;
+  WHERE account_id = p_account_id AND id = p_item_id AND generation_id = v_generation.id
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
   SELECT end_reason(v_item, v_generation.deadline_at, max_attempts,
                     make_interval(secs => p_grace_s))
   INTO v_reason FROM styles
