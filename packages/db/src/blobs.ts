@@ -54,13 +54,16 @@ export async function findUpload(
 
 /**
  * Which of these keys no row refers to. Keys of accounts that are not in this database are left
- * out: they tell of a worker that was pointed at the wrong one. For workers: sees every account.
+ * out: they tell of a worker that was pointed at the wrong one. So are files that are not ours at
+ * all. For workers: sees every account.
  */
 export async function findOrphanKeys(db: Db, keys: string[]): Promise<string[]> {
   const rows = await ask(db<{ key: string }[]>`
     SELECT key FROM unnest(${keys}::text[]) AS stored (key)
     WHERE NOT EXISTS (SELECT FROM ducat.blobs b WHERE b.key = stored.key)
-      AND EXISTS (SELECT FROM ducat.accounts a WHERE a.id = split_part(stored.key, '/', 1)::uuid)`);
+      AND EXISTS (SELECT FROM ducat.accounts a WHERE a.id = CASE
+        WHEN stored.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/'
+          THEN split_part(stored.key, '/', 1)::uuid END)`);
   return rows.map((row) => row.key);
 }
 
