@@ -98,5 +98,8 @@ export type ProviderFact =
   | (About & { kind: "subscription.touched"; subscriptionRef: string })
   | (About & { kind: "method.saved" | "method.removed"; methodRef: string })
   | (About & { kind: "customer.removed" })
-  /** Money or a message that can't be trusted or placed: keep it, raise an alarm, credit nothing. */
+  /**
+   * Money or a message that can't be trusted or placed: keep it, raise an alarm, credit nothing.
+   * unknown_order has the key that its credit would have: where the ledger has it, all is well.
+   */
   | (About & { kind: "anomaly"; detail: AnomalyDetail; about: string });

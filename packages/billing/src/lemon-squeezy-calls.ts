@@ -138,7 +138,7 @@ export function subscriptionPath(ref: string): string {
   return `/subscriptions/${ref}`;
 }
 
-/** Portal addresses are signed for 24 hours and made anew with each request (docs, …/api/customers). */
+/** Portal addresses are signed for 24 hours, anew with each request (their API, customers). */
 const portalLifeMs = 24 * 60 * 60 * 1000;
 const Portal = z.looseObject({ urls: z.looseObject({ customer_portal: z.string().nullish() }) });
 

@@ -122,7 +122,7 @@ function readPack(
   };
 }
 
-/** Of a price in dollars that was charged in another currency: rounding there and back, in cents. */
+/** Rounding there and back of a price in dollars that was charged in another currency, in cents. */
 const roundingUsd = 2;
 
 /**
@@ -239,7 +239,7 @@ const pair = <T extends { effectKey: string }>(effect: T, part: string): T => ({
   effectKey: `${effect.effectKey}:${part}`,
 });
 
-/** An order that we can't place keeps the key of its credit: where the ledger has it, all is well. */
+/** An order that we can't place keeps the key of its credit: the ledger may have it already. */
 export function anomaly(
   effect: ReturnType<typeof about>,
   detail: AnomalyDetail,

@@ -71,11 +71,21 @@ function findReference(bought: Bought, open: readonly OpenOrder[]): Reference | 
   return { orderRef, kind, price: sent, variant: bought.variant };
 }
 
-/** Without custom data we can't say that an order is foreign: only that we don't know whose. */
+/**
+ * Without custom data an order that fits none of ours, or not at its price, is not wrong: we just
+ * don't know whose it is. Most of them were credited when their webhook came.
+ */
 function readListed(resource: Resource, seen: Seen): ProviderFact[] {
   return readResource(resource, seen).map((fact) => {
-    if (fact.kind !== "anomaly" || fact.detail !== "foreign_session") return fact;
+    if (fact.kind !== "anomaly" || !unplaced.includes(fact.detail)) return fact;
     const effect = { ...about(seen, fact.about), occurredAt: fact.occurredAt };
     return anomaly(effect, "unknown_order", fact.about);
   });
 }
+
+const unplaced: readonly string[] = [
+  "foreign_session",
+  "variant_mismatch",
+  "amount_mismatch",
+  "currency_mismatch",
+];

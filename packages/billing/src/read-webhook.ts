@@ -1,7 +1,7 @@
 import { DomainError } from "@ducat/types/errors";
 
 /** The longest webhook that is read; a Stripe invoice with 250 lines has about 400 KB. */
-export const maxWebhookBytes = 1024 * 1024;
+const maxWebhookBytes = 1024 * 1024;
 
 /**
  * The text that a signature is checked against: exactly these bytes. A byte order mark stays and

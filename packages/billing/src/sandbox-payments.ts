@@ -26,7 +26,7 @@ export async function openCheckout(
   const id = `pay_${hash("order", input.orderRef)}`;
   const at = keeper.now();
   await keeper.create({
-    ...emptyPayment,
+    ...emptyPayment(),
     id,
     purpose: input.kind,
     status: "open",
@@ -113,7 +113,7 @@ export async function charge(
   const isUsable = method?.customerRef === input.customerRef && !method.isRemoved;
   const card = isUsable ? method.card : undefined;
   const payment: SandboxPayment = {
-    ...emptyPayment,
+    ...emptyPayment(),
     id,
     purpose: "reload",
     status: "open",
@@ -195,7 +195,8 @@ const failures: Record<string, string> = {
   none: "no_payment_method",
 };
 
-const emptyPayment = {
+/** What a payment begins with; a function, because its lists are its own. */
+const emptyPayment = () => ({
   kind: "payment" as const,
   returnUrl: "",
   cancelUrl: "",
@@ -205,7 +206,7 @@ const emptyPayment = {
   trialDays: 0,
   refunds: [],
   events: [],
-};
+});
 
 /** The subscription whose invoice a payment reference names; undefined for other payments. */
 export function subscriptionOf(paymentRef: string): string | undefined {

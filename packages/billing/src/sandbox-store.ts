@@ -114,7 +114,7 @@ export type SandboxStore = {
   ): Promise<boolean>;
   /** Ids with dueAt up to now, the longest overdue first. */
   listDue(now: number, limit: number): Promise<string[]>;
-  /** Ids that were written since the date, oldest first; `after` is the last id of the page before. */
+  /** Ids written since the date, oldest first; `after` is the last id of the page before. */
   listChanged(since: number, limit: number, after?: string): Promise<string[]>;
 };
 

@@ -98,7 +98,7 @@ function collect(
   touch(subscription, now);
 }
 
-/** Another plan from now on; what the rest of the period costs more is invoiced at once, by key once. */
+/** Another plan from now on, once by key; what the rest of the period costs more is invoiced. */
 export function changeSubscription(
   subscription: SandboxSubscription,
   to: { planRef: string; price: Money; key: string },

@@ -8,12 +8,12 @@ import type { SandboxDocument, SandboxEvent } from "./sandbox-store.ts";
 /** The version of the sandbox's events; the adapter refuses any other. */
 export const sandboxVersion = "2026-11-01";
 
-/** Seconds by which a signature may be older or younger than our clock, as Standard Webhooks says. */
+/** Seconds between a signature and our clock, either way, as Standard Webhooks says. */
 const toleranceSeconds = 300;
 /** Milliseconds before each further attempt; after the last one only reconciliation finds it. */
 const waits = [5_000, 25_000, 125_000, 600_000, 3_600_000, 6 * 3_600_000];
 
-/** Adds a webhook to the document whose change it tells, so that neither comes without the other. */
+/** Adds a webhook to the document whose change it tells: neither is there without the other. */
 export function record(
   document: SandboxDocument,
   type: string,
@@ -25,7 +25,7 @@ export function record(
   document.events.push({ id, body: JSON.stringify(event), attempts: 0, nextAttemptAt: now });
 }
 
-/** The headers of Standard Webhooks (standardwebhooks.com): id, time, and HMAC over both and body. */
+/** The headers of Standard Webhooks: id, time, and the HMAC over both and the body. */
 export function signWebhook(
   { id, body }: { id: string; body: string },
   secret: string,

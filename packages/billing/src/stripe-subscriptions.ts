@@ -38,7 +38,7 @@ function show(context: StripeContext, subscription: Stripe.Subscription): Subscr
  * Our view of a subscription. Since the API of 2025-03 the period stands on the item (SDK
  * changelog, 18.0). Throws an Error for a status that we don't know: guessing gives access away.
  */
-export function readSubscription(
+function readSubscription(
   subscription: Stripe.Subscription,
   fetchedAt: Date,
 ): SubscriptionSnapshot {

@@ -44,7 +44,7 @@ const caps: Capabilities = {
   amountChosenBy: "us",
 };
 
-/** How old a signature may be, in seconds; Stripe signs each retry anew (docs.stripe.com/webhooks). */
+/** How old a signature may be, in seconds; each retry is signed anew (docs.stripe.com/webhooks). */
 const toleranceSeconds = 300;
 
 /**

@@ -3,7 +3,7 @@ export type Envelope = { code: number; data: Record<string, unknown> };
 
 /**
  * The code in an answer, in whichever of its envelopes it comes: {data:{code}}, {errors:{code}}
- * with data as [] or {}, errors as a list, codes as text, and Laravel's {errors:{field:[…, "-54"]}}.
+ * with data as [] or {}, errors as a list, codes as text, and Laravel's {errors:{field:["-54"]}}.
  * The same error has come with HTTP 200, 400, 401 and 422, so the body decides. Undefined where
  * there is no code: an HTML page, a proxy, half an answer.
  */

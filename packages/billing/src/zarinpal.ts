@@ -125,7 +125,7 @@ function readReturn(query: URLSearchParams, mode: "test" | "live"): { ref: strin
 
 /**
  * Verify: the only proof of money. 100 is paid now and 101 was verified before, and both are the
- * same fact; the ledger knows whether it had it. Throws provider_unavailable where it can't be said.
+ * same fact; the ledger knows whether it had it. provider_unavailable where it can't be said.
  */
 async function settle(
   context: Context,
@@ -234,7 +234,7 @@ function about({ options, now }: Context, authority: string, effect = "") {
   };
 }
 
-/** An order that we can't place keeps the key of its credit: where the ledger has it, all is well. */
+/** An order that we can't place keeps the key of its credit: the ledger may have it already. */
 function anomaly(context: Context, detail: AnomalyDetail, authority: string) {
   const effect = about(context, authority, detail === "unknown_order" ? "" : detail);
   return { ...effect, kind: "anomaly" as const, detail, about: authority };

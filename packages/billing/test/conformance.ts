@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Capabilities, PaymentProvider } from "../src/provider.ts";
+import { charges } from "./conformance-charges.ts";
+import { plans } from "./conformance-plans.ts";
 import {
   type Alteration,
   collect,
@@ -12,7 +14,7 @@ import {
   type Rig,
 } from "./rig.ts";
 
-/** What every provider must do alike: one suite, run over each adapter with its provider beside it. */
+/** What every provider must do alike: one suite, run over each adapter beside its provider. */
 export function conform(name: string, start: () => Promise<Rig>): void {
   describe(`${name} does what every provider does`, () => {
     let rig: Rig;
@@ -26,6 +28,8 @@ export function conform(name: string, start: () => Promise<Rig>): void {
     refunds(() => rig);
     failures(() => rig);
     reconciliation(() => rig);
+    charges(() => rig);
+    plans(() => rig);
   });
 }
 
@@ -55,7 +59,7 @@ function contract(rig: () => Rig): void {
 
   it("refuses to ask for nothing, less than nothing, too much or a foreign currency", async () => {
     const { currency } = rig().pack.price;
-    const foreign = rig().provider.caps.currencies.includes("BTC") ? "XXX" : "BTC";
+    const foreign = rig().provider.caps.currencies.includes("BTC") ? "ZZZ" : "BTC";
     const prices = [
       { amount: 0, currency },
       { amount: -1, currency },
@@ -73,7 +77,7 @@ function contract(rig: () => Rig): void {
 }
 
 function payments(rig: () => Rig): void {
-  it("credits a paid order under one key, however often and in whatever order it is told", async () => {
+  it("credits a paid order under one key, however often and in what order it is told", async () => {
     const { created, open } = await order(rig());
     expect(new URL(created.url).protocol).toMatch(/^https?:$/);
     expect(created.sent).toEqual(rig().pack.price);
@@ -162,7 +166,8 @@ function payments(rig: () => Rig): void {
     await expect(provider.parseWebhook(good.raw, good.headers)).resolves.toBeDefined();
     const spaced = JSON.stringify(JSON.parse(body), null, 1);
     const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), good.raw]);
-    const otherSecret = `whsec_${Buffer.from("another secret, as long as ours").toString("base64")}`;
+    const key = Buffer.from("another secret, as long as ours").toString("base64");
+    const otherSecret = `whsec_${key}`;
     const bad: Received[] = [
       { raw: good.raw, headers: {} },
       { raw: Buffer.from(spaced), headers: good.headers },
@@ -345,7 +350,7 @@ function failures(rig: () => Rig): void {
     }
   });
 
-  it("makes one checkout of an order whose first answer got lost, or a harmless second", async () => {
+  it("makes one checkout of an order whose answer got lost, or a harmless second", async () => {
     const { faults, calls, provider } = rig();
     faults.add(calls.checkout, "reset_after");
     const customer = { accountRef: "acc_lost", email: "lost@example.com" };
@@ -401,7 +406,7 @@ function reconciliation(rig: () => Rig): void {
 }
 
 /** An order, paid and told. */
-export async function pay(rig: Rig) {
+async function pay(rig: Rig) {
   const { created, open } = await order(rig);
   await rig.pay(created.ref);
   const [paid] = ofKind(await hear(rig, open), "payment.succeeded");

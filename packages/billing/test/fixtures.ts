@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../../../../shared/fixtures");
 
-/** Whether the payloads of real providers are there; they are third-party data beside the project. */
+/** Whether the payloads of real providers are there: third-party data beside the project. */
 export const hasFixtures = existsSync(root);
 
 /** A payload byte for byte. */

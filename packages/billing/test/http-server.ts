@@ -15,21 +15,41 @@ export type Answer = {
   body?: unknown;
   headers?: Record<string, string>;
 };
-export type TestServer = { url: string; faults: Faults; close(): Promise<void> };
+export type TestServer = {
+  url: string;
+  faults: Faults;
+  /** The next request whose "METHOD /path" contains the text is answered with this. */
+  replay(match: string, answer: Answer): void;
+  /** Every request that came, newest last. */
+  requests: Incoming[];
+  close(): Promise<void>;
+};
 
 /** A server on a port of its own that meets its faults and otherwise answers by `handle`. */
 export async function startServer(
   handle: (request: Incoming) => Answer | Promise<Answer>,
 ): Promise<TestServer> {
   const faults = makeFaults();
+  const requests: Incoming[] = [];
+  const recorded: { match: string; answer: Answer }[] = [];
+  const answer = (incoming: Incoming) => {
+    requests.push(incoming);
+    const line = `${incoming.method} ${incoming.path}`;
+    const index = recorded.findIndex(({ match }) => line.includes(match));
+    return index < 0 ? handle(incoming) : (recorded.splice(index, 1)[0]?.answer ?? {});
+  };
   const server = createServer((request, response) => {
-    serve({ request, response, handle, faults }).catch(() => request.destroy());
+    serve({ request, response, handle: answer, faults }).catch(() => request.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     faults,
+    requests,
+    replay: (match, reply) => {
+      recorded.push({ match, answer: reply });
+    },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

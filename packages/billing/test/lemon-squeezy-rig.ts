@@ -1,6 +1,7 @@
 import { createLemonSqueezy } from "../src/lemon-squeezy.ts";
 import {
   type LemonBooks,
+  type LemonServer,
   lemonKey,
   lemonStore,
   signLemonSqueezy,
@@ -12,7 +13,7 @@ export const lemonSecret = "lemon-webhook-secret";
 export const referenceSecret = "our-own-reference-secret";
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
-export async function startLemonRig(): Promise<Rig & { books: LemonBooks; url: string }> {
+export async function startLemonRig(): Promise<Rig & { books: LemonBooks; server: LemonServer }> {
   const clock = { now: Date.parse("2026-11-20T12:00:00Z") };
   const server = await startLemonSqueezy(() => clock.now);
   const receiver = await startReceiver();
@@ -36,7 +37,7 @@ export async function startLemonRig(): Promise<Rig & { books: LemonBooks; url: s
     provider: make(),
     remake: make,
     books,
-    url: server.url,
+    server,
     clock,
     faults: server.faults,
     faultKinds: ["hang", "reset", "status_500", "html", "huge", "status_429", "status_401"],
@@ -47,9 +48,9 @@ export async function startLemonRig(): Promise<Rig & { books: LemonBooks; url: s
       list: "GET /v1/orders",
     },
     pack: { price: usd(1000), priceRef: "2" },
-    pay: async (ref, { charged } = {}) => {
-      const other = { subtotal: charged?.amount, currency: charged?.currency };
-      books.pay(ref, charged ? (other as { subtotal: number; currency: string }) : { tax: 200 });
+    pay: async (ref, { charged, trial = false } = {}) => {
+      const other = charged && { subtotal: charged.amount, currency: charged.currency };
+      books.pay(ref, other ?? { tax: trial ? 0 : 200, trial });
     },
     takeDeliveries: async () => {
       for (const { name, body } of books.events.slice(sent)) {

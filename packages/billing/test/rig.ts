@@ -32,7 +32,7 @@ export type Rig = {
   faultKinds: readonly Parameters<Faults["add"]>[1][];
   pack: Priced;
   /** The customer pays; `charged` is what a tampered page or another price would take. */
-  pay(ref: string, how?: { charged?: Money; card?: CardLater }): Promise<void>;
+  pay(ref: string, how?: { charged?: Money; card?: CardLater; trial?: boolean }): Promise<void>;
   /** Webhooks that the provider sent since the last call, over HTTP, in the order of sending. */
   takeDeliveries(): Promise<Received[]>;
   /** The provider forgets to send what waits. */
@@ -128,7 +128,7 @@ export async function parseAll(
 }
 
 export const ofKind = <K extends ProviderFact["kind"]>(facts: ProviderFact[], kind: K) =>
-  facts.filter((fact): fact is Extract<ProviderFact, { kind: K }> => fact.kind === kind);
+  facts.filter((fact): fact is ProviderFact & { kind: K } => fact.kind === kind);
 
 /** The keys by which money would be credited. */
 export function creditKeys(facts: ProviderFact[]): string[] {

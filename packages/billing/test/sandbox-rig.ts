@@ -9,7 +9,8 @@ import { type Faults, makeFaults } from "./faults.ts";
 import { startServer } from "./http-server.ts";
 import { type Received, type Rig, startReceiver } from "./rig.ts";
 
-export const sandboxSecret = `whsec_${Buffer.from("a secret of at least 24 bytes").toString("base64")}`;
+const key = Buffer.from("a secret of at least 24 bytes").toString("base64");
+export const sandboxSecret = `whsec_${key}`;
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
 /** A store that is as unreliable as a network. */

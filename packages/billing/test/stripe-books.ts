@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { shape } from "./fixtures.ts";
 
 export const stripeVersion = "2026-10-28.endive";
@@ -36,7 +37,7 @@ export class StripeBooks {
 
   id(prefix: string): string {
     this.#count += 1;
-    return `${prefix}_${this.#count.toString().padStart(6, "0")}${Math.random().toString(36).slice(2, 10)}`;
+    return `${prefix}_${String(this.#count).padStart(6, "0")}${randomUUID().slice(0, 8)}`;
   }
 
   /** Keeps a thing with every field that Stripe gives it. */

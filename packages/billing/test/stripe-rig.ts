@@ -1,12 +1,14 @@
 import { createStripe } from "../src/stripe.ts";
 import { post, type Received, type Rig, startReceiver } from "./rig.ts";
 import type { StripeBooks } from "./stripe-books.ts";
-import { signStripe, startStripe, stripeKey } from "./stripe-server.ts";
+import { type StripeServer, signStripe, startStripe, stripeKey } from "./stripe-server.ts";
 
 export const stripeSecret = "whsec_stripe_test";
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
-export async function startStripeRig(): Promise<Rig & { books: StripeBooks; url: string }> {
+export async function startStripeRig(): Promise<
+  Rig & { books: StripeBooks; server: StripeServer }
+> {
   const clock = { now: Date.parse("2026-11-20T12:00:00Z") };
   const server = await startStripe(() => clock.now);
   const receiver = await startReceiver();
@@ -32,7 +34,7 @@ export async function startStripeRig(): Promise<Rig & { books: StripeBooks; url:
     provider: make(),
     remake: make,
     books,
-    url: server.url,
+    server,
     clock,
     faults: server.faults,
     faultKinds: ["hang", "reset", "status_500", "html", "huge", "status_429", "status_401"],

@@ -7,7 +7,7 @@ import {
   zarinpalToken,
 } from "./zarinpal-server.ts";
 
-/** Live authorities begin with A, as in the documentation's examples, so the rig is in live mode. */
+/** Live authorities begin with A, as in the documentation's examples: a rig in live mode. */
 export async function startZarinpalRig(
   settings: { accessToken?: string } = { accessToken: zarinpalToken },
 ): Promise<Rig & { server: ZarinpalServer }> {

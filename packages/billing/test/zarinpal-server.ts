@@ -15,8 +15,6 @@ type Session = {
 };
 export type ZarinpalServer = TestServer & {
   sessions: Map<string, Session>;
-  /** The next answers of a call, byte for byte, instead of its own. */
-  replay: Map<string, { status?: number; body: string }[]>;
   /** The buyer at the bank. */
   pay(authority: string): void;
   fail(authority: string): void;
@@ -43,7 +41,6 @@ const statuses = [200, 401, 422, 400];
 /** A server that answers as ZarinPal's gateway v4 and its panel do, with live authorities. */
 export async function startZarinpal(now: () => number, letter = "A"): Promise<ZarinpalServer> {
   const sessions = new Map<string, Session>();
-  const replay: ZarinpalServer["replay"] = new Map();
   let refusals = 0;
   const refuse = (code: number): Answer => {
     const make = envelopes[refusals % envelopes.length] ?? envelopes[0];
@@ -53,8 +50,6 @@ export async function startZarinpal(now: () => number, letter = "A"): Promise<Za
   };
   const server = await startServer((request) => {
     const call = request.path.split("/").at(-1) ?? "";
-    const recorded = replay.get(call)?.shift();
-    if (recorded) return recorded;
     const body = JSON.parse(request.raw.toString("utf8"));
     if (request.path === "/api/v4/graphql/") return answerPanel(extended, request, body);
     if (body.merchant_id !== zarinpalMerchant) return refuse(-10);
@@ -69,7 +64,6 @@ export async function startZarinpal(now: () => number, letter = "A"): Promise<Za
   const extended: ZarinpalServer = {
     ...server,
     sessions,
-    replay,
     refusePanel: false,
     pay: (authority) => Object.assign(get(authority), { status: "PAID", paidAt: now() }),
     fail: (authority) => Object.assign(get(authority), { status: "FAILED" }),
