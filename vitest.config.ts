@@ -8,7 +8,8 @@ const exclude = ["**/node_modules/**", "**/dist/**", "**/.data/**"];
 const long = process.env.DUCAT_TEST_LONG === "1";
 const shared = {
   globalSetup: "./infra/test/global-setup.ts",
-  testTimeout: 30_000,
+  // Limits, not expectations: a machine may be busy.
+  testTimeout: 60_000,
   hookTimeout: 60_000,
 };
 

@@ -38,15 +38,16 @@ describeQueues("an outage", (kind) => {
   it("that takes every job away costs nobody a credit, whatever the jobs were doing", async () => {
     stage = await setOwnStage();
     // A job whose worker dies twice before it does anything is failed inside BullMQ, unseen.
+    const jobLockMs = 800;
     const failed = await makeItems(10);
     const arms = Object.fromEntries(failed.map(({ itemId }) => [itemId, "before-claim" as const]));
     await stage.enqueue(...failed);
     for (let death = 0; death < 2; death++) {
-      const child = await startChild(stage, { arms });
+      const child = await startChild(stage, { arms, timings: { jobLockMs } });
       for (const { itemId } of failed) await child.reaches("before-claim", itemId);
       await child.kill();
     }
-    const timings = { ...quick, retryMs: 120_000, sweepMs: 600_000 };
+    const timings = { ...quick, jobLockMs, retryMs: 120_000, sweepMs: 600_000 };
     await stage.createWorker({ timings, concurrency: 10 }).start();
     const job = () => stage.queue.bull("run-item").getJob(`${failed[9]?.itemId}-0`);
     await eventually(async () => expect(await job()).toBeUndefined());

@@ -42,7 +42,7 @@ describeQueues("a worker that is out of step", (kind) => {
     zombie.resume(storing.itemId);
     for (const { itemId } of [asking, storing]) {
       await zombie.reaches("before-ack", itemId);
-      // Either a heartbeat told it, or the write itself.
+      // Either a heartbeat told it, or the write that matched no row.
       const isLost = zombie.lines.some(
         ({ item, why, status }) => item === itemId && (why === "lost" || status === "lost"),
       );

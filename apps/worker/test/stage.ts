@@ -89,12 +89,12 @@ export type Stage = {
 /** The suite once per kind of queue. */
 export function describeQueues(title: string, suite: (kind: Kind) => void): void {
   describe(`${title}, the queue on postgres`, () => suite("postgres"));
-  const name = `${title}, the queue on redis`;
-  (requirePart("redis-server", name) ? describe : describe.skip)(name, () => suite("redis"));
+  const name = `${title}, the queue on redis (needs redis-server)`;
+  describe.skipIf(!requirePart("redis-server", name))(name, () => suite("redis"));
 }
 
 /** Waits until the check stops throwing. */
-export const eventually = <T>(check: () => T | Promise<T>, timeout = 20_000) =>
+export const eventually = <T>(check: () => T | Promise<T>, timeout = 45_000) =>
   vi.waitFor(check, { timeout, interval: 25 });
 
 /** A promise that the test settles. */
@@ -108,7 +108,9 @@ export function makeGate() {
 
 type Servers = { db?: TestDatabase; redisUrl?: string | null };
 
-/** A database, a queue, a provider and a folder of the test's own, on the run's servers or others. */
+/**
+ * A database, a queue, a provider and a folder of the test's own, on the run's servers or others.
+ */
 export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage> {
   const { db = await cloneDatabase(), redisUrl = inject("redis") } = servers;
   const provider = await startProvider();

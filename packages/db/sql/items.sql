@@ -55,7 +55,8 @@ BEGIN
     AND (v_now < g.deadline_at OR i.provider_request_id IS NOT NULL)
     AND end_reason(i, g.deadline_at, s.max_attempts, make_interval(secs => p_grace_s)) IS NULL
   RETURNING i.generation_id, i.position, i.label::text, i.attempt, i.attempt_token, i.lease_until,
-    g.deadline_at, i.provider_request_id, coalesce(i.input, g.input::jsonb), g.params::jsonb, i.cost, s.id,
+    g.deadline_at, i.provider_request_id, coalesce(i.input, g.input::jsonb), g.params::jsonb,
+    i.cost, s.id,
     s.version, s.kind, s.generator, s.prompt, s.params;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.claim_item TO ducat_worker;

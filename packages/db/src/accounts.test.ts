@@ -1,13 +1,17 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { makeAccount } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
+import { atOnce, openSessions } from "../test/parallel.ts";
 import { createAccount, findAccountId } from "./accounts.ts";
+import { findBalance } from "./credits.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
   database = await cloneDatabase();
 });
 afterAll(() => database.close());
+afterEach(() => assertInvariants(database.admin));
 
 describe("an account", () => {
   it("is made once per external id, whatever else a repeat says", async () => {
@@ -18,6 +22,28 @@ describe("an account", () => {
       name: "Somebody else",
     });
     expect(again).toEqual({ account: first, created: false });
+  });
+
+  it("is made once, with one trial, by twenty calls at once", async () => {
+    const sessions = await openSessions(database.url, "ducat_app", 10);
+    const account = { external_id: "in parallel", kind: "user", email: "p@example.com" } as const;
+    const all = await Promise.all(atOnce(sessions, 20, (db) => createAccount(db, account)));
+    expect(all.filter((one) => one.created)).toHaveLength(1);
+    expect(new Set(all.map((one) => one.account.id)).size).toBe(1);
+    const balance = await findBalance(database.app, all[0]?.account.id ?? "");
+    expect(balance).toMatchObject({ available: 3, trial_credits: 3, token_balance: 0 });
+  });
+
+  it("has the trial that the configuration says, if any", async () => {
+    const trialOf = async (value: string) => {
+      await database.admin`
+        UPDATE ducat.admin_config SET value = ${value}::text::jsonb WHERE key = 'trial_credits'`;
+      const { id } = await makeAccount(database.app);
+      return (await findBalance(database.app, id))?.trial_credits;
+    };
+    expect(await trialOf("0")).toBe(0);
+    expect(await trialOf("7")).toBe(7);
+    expect(await trialOf("3")).toBe(3);
   });
 
   it("is refused the e-mail address of another of its kind", async () => {

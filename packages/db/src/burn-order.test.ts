@@ -25,7 +25,9 @@ const grants = {
   promo: { source: "promo" as const },
 };
 
-/** The names of the grants that `spend` takes from, in its order; `trial` stands for the trial's. */
+/**
+ * The names of the grants that `spend` takes from, in its order; `trial` stands for the trial's.
+ */
 async function listTaken(
   spend: (accountId: string) => Promise<unknown>,
 ): Promise<(string | undefined)[]> {

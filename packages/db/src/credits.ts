@@ -89,7 +89,9 @@ export type Spend = RequestKey & {
   subject?: string | undefined;
 };
 
-/** Spends at once. Errors: insufficient_credits, idempotency_conflict, not_found, account_frozen. */
+/**
+ * Spends at once. Errors: insufficient_credits, idempotency_conflict, not_found, account_frozen.
+ */
 export async function consumeCredits(
   db: Db,
   accountId: string,

@@ -111,8 +111,8 @@ const queries: Record<string, string> = {
                   CASE WHEN p.proisstrict THEN ' strict' ELSE '' END,
                   CASE WHEN p.prosecdef THEN ' security definer' ELSE '' END,
                   ${options("p.proconfig")},
-                  CASE p.pronargdefaults WHEN 0 THEN ''
-                                         ELSE format('; the last %s optional', p.pronargdefaults) END,
+                  CASE WHEN p.pronargdefaults > 0
+                    THEN format('; the last %s optional', p.pronargdefaults) ELSE '' END,
                   CASE p.proname WHEN 'uuid_v7' THEN 'of the server' ELSE md5(p.prosrc) END,
                   ${grants("p.proacl", "f", "p.proowner")}) AS line
     FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang

@@ -26,7 +26,8 @@ afterAll(() => database.close());
 beforeEach(async () => {
   // Each test sweeps the whole database: what others have left is out of the way.
   await database.admin`
-    UPDATE ducat.generation_items SET due_at = 'infinity' WHERE status IN ('pending', 'processing')`;
+    UPDATE ducat.generation_items SET due_at = 'infinity'
+    WHERE status IN ('pending', 'processing')`;
   id = (await makeAccount(database.app)).id;
   made = await makeGeneration(database.app, id);
 });

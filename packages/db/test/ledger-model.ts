@@ -44,8 +44,7 @@ export const makeModel = (trial: number): Model => {
   return model;
 };
 
-const sum = (grants: ModelGrant[]) =>
-  grants.reduce((total, grant) => total + grant.remaining, 0);
+const sum = (grants: ModelGrant[]) => grants.reduce((total, grant) => total + grant.remaining, 0);
 export const unbound = (model: Model) => sum(model.grants.filter((g) => g.subject === null));
 
 const spendable = (model: Model, subject: string | null) =>

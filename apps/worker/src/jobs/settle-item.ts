@@ -146,7 +146,8 @@ async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<v
   const defer = () => deferItem(db, item, delayMs / 1_000);
   const attempt = await waitForDatabase(timings.databaseWaitMs, defer);
   await at("after-defer", item.item_id);
-  log.info({ item: item.item_id, attempt: item.attempt, delayMs }, "gave an item back");
+  const status = attempt === undefined ? "lost" : "pending";
+  log.info({ item: item.item_id, attempt: item.attempt, delayMs, status }, "gave an item back");
   if (attempt === undefined) return;
   await requeue(deps, { item, attempt, delayMs });
 }

@@ -87,7 +87,9 @@ export const generations = ducat.table(
     refunded: credits("refunded").notNull().default(0),
     entry_seq: bigint("entry_seq", { mode: "number" }),
     balance_after: credits("balance_after").notNull(),
-    /** Quotas that each item took: [{feature, amount, period_start}]; given back on fail, cancel. */
+    /**
+     * Quotas that each item took: [{feature, amount, period_start}]; given back on fail, cancel.
+     */
     usage: jsonb("usage").$type<{ feature: string; amount: number; period_start: string }[]>(),
     created_at: createdAt(),
     deadline_at: at("deadline_at").notNull(),
