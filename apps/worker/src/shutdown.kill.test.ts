@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startChild } from "../test/children.ts";
-import { assertBooks, describeQueues, type Stage, setStage } from "../test/stage.ts";
+import { assertBooks, describeQueues, eventually, type Stage, setStage } from "../test/stage.ts";
 
 describeQueues("a worker that is told to stop", (kind) => {
   let stage: Stage;
@@ -42,5 +42,20 @@ describeQueues("a worker that is told to stop", (kind) => {
     }
     expect(stage.provider.submissions(held.itemId)).toHaveLength(1);
     await assertBooks(stage, [held, fresh]);
+  });
+
+  it("gives back also what the queue has forgotten", async () => {
+    const item = await stage.makeItem({ hold: true });
+    await stage.enqueue(item);
+    const worker = stage.createWorker();
+    await worker.start();
+    await eventually(() => expect(stage.provider.polls(item.itemId)).toBeGreaterThan(0));
+    await stage.wipeQueue();
+    // Over two renewals of the job's lock, which find no job.
+    const before = stage.provider.polls(item.itemId);
+    await eventually(() => expect(stage.provider.polls(item.itemId)).toBeGreaterThan(before + 75));
+    await worker.close({ graceMs: 0 });
+    expect(await stage.read(item.itemId)).toMatchObject({ status: "pending", attempt: 1 });
+    expect((await stage.queue.counts("run-item")).waiting).toBe(1);
   });
 });

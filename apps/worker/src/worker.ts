@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
@@ -13,7 +14,7 @@ import { defaultTimings, type Timings } from "./timings.ts";
 import { isDatabaseAway } from "./wait-for-database.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at"> & {
+export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing"> & {
   queue: Queue;
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
@@ -41,6 +42,9 @@ export function createWorker(options: WorkerDeps): Worker {
   const timings: Timings = { ...defaultTimings, ...options.timings };
   const deps = { ...options, timings, at: options.at ?? (() => undefined) };
   const closing = new AbortController();
+  const givingBack = new AbortController();
+  // One listener for each running item.
+  setMaxListeners(0, givingBack.signal);
   const periodic: Repeating[] = [];
   let work: Work | undefined;
 
@@ -50,7 +54,8 @@ export function createWorker(options: WorkerDeps): Worker {
       // Before the queue is there: paying back what is overdue needs only the database.
       periodic.push(...startPeriodic(deps));
       await untilUp(deps, closing.signal, () => deps.queue.assertReady());
-      work = deps.queue.work("run-item", createRunItem(deps), {
+      const runItem = createRunItem({ ...deps, closing: givingBack.signal });
+      work = deps.queue.work("run-item", runItem, {
         concurrency: deps.concurrency,
         lockMs: timings.jobLockMs,
       });
@@ -59,8 +64,10 @@ export function createWorker(options: WorkerDeps): Worker {
     },
     async close({ graceMs }) {
       closing.abort();
+      const grace = setTimeout(() => givingBack.abort(), graceMs);
       const stopping = periodic.map((one) => one.stop());
       await Promise.all([work?.close({ graceMs }), ...stopping]);
+      clearTimeout(grace);
     },
   };
 }

@@ -1,6 +1,5 @@
 import type { Db } from "@ducat/db/connect";
 import { type ClaimedItem, extendLease, saveProviderRequest } from "@ducat/db/items";
-import { Interrupted } from "@ducat/queue/work";
 import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
@@ -28,6 +27,8 @@ export type OwnDeps = {
   log: Log;
   at: At;
   timings: Timings;
+  /** Aborted when this process can wait for its items no longer. */
+  closing: AbortSignal;
 };
 
 export type OwnedItem = {
@@ -49,19 +50,16 @@ export type OwnedItem = {
 
 /**
  * Keeps a claimed item for this worker: renews its lease, and aborts `signal` as soon as there is
- * no use in going on. `closing` is the job's own signal.
+ * no use in going on. What the queue thinks of the job does not matter any more.
  */
-export function ownItem(deps: OwnDeps, item: ClaimedItem, closing: AbortSignal): OwnedItem {
-  const { db, log, at, timings } = deps;
+export function ownItem(deps: OwnDeps, item: ClaimedItem): OwnedItem {
+  const { db, log, at, timings, closing } = deps;
   const controller = new AbortController();
   const { signal } = controller;
   let requestId = item.provider_request_id;
   const stop = (why: StopReason) => controller.abort(new Stopped(why));
 
-  // A job whose lock the queue gave away is still ours: the lease in the database is what counts.
-  const onClosing = () => {
-    if (closing.reason instanceof Interrupted && closing.reason.why === "closing") stop("closing");
-  };
+  const onClosing = () => stop("closing");
   closing.addEventListener("abort", onClosing);
   if (closing.aborted) onClosing();
 

@@ -29,11 +29,11 @@ const passing = new Set(["unavailable", "internal", "rate_limited", "in_progress
 export function createRunItem(deps: RunDeps): Handler<"run-item"> {
   const { log, at, timings } = deps;
 
-  const run = async (job: RunItem, closing: AbortSignal) => {
+  const run = async (job: RunItem) => {
     const claim = () => claimItem(deps.db, job, timings.leaseSeconds);
     const item = await waitForDatabase(timings.databaseWaitMs, claim);
     if (!item) return;
-    const own = ownItem(deps, item, closing);
+    const own = ownItem(deps, item);
     try {
       await at("after-claim", item.item_id);
       const result = await makeResult(deps, own);
@@ -43,10 +43,10 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
     }
   };
 
-  return async (job, { signal }) => {
+  return async (job) => {
     await at("before-claim", job.itemId);
     try {
-      await run(job, signal);
+      await run(job);
     } catch (error) {
       // The sweeper brings the item back when its lease has lapsed.
       log.error({ item: job.itemId, err: safeError(error) }, "an item was left where it was");

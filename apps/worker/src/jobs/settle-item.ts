@@ -20,6 +20,7 @@ import type { OwnedItem, StopReason } from "./own-item.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { toJob } from "./run-item-job.ts";
 
+const shortestAskMs = 50;
 const longestAskMs = 600_000;
 const longestOverdueMs = 10_000;
 const maxMessageLength = 500;
@@ -57,7 +58,7 @@ export async function settleItem(deps: SettleDeps, own: OwnedItem, result: Resul
     case "failed":
       return await fail(deps, item, result);
     case "unknown":
-      return await giveBack(deps, own, result.askAgainInMs);
+      return await giveBack(deps, own, Math.max(result.askAgainInMs, shortestAskMs));
     case "stopped":
       return await settleStopped(deps, own, result.why);
   }
@@ -66,22 +67,20 @@ export async function settleItem(deps: SettleDeps, own: OwnedItem, result: Resul
 async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason): Promise<void> {
   const { item } = own;
   deps.log.info({ item: item.item_id, attempt: item.attempt, why }, "stopped working on an item");
-  if (why === "lost") return;
-  if (why === "closing") return await giveBack(deps, own, 0);
-  if (why === "canceled") {
-    const message = "Canceled on request.";
-    return await fail(deps, item, {
-      status: "failed",
-      code: "canceled",
-      message,
-      retryable: false,
-    });
+  const end = (code: string, message: string) =>
+    fail(deps, item, { status: "failed", code, message, retryable: false });
+  switch (why) {
+    case "lost":
+      return;
+    case "closing":
+      return await giveBack(deps, own, 0);
+    case "canceled":
+      return await end("canceled", "Canceled on request.");
+    case "deadline":
+      // What a provider works on is asked for once more, in the grace, before it is paid back.
+      if (own.requestId() !== null && !own.isOverdue) return await giveBack(deps, own, 0);
+      return await end("deadline_exceeded", "It did not finish in time.");
   }
-  // What a provider works on is asked for once more, in the grace, before it is paid back.
-  if (own.requestId() !== null && !own.isOverdue) return await giveBack(deps, own, 0);
-  const message = "It did not finish in time.";
-  const code = "deadline_exceeded";
-  return await fail(deps, item, { status: "failed", code, message, retryable: false });
 }
 
 /** The file first, then the row that makes it count. */
@@ -142,7 +141,7 @@ async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<v
   const { item } = own;
   // Not beyond the deadline: the last question is due there.
   const limitMs = own.isOverdue ? longestOverdueMs : Math.min(own.leftMs(), longestAskMs);
-  const delayMs = Math.min(Math.max(ms, 0), limitMs);
+  const delayMs = Math.min(ms, limitMs);
   const defer = () => deferItem(db, item, delayMs / 1_000);
   const attempt = await waitForDatabase(timings.databaseWaitMs, defer);
   await at("after-defer", item.item_id);
