@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import {
   givePurchase,
@@ -8,6 +8,7 @@ import {
   makeKey,
 } from "../test/factories.ts";
 import { assertInvariants } from "../test/invariants.ts";
+import { countOutcomes } from "../test/outcome.ts";
 import { claim, fail } from "../test/work.ts";
 import {
   advanceClock,
@@ -95,7 +96,34 @@ describe("an account's clock", () => {
   });
 });
 
+describe("credits that have expired", () => {
+  it("can't be spent by any call, booked or not", async () => {
+    const { app } = database;
+    const spends: ((id: string) => Promise<unknown>[])[] = [
+      (id) => [makeGeneration(app, id, { unitCost: 5 })],
+      (id) => [consumeCredits(app, id, { ...makeKey(), amount: 5 })],
+      (id) => [holdCredits(app, id, { ...makeKey(), amount: 5, expiresInSeconds: 60 })],
+      // At once, so that some go together.
+      (id) => [2, 2, 2, 2].map((unitCost) => makeGeneration(app, id, { unitCost })),
+    ];
+    for (const spend of spends) {
+      const { id } = await makeAccount(app);
+      await consumeCredits(app, id, { ...makeKey(), amount: 3 });
+      // The first to burn, and with enough left for all: the fast way if there was no clock.
+      await givePurchase(app, id, 8, { validForSeconds: day });
+      await givePurchase(app, id, 1);
+      await letExpire(database.admin, id);
+      const calls = spend(id);
+      expect(await countOutcomes(calls)).toEqual({ insufficient_credits: calls.length });
+      expect(await findBalance(app, id)).toMatchObject({ available: 1, held: 0 });
+    }
+  });
+});
+
 describe("the sweeper of expiries", () => {
+  // What other tests have left to be booked is out of the way.
+  beforeEach(() => expireDue(database.worker).then(() => undefined));
+
   it("books what is due of accounts that nobody touches", async () => {
     const [{ id }, two] = [await makeAccount(database.app), await makeAccount(database.app)];
     await givePurchase(database.app, id, 5, { validForSeconds: day });

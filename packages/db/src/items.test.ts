@@ -70,8 +70,11 @@ describe("claim_item", () => {
     for (const attempt of [0, 1, 2]) {
       expect(await claimItem(worker, { ...item, attempt }, 60)).toBeUndefined();
     }
-    await complete(worker, claimed);
-    for (const attempt of [0, 1]) {
+    await fail(worker, claimed, { retryable: true });
+    // It waits for its second try: the job of the first one comes too late for that.
+    expect(await claimItem(worker, { ...item, attempt: 0 }, 60)).toBeUndefined();
+    await complete(worker, await claim(worker, id, made, { attempt: 1 }));
+    for (const attempt of [0, 1, 2]) {
       expect(await claimItem(worker, { ...item, attempt }, 60)).toBeUndefined();
     }
   });
