@@ -1,4 +1,4 @@
-import { findExponent } from "./money.ts";
+import { findExponent, type Money, mostMoney } from "./money.ts";
 import type { Capabilities, CheckoutInput } from "./provider.ts";
 import { refuseInput } from "./refusals.ts";
 
@@ -11,14 +11,8 @@ const longestTitle = 200;
  * everything that is sold passes here.
  */
 export function checkCheckout(input: CheckoutInput, caps: Capabilities): void {
-  const { price } = input;
   if (!orderRef.test(input.orderRef)) throw refuseInput("#/order", "This is no order reference.");
-  if (!caps.currencies.includes(price.currency) || findExponent(price.currency) === undefined) {
-    throw refuseInput("#/currency", `This provider doesn't take ${price.currency}.`);
-  }
-  if (!Number.isSafeInteger(price.amount) || price.amount < 1) {
-    throw refuseInput("#/amount", "The amount is a whole number of at least 1.");
-  }
+  checkPrice(input.price, caps);
   if (input.kind === "subscription" && caps.subscriptions === "none") {
     throw refuseInput("#/price", "This provider has no subscriptions.");
   }
@@ -27,6 +21,16 @@ export function checkCheckout(input: CheckoutInput, caps: Capabilities): void {
   }
   checkAddress("#/return_url", input.returnUrl);
   if (input.cancelUrl !== undefined) checkAddress("#/cancel_url", input.cancelUrl);
+}
+
+/** Whether a provider can be asked for this much of this currency. */
+export function checkPrice({ amount, currency }: Money, caps: Capabilities): void {
+  if (!caps.currencies.includes(currency) || findExponent(currency) === undefined) {
+    throw refuseInput("#/currency", `This provider doesn't take ${currency}.`);
+  }
+  if (!Number.isSafeInteger(amount) || amount < 1 || amount > mostMoney) {
+    throw refuseInput("#/amount", "The amount is a whole number of at least 1.");
+  }
 }
 
 /** Customers are sent there: to the web and never to a script. Whose site it is, the API checks. */

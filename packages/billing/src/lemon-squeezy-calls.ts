@@ -97,11 +97,11 @@ export async function refund(
   const { total, currency, refunded_amount } = parsed.data;
   const already = refunded_amount ?? 0;
   const amount = input.money?.amount ?? total - input.reversedBefore.amount;
-  if (input.money && input.money.currency !== currency.toUpperCase()) {
+  if (input.paid.currency !== currency.toUpperCase()) {
     throw refuseInput("#/currency", `This payment was made in ${currency}.`);
   }
   if (already >= input.reversedBefore.amount + amount) return readRefunds(before, options);
-  if (already !== input.reversedBefore.amount || amount < 1 || already + amount > total) {
+  if (already !== input.reversedBefore.amount || already + amount > total) {
     throw refuseState("What was paid back before differs from our books.");
   }
   const body = { data: { type, id, attributes: { amount } } };

@@ -7,40 +7,60 @@ import type { CallOptions, OpenOrder } from "./provider.ts";
 
 type Input = { since: Date; open: readonly OpenOrder[] };
 
+/** A webhook may still come for orders younger than this: they are not called unknown yet. */
+const youngMs = 5 * 60 * 1000;
+
 /**
- * Orders, subscriptions and their invoices that were made since the date. The API's replies carry
- * no custom data (github.com/pay-rails/pay/issues/1041), so an order that no webhook told us of is
+ * Subscriptions, orders and invoices that were made since the date. The API's replies carry no
+ * custom data (github.com/pay-rails/pay/issues/1041), so an order that no webhook told us of is
  * matched to an open order of ours. Refunds of older orders need an older date.
  */
 export async function* reconcile(
   client: LemonSqueezyClient,
-  settings: { mode: Seen["mode"]; storeId: string },
+  settings: { mode: Seen["mode"]; storeId: string; now: number },
   { since, open, call }: Input & { call?: CallOptions | undefined },
 ): AsyncGenerator<ProviderFact> {
   const filter = { store_id: settings.storeId };
-  for (const path of ["/orders", "/subscriptions", "/subscription-invoices"]) {
+  // The first order of a subscription looks like any other and is paid by its invoice.
+  const ofSubscriptions = new Set<string>();
+  for (const path of ["/subscriptions", "/orders", "/subscription-invoices"]) {
     for await (const resource of client.list(path, filter, call)) {
       const made = readMade(resource);
       // The lists are ordered by created_at, the newest first (the official SDK's comments).
       if (made.at < since) break;
-      yield* readListed(resource, { ...settings, reference: findReference(made, open) });
+      if (resource.type === "subscriptions") ofSubscriptions.add(made.order);
+      if (resource.type === "orders" && ofSubscriptions.has(resource.id)) continue;
+      const facts = readListed(resource, { ...settings, reference: findReference(made, open) });
+      const isYoung = settings.now - made.at.getTime() < youngMs;
+      yield* facts.filter((fact) => !isYoung || !isUnknown(fact));
     }
   }
 }
+
+const isUnknown = (fact: ProviderFact) =>
+  fact.kind === "anomaly" && fact.detail === "unknown_order";
 
 const Made = z.looseObject({
   created_at: z.string(),
   user_email: z.string().nullish(),
   variant_id: z.union([z.number(), z.string()]).nullish(),
+  order_id: z.union([z.number(), z.string()]).nullish(),
   first_order_item: z
     .looseObject({ variant_id: z.union([z.number(), z.string()]).nullish() })
     .nullish(),
 });
-type Bought = { at: Date; kind: OpenOrder["kind"] | undefined; email: string; variant: string };
+type Bought = {
+  at: Date;
+  kind: OpenOrder["kind"] | undefined;
+  email: string;
+  variant: string;
+  order: string;
+};
 
 function readMade({ type, attributes }: Resource): Bought {
   const parsed = Made.safeParse(attributes);
   const { created_at = 0, user_email, variant_id, first_order_item } = parsed.data ?? {};
+  const order = String(parsed.data?.order_id ?? "");
   const kind = { orders: "pack", subscriptions: "subscription" }[type] as Bought["kind"];
   return {
     // What has no date is read, and then found unreadable.
@@ -48,6 +68,7 @@ function readMade({ type, attributes }: Resource): Bought {
     kind,
     email: (user_email ?? "").toLowerCase(),
     variant: String(variant_id ?? first_order_item?.variant_id ?? ""),
+    order,
   };
 }
 

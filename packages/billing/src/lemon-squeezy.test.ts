@@ -264,9 +264,14 @@ describe("reconciliation without custom data", () => {
     const paid = rig.books.pay(one.created.ref, { email: "somebody@else.example" });
     await rig.dropDeliveries();
     const open = [one.open, other.open];
-    const facts = await collect(rig.provider.reconcile({ since: date, open }));
-    const mine = facts.filter(({ effectKey }) => effectKey === `l:test:order:${paid.id}`);
-    expect(mine).toMatchObject([{ kind: "anomaly", detail: "unknown_order" }]);
+    const find = async () => {
+      const facts = await collect(rig.provider.reconcile({ since: date, open }));
+      return facts.filter(({ effectKey }) => effectKey === `l:test:order:${paid.id}`);
+    };
+    // Its webhook may still be on the way.
+    expect(await find()).toEqual([]);
+    rig.clock.now += 5 * 60_000;
+    expect(await find()).toMatchObject([{ kind: "anomaly", detail: "unknown_order" }]);
   });
 
   it("never chooses between two accounts, and takes the youngest order of one", async () => {
@@ -278,6 +283,7 @@ describe("reconciliation without custom data", () => {
     rig.clock.now += 1000;
     const paid = rig.books.pay(second.created.ref);
     await rig.dropDeliveries();
+    rig.clock.now += 5 * 60_000;
     const same = { email: customer.email, accountRef: "acc_x" };
     const open = [
       { ...first.open, ...same },
@@ -309,7 +315,7 @@ describe("reconciliation without custom data", () => {
     await rig.pay(created.ref);
     await rig.dropDeliveries();
     const facts = await collect(rig.provider.reconcile({ since: date, open: [open] }));
-    expect(creditKeys(facts)).toHaveLength(1);
+    expect(facts).toMatchObject([{ kind: "payment.succeeded", orderRef: open.orderRef }]);
   });
 });
 

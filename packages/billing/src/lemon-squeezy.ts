@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
 import { z } from "zod";
 import { checkCheckout } from "./check-checkout.ts";
+import { checkRefund } from "./check-refund.ts";
 import type { ProviderFact } from "./facts.ts";
 import { isSameText, sign } from "./hmac.ts";
 import {
@@ -85,8 +86,12 @@ export function createLemonSqueezy(options: LemonSqueezyOptions): PaymentProvide
       return show(await client.call({ method: "DELETE", path: subscriptionPath(ref) }, call));
     },
     resumeSubscription: async (ref, call) => show(await resumeSubscription(context, ref, call)),
-    refund: (input, call) => refund(context, input, call),
-    reconcile: (input, call) => reconcile(client, { mode, storeId }, { ...input, call }),
+    refund: async (input, call) => {
+      checkRefund(input);
+      return refund(context, input, call);
+    },
+    reconcile: (input, call) =>
+      reconcile(client, { mode, storeId, now: now() }, { ...input, call }),
   };
 }
 

@@ -3,6 +3,7 @@ import { conform } from "../test/conformance.ts";
 import { startServer } from "../test/http-server.ts";
 import { creditKeys, hear, ofKind, order, parseAll, type Rig } from "../test/rig.ts";
 import { sandboxSecret, startSandboxRig } from "../test/sandbox-rig.ts";
+import type { Money } from "./money.ts";
 import type { CheckoutInput } from "./provider.ts";
 import { createSandbox } from "./sandbox.ts";
 import { refresh, runDue } from "./sandbox-due.ts";
@@ -228,6 +229,44 @@ describe("its books", () => {
     );
     expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
     expect(creditKeys(await heard())).toHaveLength(1);
+  });
+
+  it("lose no refund of many at the same time, and repeat none", async () => {
+    const { created, open } = await order(rig);
+    await rig.pay(created.ref);
+    const [paid] = ofKind(await hear(rig, open), "payment.succeeded");
+    if (!paid) throw new Error("not paid");
+    const give = (key: string) =>
+      rig.provider.refund?.({
+        paymentRef: paid.paymentRef,
+        money: { amount: 100, currency: "USD" },
+        paid: paid.money,
+        reversedBefore: { amount: 0, currency: "USD" },
+        paidAt: new Date(rig.clock.now),
+        key,
+      });
+    await Promise.all(["a", "b", "c", "a", "b", "c"].map(give));
+    const totals = ofKind(await heard(), "reversal.total").map(({ reversed }) => reversed.amount);
+    expect(totals).toEqual([100, 200, 300]);
+  });
+
+  it("carry a plan change out once, also when it is repeated after another one", async () => {
+    const { created } = await order(rig, { kind: "subscription", ...rig.plans?.small });
+    await rig.pay(created.ref);
+    const ref = ofKind(await heard(), "subscription.touched")[0]?.subscriptionRef ?? "";
+    const change = (key: string, to: { priceRef: string; price: Money } | undefined) =>
+      rig.provider.changePlan?.({
+        ref,
+        key,
+        planRef: to?.priceRef ?? "",
+        price: to?.price ?? { amount: 0, currency: "" },
+      });
+    await change("up", rig.plans?.large);
+    await change("down", rig.plans?.small);
+    expect((await change("up", rig.plans?.large))?.planRef).toBe("plan_small");
+    expect(ofKind(await heard(), "invoice.paid")).toHaveLength(1);
+    const foreign = { priceRef: "p", price: { amount: 5, currency: "EUR" } };
+    await expect(change("foreign", foreign)).rejects.toMatchObject({ code: "invalid_state" });
   });
 
   it("have a card that is charged while its answer gets lost", async () => {

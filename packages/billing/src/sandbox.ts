@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
 import { z } from "zod";
-import { checkCheckout } from "./check-checkout.ts";
+import { checkCheckout, checkPrice } from "./check-checkout.ts";
+import { checkRefund } from "./check-refund.ts";
 import type { ProviderFact } from "./facts.ts";
 import { defaultLimits } from "./fetch-json.ts";
 import { worldCurrencies } from "./money.ts";
@@ -90,6 +91,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
     fetchSubscription: async (ref, call) => show(await ask(call, refresh(keeper, ref)), now()),
     fetchReversals: (ref, call) => ask(call, fetchReversals(keeper, ref)),
     chargeOffSession: async (input, call) => {
+      checkPrice(input.money, caps);
       try {
         const payment = await ask(call, charge(keeper, input));
         // A card for trying just this: it was charged, and nobody hears of it.
@@ -127,6 +129,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
         edit(keeper, ref, (one) => resume(one, now())),
       ),
     refund: async (input, call) => {
+      checkRefund(input);
       await ask(call, refund(keeper, input));
       return ask(call, fetchReversals(keeper, input.paymentRef));
     },

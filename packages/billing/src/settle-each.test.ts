@@ -16,7 +16,7 @@ it("asks about every order although some fail, and returns the first error", asy
   const asked: string[] = [];
   const run = settleEach(orders(6), async ({ ref }) => {
     asked.push(ref);
-    if (ref === "1" || ref === "4") throw new DomainError("not_found", { detail: ref });
+    if (["1", "2", "3", "4"].includes(ref)) throw new DomainError("not_found", { detail: ref });
     return [];
   });
   const end = await run.next();

@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import type { ProviderFact } from "./facts.ts";
 import { readMoney } from "./money.ts";
-import { about, anomaly, dateOf, idOf, type Told } from "./stripe-order.ts";
+import { about, anomaly, dateOf, idOf, readOrder, type Told } from "./stripe-order.ts";
 import { readAsyncFailure, readIntent, readSession, savedMethod } from "./stripe-payment-facts.ts";
 
 /** What a webhook endpoint has to be subscribed to, and what reconciliation reads. */
@@ -73,7 +73,7 @@ export function readEvent(event: Stripe.Event, told: Told): ProviderFact[] {
     case "customer.subscription.trial_will_end":
     case "customer.subscription.pending_update_applied":
     case "customer.subscription.pending_update_expired":
-      return touchSubscription(event.data.object.id, event.data.object.customer, told);
+      return readSubscription(event.data.object, told);
     case "invoice.paid":
       return readInvoice(event.data.object, told);
     case "invoice.payment_failed":
@@ -82,7 +82,7 @@ export function readEvent(event: Stripe.Event, told: Told): ProviderFact[] {
     case "invoice.finalization_failed":
     case "invoice.voided":
     case "invoice.marked_uncollectible":
-      return touchSubscription(subscriptionOf(event.data.object), event.data.object.customer, told);
+      return touchSubscription(event.data.object, told);
     default:
       return readOtherEvent(event, told);
   }
@@ -143,7 +143,7 @@ export function readInvoice(invoice: Stripe.Invoice, told: Told): ProviderFact[]
   const effect = reason === "update" ? `in:${invoice.id}:delta` : `in:${invoice.id}`;
   return [
     {
-      ...about(told, effect, { customer: invoice.customer }),
+      ...about(told, effect, { customer: invoice.customer, orderRef: orderOf(invoice) }),
       kind: "invoice.paid",
       invoiceRef: invoice.id,
       subscriptionRef,
@@ -174,6 +174,11 @@ function readFailedInvoice(invoice: Stripe.Invoice, told: Told): ProviderFact[] 
   ];
 }
 
+/** The subscription's metadata as it was when the invoice was made final. */
+function orderOf(invoice: Stripe.Invoice): string | undefined {
+  return readOrder(invoice.parent?.subscription_details?.metadata)?.orderRef;
+}
+
 /** Since the API of 2025-03 an invoice names its subscription in parent (SDK changelog, 18.0). */
 function subscriptionOf(invoice: Stripe.Invoice): string | undefined {
   if (invoice.parent?.type !== "subscription_details") return undefined;
@@ -197,13 +202,19 @@ function findPlanLine(invoice: Stripe.Invoice): Stripe.InvoiceLineItem | undefin
   return full ?? planned.find((line) => line.amount > 0) ?? lines.find(({ amount }) => amount > 0);
 }
 
-function touchSubscription(
-  subscriptionRef: string | undefined,
-  customer: unknown,
-  told: Told,
-): ProviderFact[] {
+function readSubscription(subscription: Stripe.Subscription, told: Told): ProviderFact[] {
+  const orderRef = readOrder(subscription.metadata)?.orderRef;
+  const effect = about(told, `sub:${subscription.id}`, {
+    customer: subscription.customer,
+    orderRef,
+  });
+  return [{ ...effect, kind: "subscription.touched", subscriptionRef: subscription.id }];
+}
+
+function touchSubscription(invoice: Stripe.Invoice, told: Told): ProviderFact[] {
+  const subscriptionRef = subscriptionOf(invoice);
   if (subscriptionRef === undefined) return [];
-  const effect = about(told, `sub:${subscriptionRef}`, { customer });
+  const effect = about(told, `sub:${subscriptionRef}`, { customer: invoice.customer });
   return [{ ...effect, kind: "subscription.touched", subscriptionRef }];
 }
 

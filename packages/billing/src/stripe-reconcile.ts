@@ -26,9 +26,16 @@ export async function* reconcile(
   call?: CallOptions,
 ): AsyncGenerator<ProviderFact> {
   const failure = yield* settleEach(open, (order) => settle(context, order, call));
-  yield* readEvents(context, since, call);
-  yield* readObjects(context, since, call);
+  yield* ownOnly(readEvents(context, since, call));
+  yield* ownOnly(readObjects(context, since, call));
   if (failure !== undefined) throw failure;
+}
+
+/** What else is sold through the same account is not missing here. */
+async function* ownOnly(facts: AsyncIterable<ProviderFact>): AsyncGenerator<ProviderFact> {
+  for await (const fact of facts) {
+    if (fact.kind !== "anomaly" || fact.detail !== "foreign_session") yield fact;
+  }
 }
 
 async function* readEvents(

@@ -67,7 +67,7 @@ describe("the adapter itself", () => {
     });
   });
 
-  it("sends the placeholder unharmed, our order in metadata, and no removed parameter", async () => {
+  it("sends the placeholder unharmed, our order, and no removed parameter", async () => {
     await order(rig, { returnUrl: "https://app.example.com/return?x=1", saveMethod: true });
     const sent = rig.server.requests.filter(({ path }) => path === "/v1/checkout/sessions").at(-1);
     const form = new URLSearchParams(sent?.raw.toString("utf8"));
@@ -136,6 +136,18 @@ describe("payments that take their time", () => {
 });
 
 describe("what Stripe sends besides", () => {
+  it("says that a payment isn't ours when it comes, and misses none of those later", async () => {
+    const since = new Date(rig.clock.now);
+    const session = rig.books.keep("checkout.session", "cs_test", {
+      ...{ mode: "payment", status: "open", amount_total: 700, currency: "usd", customer: "cus_1" },
+      ...{ metadata: {}, client_reference_id: "ord_1", intent_metadata: {} },
+    });
+    await rig.pay(session.id);
+    expect(await heard()).toMatchObject([{ kind: "anomaly", detail: "foreign_session" }]);
+    const facts = await collect(rig.provider.reconcile({ since, open: [] }));
+    expect(facts.filter((fact) => JSON.stringify(fact).includes(session.id))).toEqual([]);
+  });
+
   it("gives back what a failed refund took, by the truth and not by the message", async () => {
     const { created, open } = await order(rig);
     await rig.pay(created.ref);
@@ -231,10 +243,17 @@ describe("what Stripe sends besides", () => {
     rig.books.apiVersion = "2020-08-27";
     await rig.pay(created.ref);
     rig.books.apiVersion = "2026-10-28.endive";
+    // In that version these fields meant something else.
+    for (const event of rig.books.events.slice(-2)) {
+      Object.assign(event.data as object, {
+        object: { ...(event.data as { object: object }).object, amount_total: 7, currency: "x" },
+      });
+    }
     await rig.dropDeliveries();
     const facts = await collect(rig.provider.reconcile({ since, open: [] }));
     const mine = facts.filter(({ orderRef }) => orderRef === open.orderRef);
     expect(creditKeys(mine)).toHaveLength(1);
+    expect(ofKind(facts, "anomaly")).toEqual([]);
   });
 });
 

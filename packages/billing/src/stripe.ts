@@ -1,6 +1,7 @@
 import { DomainError } from "@ducat/types/errors";
 import Stripe from "stripe";
-import { checkCheckout } from "./check-checkout.ts";
+import { checkCheckout, checkPrice } from "./check-checkout.ts";
+import { checkRefund } from "./check-refund.ts";
 import type { ProviderFact } from "./facts.ts";
 import { worldCurrencies } from "./money.ts";
 import type { Capabilities, Delivery, HeaderMap, PaymentProvider } from "./provider.ts";
@@ -71,13 +72,19 @@ export function createStripe(options: StripeOptions): PaymentProvider {
     settle: (order, call) => settle(context, order, call),
     fetchSubscription: (ref, call) => fetchSubscription(context, ref, call),
     fetchReversals: (ref, call) => fetchReversals(context, ref, call),
-    chargeOffSession: (input, call) => chargeOffSession(context, input, call),
+    chargeOffSession: async (input, call) => {
+      checkPrice(input.money, caps);
+      return chargeOffSession(context, input, call);
+    },
     findCharge: (input, call) => findCharge(context, input, call),
     createPortalUrl: (input, call) => createPortalUrl(context, input, call),
     changePlan: (input, call) => changePlan(context, input, call),
     cancelSubscription: (input, call) => cancelSubscription(context, input, call),
     resumeSubscription: (ref, call) => resumeSubscription(context, ref, call),
-    refund: (input, call) => refund(context, input, call),
+    refund: async (input, call) => {
+      checkRefund(input);
+      return refund(context, input, call);
+    },
     reconcile: (input, call) => reconcile(context, input, call),
   };
 }

@@ -1,4 +1,5 @@
 import { checkCheckout } from "./check-checkout.ts";
+import { checkRefund } from "./check-refund.ts";
 import type { AnomalyDetail, ProviderFact } from "./facts.ts";
 import { readMoney } from "./money.ts";
 import type {
@@ -38,7 +39,7 @@ export function createZarinpal(options: ZarinpalOptions): PaymentProvider {
   const refunds = {
     client,
     merchantId: options.merchantId,
-    hasPanel: options.accessToken !== undefined,
+    hasPanel: hasPanel(options),
     now,
     about: (authority: string, effect: string) => about(context, authority, effect),
   };
@@ -53,12 +54,20 @@ export function createZarinpal(options: ZarinpalOptions): PaymentProvider {
     readReturn: (query) => readReturn(query, mode),
     settle: (order, call) => settle(context, order, call),
     fetchReversals: (ref, call) => fetchReversals(context, ref, call),
-    refund: (input, call) => refund(refunds, input, call),
+    refund: async (input, call) => {
+      checkRefund(input);
+      return refund(refunds, input, call);
+    },
     reconcile: (input, call) => reconcile(context, input.open, call),
   };
 }
 
-function describe({ accessToken }: ZarinpalOptions): Capabilities {
+/** The panel has no sandbox: in test mode it is only asked where another address stands for it. */
+function hasPanel({ accessToken, mode, baseUrl }: ZarinpalOptions): boolean {
+  return accessToken !== undefined && (mode === "live" || baseUrl !== undefined);
+}
+
+function describe(options: ZarinpalOptions): Capabilities {
   const byPanel = { partial: true, min: leastRefund, repeatable: false };
   const byReverse = { partial: false, windowMs: reverseWindowMs, repeatable: true };
   return {
@@ -69,7 +78,7 @@ function describe({ accessToken }: ZarinpalOptions): Capabilities {
     cancelNow: false,
     offSession: "none",
     portal: "none",
-    refunds: { api: "async", ...(accessToken === undefined ? byReverse : byPanel) },
+    refunds: { api: "async", ...(hasPanel(options) ? byPanel : byReverse) },
     disputes: "none",
     outgoingIdempotency: false,
     eventId: "none",

@@ -46,6 +46,23 @@ export function charges(rig: () => Rig): void {
     expect(result).toMatchObject({ status: "needs_customer", code: "no_payment_method" });
   });
 
+  it("charges nothing, less than nothing or a foreign currency to nobody", async () => {
+    const { provider } = rig();
+    if (!provider.chargeOffSession) return;
+    const input = await saveCard(rig(), "succeeds");
+    for (const money of [
+      { amount: 0, currency: "USD" },
+      { amount: -1000, currency: "USD" },
+      { amount: 0.5, currency: "USD" },
+      { amount: 2 ** 53, currency: "USD" },
+      { amount: 1000, currency: "BTC" },
+    ]) {
+      const charge = provider.chargeOffSession({ ...input, money });
+      await expect(charge).rejects.toMatchObject({ code: "validation_failed" });
+    }
+    expect(await parseAll(provider, await rig().takeDeliveries())).toEqual([]);
+  });
+
   it("charges once, whatever happens to the answer", async () => {
     const { provider, faults, calls, clock } = rig();
     if (!provider.chargeOffSession || !calls.charge) return;

@@ -273,11 +273,31 @@ function refunds(rig: () => Rig): void {
     const told = await parseAll(provider, await rig().takeDeliveries());
     const totals = ofKind(told, "reversal.total").map(({ reversed }) => reversed.amount);
     if (provider.caps.webhooks) expect([...new Set(totals)]).toEqual([part, part * 2, part * 3]);
+    const requests = [0, -1, 1.5, Number.NaN, paid.money.amount + 1, 2 ** 60];
+    for (const [index, amount] of requests.entries()) {
+      await expect(give(`bad-${index}`, amount, part * 3)).rejects.toMatchObject({
+        code: "validation_failed",
+      });
+    }
     const repeat = provider.caps.refunds.repeatable && (await give("three", part, part * 2));
     if (repeat) expect(ofKind(repeat, "reversal.total")[0]?.reversed.amount).toBe(part * 3);
     await expect(give("four", paid.money.amount, part * 3)).rejects.toMatchObject({
       code: expect.stringMatching(/^(invalid_state|validation_failed)$/),
     });
+  });
+
+  it("pays nothing back in another currency", async () => {
+    const { provider } = rig();
+    const { paid } = await pay(rig());
+    const other = { amount: 100, currency: paid.money.currency === "EUR" ? "USD" : "EUR" };
+    const none = { amount: 0, currency: paid.money.currency };
+    const common = { paymentRef: paid.paymentRef, paidAt: new Date(0), key: "foreign" };
+    for (const input of [
+      { ...common, paid: paid.money, reversedBefore: none, money: other },
+      { ...common, paid: paid.money, reversedBefore: other },
+    ]) {
+      await expect(provider.refund?.(input)).rejects.toMatchObject({ code: "validation_failed" });
+    }
   });
 
   it("hears of a refund that was made at the provider", async () => {

@@ -104,7 +104,7 @@ export async function startSandboxRig(): Promise<
       return JSON.stringify(event);
     },
     refundThere: async (paymentRef, amount) => {
-      const paid = usd(0);
+      const paid = usd(1_000_000);
       const key = `dashboard-${amount}-${Math.random()}`;
       const times = { paid, reversedBefore: paid, paidAt: new Date(0), key };
       await refund(keeper, { paymentRef, money: usd(amount), ...times });
