@@ -1,7 +1,8 @@
 import { DomainError } from "@ducat/types/errors";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { makeAccount } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
 import { connectDatabase } from "./connect.ts";
 import { consumeCredits, findBalance } from "./credits.ts";
@@ -12,6 +13,7 @@ beforeAll(async () => {
   database = await cloneDatabase();
 });
 afterAll(() => database.close());
+afterEach(() => assertInvariants(database.admin));
 
 describe("a connection", () => {
   it("acts as its role, within limits of time, in UTC", async () => {

@@ -63,6 +63,26 @@ describe("fifty creates with credits for twenty", () => {
   });
 });
 
+describe("creates of several processes over several accounts", () => {
+  it("go together without taking a credit too many from any", async () => {
+    const accounts = await Promise.all(
+      Array.from({ length: 5 }, () => makeAccount(database.app, 5)),
+    );
+    const made: Record<string, number> = {};
+    const outcomes = await countOutcomes(
+      atOnce(openPools(4), 80, async (db, i) => {
+        // Each process in an order of its own: batches lock their accounts in one order.
+        const { id } = accounts[(i * (1 + (i % 4))) % 5] ?? { id: "" };
+        await makeGeneration(db, id);
+        made[id] = (made[id] ?? 0) + 1;
+      }),
+    );
+    expect(outcomes.ok).toBe(5 * 8);
+    expect(Object.values(made)).toEqual([8, 8, 8, 8, 8]);
+    expect(outcomes.insufficient_credits).toBe(80 - 5 * 8);
+  });
+});
+
 describe("one key, twenty times at once", () => {
   const cases: [string, Partial<NewGeneration>][] = [
     ["with credits for just one", { labels: ["a", "b", "c"] }],

@@ -33,6 +33,20 @@ describe("migrate", () => {
     expect(lines).toHaveLength(applied.length);
   });
 
+  it("leaves functions that are all valid, which it can't ask while it makes them", async () => {
+    const { url, admin } = await makeEmptyDatabase();
+    await migrate({ url });
+    const functions = await admin<{ name: string; definition: string }[]>`
+      SELECT proname AS name, pg_get_functiondef(oid) AS definition FROM pg_proc
+      WHERE pronamespace = 'ducat'::regnamespace`;
+    expect(functions.length).toBeGreaterThan(40);
+    await admin`SET check_function_bodies = on`;
+    await admin`SET search_path = ducat, pg_temp`;
+    for (const { name, definition } of functions) {
+      await expect(admin.unsafe(definition), name).resolves.toBeDefined();
+    }
+  });
+
   it("applies each step once when several processes start together", async () => {
     const { url } = await makeEmptyDatabase();
     const dir = await copyMigrationFiles();

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
 import { claim, complete } from "../test/work.ts";
 
 let database: TestDatabase;
@@ -10,6 +11,7 @@ beforeAll(async () => {
   admin = database.admin;
 });
 afterAll(() => database.close());
+afterEach(() => assertInvariants(database.admin));
 
 /** Tables of nobody in particular; any other must have account_id, row security and policies. */
 const shared = ["admin_config", "migrations", "styles"];

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
+import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
 import { claim } from "../test/work.ts";
 import { listMissingMigrations, settleQueueKind } from "./database.ts";
@@ -12,6 +13,7 @@ beforeAll(async () => {
   database = await cloneDatabase();
 });
 afterAll(() => database.close());
+afterEach(() => assertInvariants(database.admin));
 
 const style = {
   id: "test_style",
