@@ -11,7 +11,7 @@ const CLAIM_RETRY_MS = 500;
 const LOCK_MS = 30_000;
 
 /** Why a handler's signal was aborted; it is the signal's `reason`. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   readonly why: "closing" | "lock_lost";
 
   constructor(why: "closing" | "lock_lost") {
