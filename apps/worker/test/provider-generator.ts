@@ -9,7 +9,7 @@ class NoAnswer extends Error {}
 
 /** Speaks to provider.ts as a generator for a vendor would: submit, save the id, ask until done. */
 export function createProviderGenerator(options: Options): Generator {
-  const { url, pollMs = 20, callLimitMs = 400 } = options;
+  const { url, pollMs = 20, callLimitMs = 1_000 } = options;
 
   const call = async (path: string, init: RequestInit, signal: AbortSignal) => {
     const timeout = AbortSignal.timeout(callLimitMs);

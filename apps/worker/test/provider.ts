@@ -101,7 +101,7 @@ export async function startProvider(): Promise<Provider> {
     if (isHit(item, wishes, "image-html")) return sendHtml(answer);
     let body: Buffer = picture;
     if (isHit(item, wishes, "image-truncated")) body = picture.subarray(0, picture.length / 2);
-    if (isHit(item, wishes, "image-huge")) body = Buffer.alloc(40 * 1024 * 1024, picture);
+    if (isHit(item, wishes, "image-huge")) body = claimPixels(picture, 20_000);
     answer.writeHead(200, { "content-type": "image/jpeg" }).end(body);
   };
 
@@ -155,6 +155,16 @@ function drawPicture(): Promise<Buffer> {
   );
   const raw = { width, height, channels: 3 as const };
   return sharp(Buffer.concat(bytes), { raw }).jpeg({ quality: 95 }).toBuffer();
+}
+
+/** The same file, whose header says that it has `side` x `side` pixels. */
+function claimPixels(picture: Buffer, side: number): Buffer {
+  const bomb = Buffer.from(picture);
+  // SOF0: marker, length, precision, then height and width (ITU-T T.81, B.2.2).
+  const frame = bomb.indexOf(Buffer.from([0xff, 0xc0]));
+  bomb.writeUInt16BE(side, frame + 5);
+  bomb.writeUInt16BE(side, frame + 7);
+  return bomb;
 }
 
 async function readText(incoming: IncomingMessage): Promise<string> {
