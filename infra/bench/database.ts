@@ -68,7 +68,7 @@ export async function startBenchCluster(): Promise<BenchCluster> {
       await migrateQueue(url("postgres"), { role: "ducat_queue" });
       const admin = keep(postgres(url("postgres"), { max: 1, onnotice: () => {} }));
       await fillDatabase(admin, fill);
-      await makeBareTables(admin);
+      if (!fill.alone) await makeBareTables(admin);
       await admin.unsafe("VACUUM (FREEZE, ANALYZE)");
       await admin.unsafe("CHECKPOINT");
       const found = await admin<

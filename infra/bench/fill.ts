@@ -6,6 +6,8 @@ export type Fill = {
   accounts: number;
   /** Completed generations for each account. */
   rounds: number;
+  /** Leaves out the tables of the bare side. */
+  alone?: boolean;
 };
 
 /** Fills a migrated, empty database. `admin` is a superuser. */

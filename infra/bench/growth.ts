@@ -14,7 +14,7 @@ export async function benchGrowth(bench: Bench): Promise<Row[]> {
   const open = async (name: string, rows: number) => {
     bench.say(`growth: filling a ledger of ${rows} rows`);
     const rounds = Math.max(1, Math.round(rows / accounts) - 1);
-    const database = await bench.cluster.createDatabase(name, { accounts, rounds });
+    const database = await bench.cluster.createDatabase(name, { accounts, rounds, alone: true });
     return { ids: database.accounts, db: database.connect(clients) };
   };
   const short = await open("ledger_short", bench.ledgerRows / 5);

@@ -62,6 +62,9 @@ async function main(): Promise<void> {
   const { names, json, accounts, ...options } = readArguments();
   const say = (line: string) => console.error(`  ${line}`);
   const cluster = await startBenchCluster();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => cluster.close().finally(() => process.exit(1)));
+  }
   try {
     const machine = describeMachine(await cluster.readSettings(), options);
     for (const line of machine) say(line);

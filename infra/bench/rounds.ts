@@ -26,19 +26,21 @@ export type Row = {
   aim: number | undefined;
 };
 
+const warmUps = 2;
+
 /**
  * Measures the sides of a group in turns: each round runs every side once, the next round begins
  * with the next side, so that a noise of the machine meets all of them. A ratio is taken within
- * its round. The first round only warms caches and connections and does not count.
+ * its round. The first rounds only warm caches, connections and compilers and do not count.
  */
 export async function runRounds(group: Group, rounds: number): Promise<Row[]> {
   const sides = [group.bare, ...group.sides];
   const measured = new Map<string, Measured[]>(sides.map(({ name }) => [name, []]));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round < warmUps + rounds; round++) {
     for (let turn = 0; turn < sides.length; turn++) {
       const side = sides[(round + turn) % sides.length] as Side;
       const result = await side.run();
-      if (round > 0) measured.get(side.name)?.push(result);
+      if (round >= warmUps) measured.get(side.name)?.push(result);
     }
   }
   const bare = measured.get(group.bare.name) ?? [];
