@@ -1,17 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { createAccount, findAccountId } from "./accounts.ts";
 import { findBalance } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 describe("an account", () => {
   it("is made once per external id, whatever else a repeat says", async () => {

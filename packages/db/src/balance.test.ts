@@ -1,16 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { makeRandom } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { clawBack, consumeCredits, findBalance, grantCredits, holdCredits } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const hour = 3600;
 

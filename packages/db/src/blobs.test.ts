@@ -1,14 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount } from "../test/factories.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { deleteExpiredUploads, findOrphanKeys, findUpload, insertUpload } from "./blobs.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
+const database = useDatabase();
 
 const makeUpload = (accountId: string, lifetimeSeconds = 60) =>
   insertUpload(database.app, accountId, {

@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   givePurchase,
   letExpire,
@@ -7,8 +6,8 @@ import {
   makeGeneration,
   makeKey,
 } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { countOutcomes } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim, fail } from "../test/work.ts";
 import {
   advanceClock,
@@ -21,12 +20,7 @@ import {
 } from "./credits.ts";
 import { findGeneration } from "./generations.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const day = 86_400;
 

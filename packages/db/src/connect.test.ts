@@ -1,19 +1,13 @@
 import { DomainError } from "@ducat/types/errors";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { connectDatabase } from "./connect.ts";
 import { consumeCredits, findBalance } from "./credits.ts";
 import { ask } from "./errors.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 describe("a connection", () => {
   it("acts as its role, within limits of time, in UTC", async () => {

@@ -1,18 +1,12 @@
 import { DomainError } from "@ducat/types/errors";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { createBatcher } from "./create-batch.ts";
 import { findBalance, freezeAccount } from "./credits.ts";
 import { findGeneration } from "./generations.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const outcome = (promise: Promise<{ replayed: boolean }>) =>
   promise.then(

@@ -1,19 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { expect, it } from "vitest";
 import { assertInvariants } from "../test/invariants.ts";
+import { useDatabase } from "../test/use-database.ts";
 
 const file = join(import.meta.dirname, "../../../docs/credits.md");
 const block = /```sql\n([\s\S]*?)```\n```text\n([\s\S]*?)```/g;
 const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const time = /"?\d{4}-\d\d-\d\d[ T][\d:.]+(?:\+\d\d(?::\d\d)?|Z)?"?/g;
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
+const database = useDatabase();
 
 it("docs/credits.md says what its statements say", async () => {
   const text = await readFile(file, "utf8");

@@ -1,9 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { countOutcomes } from "../test/outcome.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import type { Db } from "./connect.ts";
 import {
   adjustCredits,
@@ -16,12 +15,7 @@ import {
   listEntries,
 } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const audit = { actor: "test", request_id: "test", ip: null };
 const sessionsOf = (count: number) => openSessions(database.url, "ducat_app", count);

@@ -1,7 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
+import { useDatabase } from "../test/use-database.ts";
 import {
   adjustCredits,
   consumeCredits,
@@ -12,12 +11,7 @@ import {
   listEntries,
 } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const audit = { actor: "root", request_id: "request-1", ip: "192.0.2.1" };
 

@@ -1,9 +1,9 @@
 import { DomainError } from "@ducat/types/errors";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { makeRandom, openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { complete, fail } from "../test/work.ts";
 import type { Db } from "./connect.ts";
 import {
@@ -26,11 +26,7 @@ import {
 } from "./generations.ts";
 import { type ClaimedItem, claimItem, deferItem, endDueItem, sweepItems } from "./items.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
+const database = useDatabase();
 
 const audit = { actor: "test", request_id: "test", ip: null };
 const features = ["a", "b", "c"];

@@ -1,9 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { countOutcomes, refusalOf } from "../test/outcome.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { waitForLocks } from "../test/wait.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { connectDatabase, type Db } from "./connect.ts";
@@ -16,12 +15,7 @@ import {
   refundGeneration,
 } from "./generations.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const period = { period_start: "2026-11-01T00:00:00Z" };
 const audit = { actor: "test", request_id: "test", ip: null };

@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { findBalance, listEntries } from "./credits.ts";
 import {
@@ -17,12 +16,7 @@ import {
 } from "./generations.ts";
 import { completeItem, extendLease, saveProviderRequest } from "./items.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 /** Ends the items of a generation as told, one after the other. */
 async function endAs(accountId: string, made: CreatedGeneration, ends: string[]): Promise<void> {

@@ -30,40 +30,34 @@ export type NewGeneration = RequestKey & {
   retryOf?: string | undefined;
 };
 
-/** Made of what never changes after creation: the create answer needs nothing else. */
-export type CreatedGeneration = {
+/** What the call that makes a generation decides. It never changes. */
+type Decided = {
   id: string;
-  style_id: string;
   style_version: number;
   kind: "image" | "text";
+  cost: number;
+  trial_cost: number;
+  balance_after: number;
+  created_at: Date;
+  deadline_at: Date;
+};
+
+/** What was asked for. It never changes either, until the generation is deleted. */
+type Wanted = {
+  style_id: string;
   input: Record<string, unknown>;
   params: Record<string, unknown>;
   subject: string | null;
   reference: string | null;
   metadata: Record<string, unknown>;
   retry_of: string | null;
-  cost: number;
-  trial_cost: number;
-  balance_after: number;
-  created_at: Date;
-  deadline_at: Date;
-  item_ids: string[];
-  labels: (string | null)[];
-  replayed: boolean;
 };
 
-type CreatedRow = Pick<
-  CreatedGeneration,
-  | "id"
-  | "style_version"
-  | "kind"
-  | "cost"
-  | "trial_cost"
-  | "balance_after"
-  | "created_at"
-  | "deadline_at"
-  | "item_ids"
-> & { replay: NewGeneration | null };
+/** Made of what never changes after creation: the create answer needs nothing else. */
+export type CreatedGeneration = Decided &
+  Wanted & { item_ids: string[]; labels: (string | null)[]; replayed: boolean };
+
+type CreatedRow = Decided & { item_ids: string[]; replay: NewGeneration | null };
 
 /**
  * Creates a generation and sets its price aside, once per key: one round trip, one transaction.
@@ -189,29 +183,15 @@ export type Output =
       sha256: string;
     };
 
-export type Generation = {
-  id: string;
-  style_id: string;
-  style_version: number;
-  kind: "image" | "text";
-  input: Record<string, unknown>;
-  params: Record<string, unknown>;
-  subject: string | null;
-  reference: string | null;
-  metadata: Record<string, unknown>;
-  retry_of: string | null;
-  status: Status;
-  cost: number;
-  trial_cost: number;
-  balance_after: number;
-  refunded: number;
-  failed_items: number;
-  canceled_items: number;
-  created_at: Date;
-  completed_at: Date | null;
-  deadline_at: Date;
-  items: Item[];
-};
+export type Generation = Decided &
+  Wanted & {
+    status: Status;
+    refunded: number;
+    failed_items: number;
+    canceled_items: number;
+    completed_at: Date | null;
+    items: Item[];
+  };
 
 /** A generation with its items (10,000 at most); undefined when the account has no such one. */
 export async function findGeneration(

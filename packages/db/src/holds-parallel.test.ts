@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import {
   givePurchase,
   letExpire,
@@ -7,9 +6,9 @@ import {
   makeGeneration,
   makeKey,
 } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { countOutcomes } from "../test/outcome.ts";
 import { openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import type { Db } from "./connect.ts";
 import {
   advanceClock,
@@ -21,12 +20,7 @@ import {
   listEntries,
 } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 /** Lets what is due at the account's new time race with other calls: nothing is booked here. */
 async function moveClock(accountId: string, seconds: number): Promise<void> {

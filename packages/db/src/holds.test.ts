@@ -1,7 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
+import { useDatabase } from "../test/use-database.ts";
 import {
   advanceClock,
   captureHold,
@@ -11,12 +10,7 @@ import {
   listEntries,
 } from "./credits.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const hold = (amount: number, more = {}) => ({
   ...makeKey(),

@@ -1,20 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import type { Db } from "./connect.ts";
 import { findBalance } from "./credits.ts";
 import { findGeneration } from "./generations.ts";
 import { claimItem, endDueItem, sweepItems } from "./items.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const workers = (count: number) => openSessions(database.url, "ducat_worker", count);
 

@@ -1,8 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import {
   advanceClock,
@@ -16,12 +15,7 @@ import {
 } from "./credits.ts";
 import { cancelGeneration, findGeneration, refundGeneration } from "./generations.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const audit = { actor: "support", request_id: "request-1", ip: "192.0.2.1" };
 const hour = 3600;

@@ -1,19 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim } from "../test/work.ts";
 import { listMissingMigrations, settleQueueKind } from "./database.ts";
 import { seedStyles } from "./seed.ts";
 import { findStyle, listStyles } from "./styles.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const style = {
   id: "test_style",

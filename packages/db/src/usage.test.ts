@@ -1,19 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
-import { assertInvariants } from "../test/invariants.ts";
 import { refusalOf } from "../test/outcome.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { findBalance } from "./credits.ts";
 import { cancelGeneration, refundGeneration, type UsageTake } from "./generations.ts";
 import { endDueItem } from "./items.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
-afterEach(() => assertInvariants(database.admin));
+const database = useDatabase();
 
 const november = "2026-11-01T00:00:00Z";
 const quota = (feature: string, limit: number | null, more: Partial<UsageTake> = {}) => ({

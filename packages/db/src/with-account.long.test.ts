@@ -1,12 +1,8 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { expect, it } from "vitest";
 import { readInterleaved } from "../test/interleave.ts";
+import { useDatabase } from "../test/use-database.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
+const database = useDatabase();
 
 it("withAccount never shows a row of another account in 10,000 interleaved reads", async () => {
   const { leaks, seen } = await readInterleaved(database, 10_000);

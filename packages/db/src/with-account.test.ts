@@ -1,15 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
+import { describe, expect, it } from "vitest";
 import { makeAccount } from "../test/factories.ts";
 import { readInterleaved } from "../test/interleave.ts";
+import { useDatabase } from "../test/use-database.ts";
 import { connectDatabase } from "./connect.ts";
 import { withAccount } from "./with-account.ts";
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await cloneDatabase();
-});
-afterAll(() => database.close());
+const database = useDatabase();
 
 describe("withAccount", () => {
   it("shows the rows of its account, however the reader is written", async () => {

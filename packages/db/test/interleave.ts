@@ -10,7 +10,7 @@ import { makeRandom } from "./parallel.ts";
  * how many rows the right ones saw.
  */
 export async function readInterleaved(
-  database: TestDatabase,
+  database: Omit<TestDatabase, "close">,
   count: number,
 ): Promise<{ leaks: unknown[]; seen: number }> {
   const accounts = await Promise.all(Array.from({ length: 7 }, () => makeAccount(database.app)));
