@@ -27,13 +27,18 @@ export function createMetrics(deps: { db: Db; queue: Queue; log: Logger }): Metr
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers: [registry] });
   const jobs = gauge("ducat_queue_jobs", "Jobs in the queue, by state.", ["state"]);
+  const waited = gauge("ducat_queue_oldest_seconds", "How long the first waiting job has waited.");
   const up = gauge("ducat_up", "Whether a part answered when asked.", ["part"]);
   const backlog = gauge("ducat_backlog_items", "Items past their due time.");
   const oldest = gauge("ducat_backlog_oldest_seconds", "How long the first of them is past it.");
   const connections = gauge("ducat_db_connections", "Connections of the API's role.", ["state"]);
 
   const readQueue = async () => {
-    const counts = await deps.queue.counts("run-item");
+    const [counts, waitedMs] = await Promise.all([
+      deps.queue.counts("run-item"),
+      deps.queue.oldestWaitingMs("run-item"),
+    ]);
+    waited.set((waitedMs ?? 0) / 1000);
     for (const [state, count] of Object.entries(counts)) jobs.set({ state }, count);
   };
   const readDatabase = async () => {
