@@ -24,6 +24,7 @@ describe("the ledger", () => {
           const real: Real = {
             database,
             accountId: account.id,
+            startedAt: account.created_at,
             grants: new Map(),
             holds: new Map(),
             generations: [],
