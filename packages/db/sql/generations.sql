@@ -356,17 +356,3 @@ LANGUAGE sql STABLE AS $$
     ELSE 'pending' END
 $$;
 GRANT EXECUTE ON FUNCTION ducat.status_of TO ducat_app, ducat_worker;
-
--- A generation's items by position, as the API reads them. Runs as the caller: row security holds.
-CREATE OR REPLACE FUNCTION ducat.items_of(p_generation ducat.generations) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_agg(jsonb_build_object(
-    'id', i.id, 'generation_id', i.generation_id, 'position', i.position, 'label', i.label,
-    'status', i.status, 'cost', i.cost, 'refunded', i.refunded, 'output', i.output,
-    'error_code', i.error_code, 'error_message', i.error_message, 'attempt', i.attempt,
-    'cancel_requested_at', i.cancel_requested_at, 'started_at', i.started_at,
-    'completed_at', i.completed_at) ORDER BY i.position)
-  FROM ducat.generation_items i
-  WHERE i.account_id = p_generation.account_id AND i.generation_id = p_generation.id
-$$;
-GRANT EXECUTE ON FUNCTION ducat.items_of TO ducat_app, ducat_worker;

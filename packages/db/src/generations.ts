@@ -223,6 +223,7 @@ export function listGenerations(
   return readGenerations(db, accountId, filter);
 }
 
+// Written out in the query and not as SQL functions: those would cost more than the rows do.
 function readGenerations(
   db: Db,
   accountId: string,
@@ -233,9 +234,14 @@ function readGenerations(
     accountId,
     (sql) => sql<Generation[]>`
       SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject,
-        g.reference, g.metadata, g.retry_of, ducat.status_of(g) AS status, g.cost, g.trial_cost,
-        g.balance_after, g.refunded, g.failed_items, g.canceled_items, g.created_at, g.completed_at,
-        g.deadline_at, ducat.items_of(g) AS items
+        g.reference, g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.refunded,
+        g.failed_items, g.canceled_items, g.created_at, g.completed_at, g.deadline_at,
+        CASE WHEN g.open_items = 0 THEN g.status::text ELSE ducat.status_of(g) END AS status,
+        (SELECT json_agg(i ORDER BY i.position) FROM (
+          SELECT id, generation_id, position, label, status, cost, refunded, output, error_code,
+            error_message, attempt, cancel_requested_at, started_at, completed_at
+          FROM ducat.generation_items
+          WHERE account_id = g.account_id AND generation_id = g.id) AS i) AS items
       FROM ducat.generations g
       WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
         ${filter.id ? sql`AND g.id = ${filter.id}` : sql``}
