@@ -22,7 +22,7 @@ const calls = {
     ...["adjust_credits", "advance_clock", "cancel_generation", "capture_hold", "consume_credits"],
     ...["create_account", "create_generation", "create_generations", "current_account"],
     ...["delete_generation", "find_account_id", "freeze_account", "get_credit_balance"],
-    ...["grant_credits", "hold_credits", "items_of", "read_backlog", "refund_generation"],
+    ...["grant_credits", "hold_credits", "read_backlog", "refund_generation"],
     ...["settle_queue_kind", "status_of", "uuid_v7"],
   ],
   ducat_worker: [
@@ -30,7 +30,7 @@ const calls = {
     ...["complete_item", "consume_credits", "create_generation", "current_account", "defer_item"],
     ...["delete_generation", "end_due_item", "expire_account", "extend_lease", "fail_item"],
     ...["find_account_id", "find_expiring_accounts", "freeze_account", "get_credit_balance"],
-    ...["grant_credits", "hold_credits", "items_of", "read_backlog", "save_provider_request"],
+    ...["grant_credits", "hold_credits", "read_backlog", "save_provider_request"],
     ...["settle_queue_kind", "status_of", "sweep_items", "uuid_v7"],
   ],
 };
