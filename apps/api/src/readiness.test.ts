@@ -1,13 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { requirePart } from "../../../infra/dev/parts.ts";
+import { describeRedis } from "../../../infra/test/describe-queues.ts";
 import { startRedis } from "../../../infra/test/redis.ts";
 import { connectDatabase } from "../../../packages/db/src/connect.ts";
 import { connectQueue } from "../../../packages/queue/src/queue.ts";
 import { type Stage, setStage } from "../test/stage.ts";
 import { createReadiness } from "./readiness.ts";
-
-const suite = "readiness on Redis (needs redis-server)";
-const describeRedis = requirePart("redis-server", suite) ? describe : describe.skip;
 
 describe("readiness", () => {
   let stage: Stage;
@@ -90,7 +87,7 @@ describe("readiness", () => {
   });
 });
 
-describeRedis(suite, () => {
+describeRedis("readiness on Redis", () => {
   it("refuses a kind of queue that the deployment does not use, in clear words", async () => {
     const stage = await setStage();
     expect((await createReadiness(stage.deps)()).ready).toBe(true);

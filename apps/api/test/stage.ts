@@ -7,8 +7,7 @@ import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { createUrlSigner } from "@ducat/storage/signed-url";
 import { Problem } from "@ducat/types/problem";
-import { describe, expect, inject, vi } from "vitest";
-import { requirePart } from "../../../infra/dev/parts.ts";
+import { expect, inject, vi } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
 import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
@@ -154,13 +153,6 @@ async function ask(app: Stage["app"], path: string, how: Call): Promise<Answer> 
     expect([status, request_id]).toEqual([response.status, response.headers.get("x-request-id")]);
   }
   return { status: response.status, headers: response.headers, text, body: answer };
-}
-
-/** The suite once per kind of queue. */
-export function describeQueues(title: string, suite: (kind: QueueKind) => void): void {
-  describe(`${title}, the queue on postgres`, () => suite("postgres"));
-  const name = `${title}, the queue on redis (needs redis-server)`;
-  (requirePart("redis-server", name) ? describe : describe.skip)(name, () => suite("redis"));
 }
 
 /** Waits until the check stops throwing. */

@@ -1,11 +1,11 @@
 import { afterEach, expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { type OwnDatabase, startOwnDatabase } from "../../../packages/db/test/own-database.ts";
 import { type RedisServer, startRedis } from "../../../packages/queue/test/redis-server.ts";
 import { startChild } from "../test/children.ts";
 import type { Wishes } from "../test/provider.ts";
 import {
   assertBooks,
-  describeQueues,
   eventually,
   type MadeItem,
   quick,

@@ -1,14 +1,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { type Child, startChild } from "../test/children.ts";
 import type { Wishes } from "../test/provider.ts";
-import {
-  assertBooks,
-  describeQueues,
-  eventually,
-  type MadeItem,
-  type Stage,
-  setStage,
-} from "../test/stage.ts";
+import { assertBooks, eventually, type MadeItem, type Stage, setStage } from "../test/stage.ts";
 import { type Point, points } from "./points.ts";
 
 /** A point and how the provider makes an item meet it, `times` times. */

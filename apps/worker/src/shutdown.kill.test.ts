@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { startChild } from "../test/children.ts";
-import { assertBooks, describeQueues, eventually, type Stage, setStage } from "../test/stage.ts";
+import { assertBooks, eventually, type Stage, setStage } from "../test/stage.ts";
 
 describeQueues("a worker that is told to stop", (kind) => {
   let stage: Stage;

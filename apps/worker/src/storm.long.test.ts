@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { cancelGeneration } from "@ducat/db/generations";
 import { expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { type Child, startChild } from "../test/children.ts";
 import type { Wishes } from "../test/provider.ts";
-import { assertBooks, describeQueues, type MadeItem, setStage } from "../test/stage.ts";
+import { assertBooks, type MadeItem, setStage } from "../test/stage.ts";
 
 const rounds = 25;
 const perRound = 20;

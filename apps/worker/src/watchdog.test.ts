@@ -1,7 +1,8 @@
 import { readBacklog } from "@ducat/db/items";
 import type { Queue } from "@ducat/queue/queue";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { describeQueues, eventually, quick, type Stage, setStage } from "../test/stage.ts";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
+import { eventually, quick, type Stage, setStage } from "../test/stage.ts";
 import type { Repeating } from "./repeat.ts";
 import { startWatchdog } from "./watchdog.ts";
 

@@ -3,8 +3,9 @@ import { connectQueue } from "@ducat/queue/queue";
 import { afterEach, expect, it } from "vitest";
 import { requirePart } from "../../../infra/dev/parts.ts";
 import { findFreePort } from "../../../infra/dev/ports.ts";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { startRedis } from "../../../packages/queue/test/redis-server.ts";
-import { describeQueues, eventually, type Stage, setStage } from "../test/stage.ts";
+import { eventually, type Stage, setStage } from "../test/stage.ts";
 
 let stage: Stage;
 afterEach(() => stage.close());

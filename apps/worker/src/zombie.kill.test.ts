@@ -1,14 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { startChild } from "../test/children.ts";
-import {
-  assertBooks,
-  describeQueues,
-  eventually,
-  quick,
-  type Stage,
-  setStage,
-} from "../test/stage.ts";
+import { assertBooks, eventually, quick, type Stage, setStage } from "../test/stage.ts";
 import type { At } from "./points.ts";
 
 const clockAhead = fileURLToPath(new URL("../test/clock-ahead.ts", import.meta.url));

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { describeQueues } from "../../../infra/test/describe-queues.ts";
 import { startChild } from "../test/children.ts";
-import { assertBooks, describeQueues, eventually, setStage } from "../test/stage.ts";
+import { assertBooks, eventually, setStage } from "../test/stage.ts";
 import { defaultTimings } from "./timings.ts";
 
 describeQueues("a worker with the durations of production", (kind) => {

@@ -8,8 +8,7 @@ import { connectQueue, type Queue, type QueueOptions } from "@ducat/queue/queue"
 import type { Blobs } from "@ducat/storage/blobs";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
-import { describe, expect, inject, vi } from "vitest";
-import { requirePart } from "../../../infra/dev/parts.ts";
+import { expect, inject, vi } from "vitest";
 import type { NewGeneration } from "../../../packages/db/src/generations.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration } from "../../../packages/db/test/factories.ts";
@@ -85,13 +84,6 @@ export type Stage = {
   ended(...items: MadeItem[]): Promise<ItemRow[]>;
   close(): Promise<void>;
 };
-
-/** The suite once per kind of queue. */
-export function describeQueues(title: string, suite: (kind: Kind) => void): void {
-  describe(`${title}, the queue on postgres`, () => suite("postgres"));
-  const name = `${title}, the queue on redis (needs redis-server)`;
-  describe.skipIf(!requirePart("redis-server", name))(name, () => suite("redis"));
-}
 
 /** Waits until the check stops throwing. */
 export const eventually = <T>(check: () => T | Promise<T>, timeout = 45_000) =>

@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, inject } from "vitest";
 import { startCluster } from "../../../infra/dev/cluster.ts";
-import { requirePart } from "../../../infra/dev/parts.ts";
+import { describeRedis } from "../../../infra/test/describe-queues.ts";
 import type { Log } from "../src/backend.ts";
 import { migrateQueue } from "../src/migrate.ts";
 import { connectQueue, type NewJob, type Queue, type QueueOptions } from "../src/queue.ts";
@@ -43,12 +43,6 @@ export type Server = {
   hang(place: Place): Promise<() => Promise<void>>;
   close(): Promise<void>;
 };
-
-/** A suite that needs Redis. Without redis-server it is skipped, and fails in CI. */
-export function describeRedis(title: string, suite: () => void) {
-  if (requirePart("redis-server", title)) describe(title, suite);
-  else describe.skip(`${title} (needs redis-server)`, suite);
-}
 
 /** The suite once per backend. */
 export function describeBackends(title: string, suite: (kind: Kind) => void) {

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { Estimate, Generation } from "@ducat/types/generations";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeQueues } from "../../../../infra/test/describe-queues.ts";
 import { settle } from "../../test/settle.ts";
-import { type Call, describeQueues, order, type Stage, setStage } from "../../test/stage.ts";
+import { type Call, order, type Stage, setStage } from "../../test/stage.ts";
 
 const path = "/v1/generations";
 

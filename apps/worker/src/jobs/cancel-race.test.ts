@@ -1,7 +1,8 @@
 import { cancelGeneration } from "@ducat/db/generations";
 import type { DomainError } from "@ducat/types/errors";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { assertBooks, describeQueues, type Stage, setStage } from "../../test/stage.ts";
+import { describeQueues } from "../../../../infra/test/describe-queues.ts";
+import { assertBooks, type Stage, setStage } from "../../test/stage.ts";
 import type { Generator } from "../generators/generator.ts";
 
 const rounds = 200;

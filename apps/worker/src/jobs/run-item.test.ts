@@ -4,9 +4,9 @@ import { cancelGeneration } from "@ducat/db/generations";
 import { inputKey } from "@ducat/storage/blob-key";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { describeQueues } from "../../../../infra/test/describe-queues.ts";
 import {
   assertBooks,
-  describeQueues,
   eventually,
   type MadeItem,
   makeGate,
