@@ -36,6 +36,10 @@ export const credit_accounts = ducat.table(
     next_expiry_at: at("next_expiry_at").notNull().default(sql`'infinity'`),
     clock_offset: interval("clock_offset").notNull().default("0"),
     frozen: text("frozen").array().notNull().default(sql`'{}'`),
+    /** Auto-reload is on below this many paid, unbound credits; null: off. See auto_reloads. */
+    reload_below: credits("reload_below"),
+    /** Since when a reload is due; set by the spend that fell below. */
+    reload_due_at: at("reload_due_at"),
     lifetime_granted: credits("lifetime_granted").notNull().default(0),
     lifetime_used: credits("lifetime_used").notNull().default(0),
     lifetime_expired: credits("lifetime_expired").notNull().default(0),
@@ -68,6 +72,7 @@ export const credit_grants = ducat.table(
     expires_at: at("expires_at"),
     closed_at: at("closed_at"),
     payment_id: uuid("payment_id"),
+    subscription_id: uuid("subscription_id"),
     effect_key: text("effect_key").notNull(),
     /** How much of this grant the payment's reversals ask back, and how much was taken for them. */
     reversed: credits("reversed").notNull().default(0),
