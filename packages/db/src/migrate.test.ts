@@ -81,7 +81,9 @@ describe("migrate", () => {
       to_regclass('ducat.next') AS next, to_regclass('ducat.accounts')::text AS accounts`;
     expect(made).toEqual({ half: null, next: null, accounts: "ducat.accounts" });
     const status = await readStatus(url, dir);
-    expect(status).toMatchObject({ missingIndexes: ["half_id"], changed: [], ok: false });
+    expect(status).toMatchObject({ changed: [], ok: false });
+    // Concurrent indexes come after all migrations, so they are missing too.
+    expect(status.missingIndexes).toContain("half_id");
     expect(status.pending).toEqual(["0900_broken", "0901_next", "functions"]);
     expect(status.applied).toContain(foundation);
     await rm(join(dir, "drizzle/0900_broken.sql"));
