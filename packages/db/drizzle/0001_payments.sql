@@ -13,7 +13,7 @@ CREATE TABLE "ducat"."messages" (
 	"sent_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "messages_pkey" PRIMARY KEY("account_id","id"),
-	CONSTRAINT "messages_effect_key" UNIQUE("account_id","effect_key","channel"),
+	CONSTRAINT "messages_effect_key" UNIQUE("account_id","effect_key"),
 	CONSTRAINT "messages_channel" CHECK (channel IN ('email', 'sms')),
 	CONSTRAINT "messages_status" CHECK (status IN ('pending', 'sent', 'skipped', 'failed')),
 	CONSTRAINT "messages_length" CHECK (length(kind) <= 64 AND length(effect_key) <= 300)
@@ -369,7 +369,7 @@ CREATE TABLE "ducat"."subscriptions" (
 ALTER TABLE "ducat"."credit_accounts" ADD COLUMN "reload_below" bigint;--> statement-breakpoint
 ALTER TABLE "ducat"."credit_accounts" ADD COLUMN "reload_due_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "ducat"."credit_grants" ADD COLUMN "subscription_id" uuid;--> statement-breakpoint
-CREATE INDEX "messages_due" ON "ducat"."messages" USING btree ("due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "messages_due" ON "ducat"."messages" USING btree ("channel","due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "webhook_events_due" ON "ducat"."webhook_events" USING btree ("due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "webhook_events_status" ON "ducat"."webhook_events" USING btree ("status","id");--> statement-breakpoint
 CREATE INDEX "payment_anomalies_open" ON "ducat"."payment_anomalies" USING btree ("created_at") WHERE resolved_at IS NULL;--> statement-breakpoint

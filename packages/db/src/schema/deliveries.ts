@@ -62,8 +62,8 @@ export const messages = ducat.table(
   },
   (t) => [
     primaryKey({ name: "messages_pkey", columns: [t.account_id, t.id] }),
-    unique("messages_effect_key").on(t.account_id, t.effect_key, t.channel),
-    index("messages_due").on(t.due_at).where(sql`due_at IS NOT NULL`),
+    unique("messages_effect_key").on(t.account_id, t.effect_key),
+    index("messages_due").on(t.channel, t.due_at).where(sql`due_at IS NOT NULL`),
     check("messages_channel", sql`channel IN ('email', 'sms')`),
     check("messages_status", sql`status IN ('pending', 'sent', 'skipped', 'failed')`),
     check("messages_length", sql`length(kind) <= 64 AND length(effect_key) <= 300`),

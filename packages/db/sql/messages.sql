@@ -1,0 +1,90 @@
+-- Mails and text messages to an account. A row is written in the transaction of what it tells and
+-- sent by a job afterwards: at least once, under one id, so that a mailbox shows it once.
+-- Due times and leases are the machine's time and never follow an account's clock.
+
+-- Write a message, once per p_effect_key of the account: by e-mail when the account has an address,
+-- else as a text message when it has a phone number, else not at all. p_data is what the template
+-- of p_kind takes (packages/messages/src/kinds): ids, amounts, names by language, never a secret
+-- that must not be stored. Returns whether a message was written now.
+-- Data over 16 KiB would be no reason to undo a payment: such a message is kept as failed.
+--   DU007 validation_failed   the caller's fault: no kind or key, or too long; data is no object
+-- Locks nothing but the new row. Safe to retry by p_effect_key.
+CREATE OR REPLACE FUNCTION ducat.queue_message(
+  p_account_id uuid, p_kind text, p_data jsonb, p_effect_key text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_bytes int := octet_length(p_data::text);
+BEGIN
+  IF (length(p_kind) BETWEEN 1 AND 64 AND length(p_effect_key) BETWEEN 1 AND 300
+      AND jsonb_typeof(p_data) = 'object') IS NOT TRUE THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "message"}');
+  END IF;
+  INSERT INTO messages (account_id, kind, channel, data, effect_key, status, due_at, last_error)
+  SELECT id, p_kind, CASE WHEN email IS NOT NULL THEN 'email' ELSE 'sms' END,
+    CASE WHEN v_bytes > 16384 THEN '{}' ELSE p_data END, p_effect_key,
+    CASE WHEN v_bytes > 16384 THEN 'failed' ELSE 'pending' END,
+    CASE WHEN v_bytes > 16384 THEN NULL ELSE clock_timestamp() END,
+    CASE WHEN v_bytes > 16384 THEN format('the data had %s bytes', v_bytes) END
+  FROM accounts
+  WHERE id = p_account_id AND (email IS NOT NULL OR phone IS NOT NULL)
+  ON CONFLICT (account_id, effect_key) DO NOTHING;
+  RETURN FOUND;
+END $$;
+
+-- Take up to p_limit (100 at most) due messages of a channel, longest due first, for p_lease_s
+-- seconds: until then no other worker gets them. Returns what sending needs, with the attempt that
+-- record_message must name. Those whose account has lost its address end as skipped, and those
+-- that were taken 18 times without a word as failed; neither is returned.
+-- Locks the messages only, skipping those that another worker is taking. Safe to retry: what the
+-- first call took comes back when its lease is over.
+CREATE OR REPLACE FUNCTION ducat.claim_messages(
+  p_channel text, p_limit int DEFAULT 10, p_lease_s numeric DEFAULT 180)
+RETURNS TABLE (
+  account_id uuid, id uuid, attempt int, kind text, data jsonb, recipient text, name text,
+  locale text)
+LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  WITH due AS (
+    SELECT m.account_id, m.id, a.name, a.locale,
+      CASE p_channel WHEN 'email' THEN a.email ELSE a.phone END AS recipient
+    FROM messages m LEFT JOIN accounts a ON a.id = m.account_id
+    WHERE m.channel = p_channel AND m.due_at <= clock_timestamp()
+    ORDER BY m.due_at LIMIT least(p_limit, 100)
+    FOR NO KEY UPDATE OF m SKIP LOCKED
+  ), judged AS (
+    SELECT due.*, CASE WHEN recipient IS NULL THEN 'skipped' WHEN attempts >= 18 THEN 'failed'
+                  ELSE 'pending' END AS status
+    FROM due JOIN messages USING (account_id, id)
+  ), taken AS (
+    UPDATE messages m SET status = j.status, attempts = m.attempts + (j.status = 'pending')::int,
+      due_at = CASE j.status
+        WHEN 'pending' THEN clock_timestamp() + make_interval(secs => p_lease_s::float8) END,
+      last_error = CASE j.status WHEN 'skipped' THEN 'the account has no address any more'
+                   ELSE m.last_error END
+    FROM judged j WHERE m.account_id = j.account_id AND m.id = j.id
+    RETURNING m.account_id, m.id, m.attempts, m.kind, m.data, j.recipient, j.name, j.locale,
+      m.status, m.created_at
+  )
+  SELECT t.account_id, t.id, t.attempts, t.kind, t.data, t.recipient, t.name, t.locale FROM taken t
+  WHERE t.status = 'pending' ORDER BY t.created_at, t.id
+$$;
+GRANT EXECUTE ON FUNCTION ducat.claim_messages TO ducat_worker;
+
+-- Write down how an attempt ended: `sent`, `failed` for ever, or `retry`: 30 s later, then twice as
+-- long each time up to 6 h, a quarter more or less, and failed after 18 attempts (about two days).
+-- Returns the message's status now; null when this attempt's lease was over and another has begun,
+-- or when there is no such message: then nothing was written.
+-- Locks the message only. Safe to retry: the repeat finds the attempt ended and returns null.
+CREATE OR REPLACE FUNCTION ducat.record_message(
+  p_account_id uuid, p_id uuid, p_attempt int, p_outcome text, p_error text DEFAULT NULL)
+RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  UPDATE messages SET
+    status = CASE WHEN p_outcome = 'retry' AND attempts < 18 THEN 'pending'
+                  WHEN p_outcome = 'sent' THEN 'sent' ELSE 'failed' END,
+    due_at = CASE WHEN p_outcome = 'retry' AND attempts < 18 THEN clock_timestamp()
+      + make_interval(secs => least(30 * 2 ^ (attempts - 1), 21600) * (0.75 + random() / 2)) END,
+    sent_at = CASE p_outcome WHEN 'sent' THEN clock_timestamp() END,
+    last_error = CASE p_outcome WHEN 'sent' THEN NULL ELSE left(p_error, 500) END
+  WHERE account_id = p_account_id AND id = p_id AND attempts = p_attempt AND status = 'pending'
+  RETURNING status
+$$;
+GRANT EXECUTE ON FUNCTION ducat.record_message TO ducat_worker;
