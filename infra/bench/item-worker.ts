@@ -2,6 +2,7 @@ import { pino } from "pino";
 import type { Generator } from "../../apps/worker/src/generators/generator.ts";
 import { createWorker } from "../../apps/worker/src/worker.ts";
 import { connectDatabase } from "../../packages/db/src/connect.ts";
+import { createPaymentDeps } from "../../packages/payments/src/providers.ts";
 import { connectQueue } from "../../packages/queue/src/queue.ts";
 import { createDiskBlobs } from "../../packages/storage/src/disk.ts";
 import { createImageIntake } from "../../packages/storage/src/image-intake.ts";
@@ -17,9 +18,14 @@ const text: Generator = {
   run: async () => ({ status: "completed", output: { kind: "text", text: "Done." } }),
 };
 
+const db = connectDatabase({ url: DATABASE_URL, role: "ducat_worker" });
 const worker = createWorker({
-  db: connectDatabase({ url: DATABASE_URL, role: "ducat_worker" }),
+  db,
   queue: connectQueue({ ...JSON.parse(QUEUE), log }),
+  payments: createPaymentDeps(
+    {},
+    { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys: ["s".repeat(32)], log },
+  ),
   log,
   blobs: createDiskBlobs({ dir: DATA_DIR }),
   imageIntake: createImageIntake(),

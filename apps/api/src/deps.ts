@@ -1,4 +1,5 @@
 import type { Db } from "@ducat/db/connect";
+import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
 import type { ImageIntake } from "@ducat/storage/image-intake";
@@ -12,6 +13,7 @@ import type { Enqueue } from "./enqueue.ts";
 export type Deps = {
   db: Db;
   queue: Queue;
+  payments: PaymentDeps;
   blobs: Blobs;
   urlSigner: UrlSigner;
   imageIntake: ImageIntake;

@@ -1,3 +1,4 @@
+import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { z } from "zod";
 
 const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
@@ -9,11 +10,6 @@ const list = (text: string) => text.split(",").flatMap((part) => part.trim() || 
 export const Env = z.object({
   PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
   HOST: z.string().default("0.0.0.0"),
-  /** Where callers reach this API; signed file URLs begin with it. */
-  PUBLIC_URL: z
-    .string()
-    .regex(/^https?:\/\/[^/?#\s]+$/, "is an origin as in https://api.example.com")
-    .optional(),
   DATA_DIR: z.string().default(".data"),
   DATABASE_URL: postgresUrl,
   /** Not through a transaction pooler: the queue on PostgreSQL listens on it. */
@@ -22,13 +18,8 @@ export const Env = z.object({
   QUEUE_URL: z.union([postgresUrl, redisUrl], "starts with redis:// or postgres://").optional(),
   DUCAT_MODE: z.enum(["test", "live"]),
   ROOT_KEY: z.string().min(32, "has at least 32 characters"),
-  /** Newest first: the first signs, all of them verify. */
-  SECRET_KEYS: z
-    .string()
-    .transform(list)
-    .refine((keys) => keys.length > 0 && keys.every((key) => key.length >= 32), {
-      error: "each has at least 32 characters",
-    }),
+  /** PUBLIC_URL, SECRET_KEYS and the payment providers. */
+  ...PaymentSettings.shape,
   /** Web pages that may call the API from a browser. */
   ALLOWED_ORIGINS: z
     .string()
@@ -46,10 +37,7 @@ const Checked = Env.refine(
   ({ DUCAT_MODE, ROOT_KEY }) =>
     !ROOT_KEY.startsWith(DUCAT_MODE === "live" ? "dk_test_" : "dk_live_"),
   { path: ["ROOT_KEY"], error: "belongs to the other mode (see DUCAT_MODE)" },
-).refine(({ DUCAT_MODE, PUBLIC_URL }) => DUCAT_MODE === "test" || PUBLIC_URL !== undefined, {
-  path: ["PUBLIC_URL"],
-  error: "is needed in live mode",
-});
+).superRefine(checkPaymentSettings);
 
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {

@@ -1,4 +1,5 @@
 import { connectDatabase } from "@ducat/db/connect";
+import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -20,9 +21,17 @@ async function main(env: Env): Promise<void> {
   const db = connectDatabase({ url: env.DATABASE_URL, role: "ducat_app", name: "ducat api" });
   const queue = connectQueue({ ...env.queue, log });
   const enqueue = createEnqueue({ queue, log });
+  const payments = createPaymentDeps(env, {
+    db,
+    mode: env.DUCAT_MODE,
+    publicUrl: env.PUBLIC_URL,
+    secretKeys: env.SECRET_KEYS,
+    log,
+  });
   const app = createApp({
     db,
     queue,
+    payments,
     enqueue,
     blobs: createDiskBlobs({ dir: env.DATA_DIR }),
     urlSigner: createUrlSigner({ baseUrl: env.PUBLIC_URL, secrets: env.SECRET_KEYS }),
@@ -37,7 +46,9 @@ async function main(env: Env): Promise<void> {
     closing: closing.signal,
   });
   const server = await startServer(app, { host: env.HOST, port: env.PORT });
-  log.info({ port: server.port, mode: env.DUCAT_MODE, queue: queue.kind }, "listening");
+  const providers = [...payments.providers.keys()];
+  const { port } = server;
+  log.info({ port, mode: env.DUCAT_MODE, queue: queue.kind, providers }, "listening");
 
   closeWithGrace({ delay: allGraceMs, logger: log }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, "an error that nobody handled");

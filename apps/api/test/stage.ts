@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type Queue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -64,7 +65,7 @@ export type Stage = {
 
 /** The API on a database, a queue and a folder of the test's own. */
 export async function setStage(
-  options: { queue?: QueueKind; deps?: Partial<Deps> } = {},
+  options: { queue?: QueueKind; deps?: Partial<Deps>; payments?: ProviderSettings } = {},
 ): Promise<Stage> {
   const db = await cloneDatabase();
   const dir = await mkdtemp(join(tmpdir(), "ducat-api-"));
@@ -73,12 +74,20 @@ export async function setStage(
   const log = createLog("debug", { write: (line) => lines.push(line) });
   const publicUrl = "http://ducat.test";
   const enqueue = createEnqueue({ queue, log });
+  // What is sent to ourselves goes to the app, which listens nowhere.
+  const fetchHere: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    return request.url.startsWith(publicUrl) ? app.request(request) : fetch(request);
+  };
+  const secretKeys = ["s".repeat(32)];
+  const place = { db: db.app, mode: "test", publicUrl, secretKeys, fetch: fetchHere, log } as const;
   const deps: Deps = {
     db: db.app,
     queue,
+    payments: createPaymentDeps(options.payments ?? {}, place),
     enqueue,
     blobs: createDiskBlobs({ dir }),
-    urlSigner: createUrlSigner({ baseUrl: publicUrl, secrets: ["s".repeat(32)] }),
+    urlSigner: createUrlSigner({ baseUrl: publicUrl, secrets: secretKeys }),
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(rootKey),
     mode: "test",

@@ -1,12 +1,19 @@
 import { expect, it } from "vitest";
 import { parseEnv } from "./env.ts";
 
-const least = { DATABASE_URL: "postgres://ducat_worker@127.0.0.1/ducat", DUCAT_MODE: "test" };
+const least = {
+  DATABASE_URL: "postgres://ducat_worker@127.0.0.1/ducat",
+  DUCAT_MODE: "test",
+  SECRET_KEYS: "s".repeat(32),
+};
 
 it("fills in what was left out; an empty variable counts as left out", () => {
   const role = "ducat_queue";
   expect(parseEnv({ ...least, LOG_LEVEL: "", WORKER_CONCURRENCY: " ", PATH: "/bin" })).toEqual({
     ...least,
+    SECRET_KEYS: [least.SECRET_KEYS],
+    PORT: 8787,
+    PUBLIC_URL: "http://127.0.0.1:8787",
     DATA_DIR: ".data",
     WORKER_CONCURRENCY: 2,
     FETCH_ALLOW_HOSTS: [],

@@ -1,3 +1,4 @@
+import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { z } from "zod";
 
 const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
@@ -13,6 +14,10 @@ export const Env = z.object({
   QUEUE_URL: z.union([postgresUrl, redisUrl], "starts with redis:// or postgres://").optional(),
   DATA_DIR: z.string().default(".data"),
   DUCAT_MODE: z.enum(["test", "live"]),
+  /** The API's: where it is when PUBLIC_URL doesn't say. */
+  PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
+  /** PUBLIC_URL, SECRET_KEYS and the payment providers. */
+  ...PaymentSettings.shape,
   /** How many items one process works on at the same time. */
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
   /** Hosts that photos may come from although they are on a private network. */
@@ -26,9 +31,11 @@ export const Env = z.object({
 const Checked = Env.refine(
   ({ DUCAT_MODE, FETCH_ALLOW_HOSTS }) => DUCAT_MODE === "test" || FETCH_ALLOW_HOSTS.length === 0,
   { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
-);
+).superRefine(checkPaymentSettings);
 
-export type Env = Omit<z.infer<typeof Env>, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL"> & {
+type Parsed = z.infer<typeof Env>;
+export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {
+  PUBLIC_URL: string;
   queue: { url: string; role?: string };
 };
 
@@ -43,10 +50,11 @@ export function parseEnv(source: Record<string, string | undefined>): Env {
     throw new Error(`The environment is not complete:\n${z.prettifyError(parsed.error)}`);
   }
   const { DIRECT_DATABASE_URL, QUEUE_URL, REDIS_URL, ...env } = parsed.data;
-  return { ...env, queue: chooseQueue(parsed.data) };
+  const PUBLIC_URL = env.PUBLIC_URL ?? `http://127.0.0.1:${env.PORT}`;
+  return { ...env, PUBLIC_URL, queue: chooseQueue(parsed.data) };
 }
 
-function chooseQueue(env: z.infer<typeof Env>): Env["queue"] {
+function chooseQueue(env: Parsed): Env["queue"] {
   const url = env.QUEUE_URL ?? env.REDIS_URL;
   if (url !== undefined) return { url };
   // In our own database the migrations gave BullMQ's tables to a role that this login may take.

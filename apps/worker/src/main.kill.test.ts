@@ -33,7 +33,9 @@ const run = (env: Record<string, string>) => {
   }
   return once(child, "exit").then(([code]) => code as number | null);
 };
-const runHere = () => run({ DATABASE_URL: stage.db.url, DATA_DIR: stage.dir, DUCAT_MODE: "test" });
+const SECRET_KEYS = "s".repeat(32);
+const runHere = () =>
+  run({ DATABASE_URL: stage.db.url, DATA_DIR: stage.dir, DUCAT_MODE: "test", SECRET_KEYS });
 const says = (text: string) => eventually(() => expect(output).toContain(text));
 const usePhoto = async (item: MadeItem) => {
   const photo_key = inputKey(item.accountId, randomUUID());

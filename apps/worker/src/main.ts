@@ -1,4 +1,5 @@
 import { connectDatabase } from "@ducat/db/connect";
+import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -28,9 +29,17 @@ const env = readEnv();
 const log = pino({ name: "worker", level: env.LOG_LEVEL });
 const db = connectDatabase({ url: env.DATABASE_URL, role: "ducat_worker" });
 const queue = connectQueue({ ...env.queue, log });
+const payments = createPaymentDeps(env, {
+  db,
+  mode: env.DUCAT_MODE,
+  publicUrl: env.PUBLIC_URL,
+  secretKeys: env.SECRET_KEYS,
+  log,
+});
 const worker = createWorker({
   db,
   queue,
+  payments,
   log,
   blobs: createDiskBlobs({ dir: env.DATA_DIR }),
   imageIntake: createImageIntake(),

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
+import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
 import { removeExpiredUploads, removeOrphans } from "./jobs/collect-files.ts";
@@ -16,6 +17,7 @@ import { startWatchdog } from "./watchdog.ts";
 
 export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing"> & {
   queue: Queue;
+  payments: PaymentDeps;
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;

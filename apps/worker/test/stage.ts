@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue, type Queue, type QueueOptions } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -35,6 +36,9 @@ export const quick: Partial<Timings> = {
   sweepRetrySeconds: 0.5,
   bootRetryMs: 50,
 };
+
+/** Nobody listens there: the port is reserved and never given out. */
+const nowhere = "http://127.0.0.1:1";
 
 export type MadeItem = { accountId: string; generationId: string; itemId: string };
 
@@ -140,11 +144,16 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
     createWorker(overrides) {
       const own = connectQueue(queueOptions);
       queues.push(own);
+      const log = makeLog(lines);
       const worker = createWorker({
         db: db.worker,
         queue: own,
+        payments: createPaymentDeps(
+          {},
+          { db: db.worker, mode: "test", publicUrl: nowhere, secretKeys: ["s".repeat(32)], log },
+        ),
         blobs,
-        log: makeLog(lines),
+        log,
         imageIntake: createImageIntake(),
         fetchPhoto: createPhotoFetcher({ allowHosts: [new URL(provider.url).host] }),
         generators: { local: createProviderGenerator({ url: provider.url }) },

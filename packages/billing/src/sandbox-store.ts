@@ -114,7 +114,10 @@ export type SandboxStore = {
   ): Promise<boolean>;
   /** Ids with dueAt up to now, the longest overdue first. */
   listDue(now: number, limit: number): Promise<string[]>;
-  /** Ids written since the date, oldest first; `after` is the last id of the page before. */
+  /**
+   * Ids written since the date, in an order that writing doesn't change: whoever reads them may
+   * write them. `after` is the last id of the page before.
+   */
   listChanged(since: number, limit: number, after?: string): Promise<string[]>;
 };
 
