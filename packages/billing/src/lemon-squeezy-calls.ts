@@ -109,14 +109,18 @@ export async function refund(
   return readRefunds(after, options);
 }
 
-/** Moves to another variant at once; the difference is invoiced at once. */
+/**
+ * Moves to another variant; the difference is invoiced at once, or never. Unasked it would go on
+ * the next renewal's invoice (docs.lemonsqueezy.com/api/subscriptions, update).
+ */
 export async function changePlan(
   { client }: LemonSqueezyContext,
-  { ref, planRef }: PlanChangeInput,
+  { ref, planRef, when }: PlanChangeInput,
   call?: CallOptions,
 ): Promise<Resource> {
   if (!/^\d{1,15}$/.test(planRef)) throw refuseInput("#/price", "This is no variant.");
-  const attributes = { variant_id: Number(planRef), invoice_immediately: true };
+  const cost = when === "now" ? { invoice_immediately: true } : { disable_prorations: true };
+  const attributes = { variant_id: Number(planRef), ...cost };
   return client.call(describePatch(ref, attributes), call);
 }
 

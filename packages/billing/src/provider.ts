@@ -176,6 +176,12 @@ export type PlanChangeInput = {
   planRef: string;
   /** The price of the new plan; only the sandbox, which has no catalog of its own, reads it. */
   price: Money;
+  /**
+   * What the change costs: "now" invoices the difference for the rest of the period at once,
+   * "period_end" takes nothing before the next period, which is invoiced at the new price. Either
+   * way the provider names the new plan from now on; whether it may be used is for the caller.
+   */
+  when: "now" | "period_end";
   key: string;
 };
 

@@ -98,10 +98,13 @@ function collect(
   touch(subscription, now);
 }
 
-/** Another plan from now on, once by key; what the rest of the period costs more is invoiced. */
+/**
+ * Another plan from now on, once by key; what the rest of the period costs more is invoiced now,
+ * or never.
+ */
 export function changeSubscription(
   subscription: SandboxSubscription,
-  to: { planRef: string; price: Money; key: string },
+  to: { planRef: string; price: Money; key: string; when: "now" | "period_end" },
   now: number,
 ): void {
   if (subscription.changes.includes(to.key)) return;
@@ -114,7 +117,7 @@ export function changeSubscription(
   const delta = Math.round((to.price.amount - price.amount) * rest);
   Object.assign(subscription, { planRef: to.planRef, price: to.price });
   subscription.changes = [...subscription.changes.slice(-9), to.key];
-  if (delta > 0 && subscription.status !== "trialing") {
+  if (to.when === "now" && delta > 0 && subscription.status !== "trialing") {
     const money = { amount: delta, currency: price.currency };
     addInvoice(subscription, { reason: "update", money, isPaid: true, trial: false }, now);
   }

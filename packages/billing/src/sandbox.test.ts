@@ -258,6 +258,7 @@ describe("its books", () => {
       rig.provider.changePlan?.({
         ref,
         key,
+        when: "now",
         planRef: to?.priceRef ?? "",
         price: to?.price ?? { amount: 0, currency: "" },
       });

@@ -84,7 +84,11 @@ function definedOnly<V>(values: Record<string, V | undefined>): Record<string, V
   );
 }
 
-/** Moves to another price at once: one invoice for the difference, taken back if it isn't paid. */
+/**
+ * Moves to another price: with one invoice for the difference, and taken back if that isn't paid,
+ * or with none. Another interval begins a new period and is invoiced in full whatever is asked
+ * (docs.stripe.com/billing/subscriptions/change-price): the caller keeps the interval.
+ */
 export async function changePlan(
   context: StripeContext,
   input: PlanChangeInput,
@@ -99,8 +103,9 @@ export async function changePlan(
   if (item.price.id === input.planRef) return show(context, before);
   const params: Stripe.SubscriptionUpdateParams = {
     items: [{ id: item.id, price: input.planRef }],
-    proration_behavior: "always_invoice",
-    payment_behavior: "pending_if_incomplete",
+    ...(input.when === "now"
+      ? { proration_behavior: "always_invoice", payment_behavior: "pending_if_incomplete" }
+      : { proration_behavior: "none" }),
   };
   const options = requestOptions(call, `plan:${input.key}`);
   return show(context, await ask(() => client.subscriptions.update(input.ref, params, options)));

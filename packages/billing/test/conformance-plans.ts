@@ -63,7 +63,8 @@ export function plans(rig: () => Rig): void {
     const { priceRef: planRef, price } = sold.large;
     // Twice with one key, and once more when nobody remembers that key.
     for (const key of [`change-${ref}`, `change-${ref}`, `again-${ref}`]) {
-      expect((await provider.changePlan({ ref, planRef, price, key })).planRef).toBe(planRef);
+      const input = { ref, planRef, price, when: "now", key } as const;
+      expect((await provider.changePlan(input)).planRef).toBe(planRef);
     }
     const facts = await hearOf(rig(), ref);
     const [delta, ...others] = ofKind(facts, "invoice.paid");
@@ -71,6 +72,25 @@ export function plans(rig: () => Rig): void {
     expect(delta).toMatchObject({ reason: "update", subscriptionRef: ref });
     expect(delta?.effectKey).toMatch(/:delta$/);
     expect(delta?.money.amount).toBeLessThanOrEqual(2000);
+  });
+
+  it("changes the plan without money before the next period, when that is asked", async () => {
+    const { provider, plans: sold, renew } = rig();
+    if (!provider.changePlan || !sold || !renew) return;
+    const { ref } = await subscribe(rig());
+    // To the dearer plan: only then would a difference show.
+    const { priceRef: planRef, price } = sold.large;
+    const input = { ref, planRef, price, when: "period_end" } as const;
+    for (const key of [`later-${ref}`, `later-${ref}`, `once more-${ref}`]) {
+      expect((await provider.changePlan({ ...input, key })).planRef).toBe(planRef);
+    }
+    const facts = await hearOf(rig(), ref);
+    expect(ofKind(facts, "invoice.paid")).toEqual([]);
+    expect(ofKind(facts, "subscription.touched").length).toBeGreaterThan(0);
+    await renew(ref, true);
+    expect(ofKind(await hearOf(rig(), ref), "invoice.paid")).toMatchObject([
+      { reason: "renewal", money: price },
+    ]);
   });
 
   it("cancels at the period's end, takes that back, and cancels now where it can", async () => {

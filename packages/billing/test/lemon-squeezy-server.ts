@@ -295,6 +295,9 @@ function updateSubscription(books: LemonBooks, thing: LemonResource, change: Att
     const before = books.variants.get(String(attributes.variant_id));
     const after = books.variants.get(String(change.variant_id));
     if (!after) return refuse(422, "The selected variant is invalid.");
+    const isDecided = change.invoice_immediately === true || change.disable_prorations === true;
+    // Unasked, the difference would wait for the renewal and come as a surprise.
+    if (!isDecided) return refuse(422, "Say what the difference costs.");
     attributes.variant_id = change.variant_id;
     const delta = after.price - (before?.price ?? 0);
     if (change.invoice_immediately && delta > 0) books.invoice(thing, "updated", moneyOf(delta));

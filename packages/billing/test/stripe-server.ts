@@ -187,7 +187,9 @@ function updateSubscription(books: StripeBooks, id: string, params: Params): Ans
   if (params.cancel_at === "") subscription.cancel_at = null;
   const change = (params.items as Record<string, Params> | undefined)?.["0"];
   if (change) {
-    if (params.proration_behavior !== "always_invoice") return refuse(400, {});
+    const isInvoiced = params.proration_behavior === "always_invoice";
+    // Unasked, the difference would wait for the next invoice and come as a surprise.
+    if (!isInvoiced && params.proration_behavior !== "none") return refuse(400, {});
     const price = books.prices.get(String(change.price));
     if (!price) return refuse(400, { code: "resource_missing", param: "items[0][price]" });
     const old = item.price;
@@ -196,7 +198,7 @@ function updateSubscription(books: StripeBooks, id: string, params: Params): Ans
       { price: old, amount: -old.unit_amount, proration: true },
       { price, amount: price.unit_amount, proration: true },
     ];
-    books.invoice(subscription, { reason: "subscription_update", lines });
+    if (isInvoiced) books.invoice(subscription, { reason: "subscription_update", lines });
   }
   books.emit("customer.subscription.updated", subscription);
   return { body: subscription };
