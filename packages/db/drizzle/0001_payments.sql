@@ -32,6 +32,9 @@ CREATE TABLE "ducat"."webhook_events" (
 	"retry_count" integer DEFAULT 0 NOT NULL,
 	"last_error" text,
 	"due_at" timestamp with time zone,
+	"lease_token" uuid,
+	"unknown_since" timestamp with time zone,
+	"waits_for" text,
 	"processed_at" timestamp with time zone,
 	"retried_at" timestamp with time zone,
 	"resolved_at" timestamp with time zone,
@@ -40,7 +43,7 @@ CREATE TABLE "ducat"."webhook_events" (
 	CONSTRAINT "webhook_events_once" UNIQUE("provider","mode","dedupe"),
 	CONSTRAINT "webhook_events_status_check" CHECK (status IN ('received', 'processed', 'ignored', 'dead')),
 	CONSTRAINT "webhook_events_length" CHECK (length(dedupe) <= 300 AND length(delivery_id) <= 300 AND length(event_type) <= 100
-        AND length(last_error) <= 2000)
+        AND length(last_error) <= 2000 AND length(waits_for) <= 300)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."auto_reloads" (
@@ -200,13 +203,16 @@ CREATE TABLE "ducat"."reconciliations" (
 	"provider" text NOT NULL,
 	"mode" text NOT NULL,
 	"since" timestamp with time zone NOT NULL,
+	"is_gapless" boolean NOT NULL,
 	"status" text NOT NULL,
 	"facts" integer DEFAULT 0 NOT NULL,
 	"differences" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"error" text,
+	"started_at" timestamp with time zone,
+	"lease_until" timestamp with time zone,
 	"finished_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "reconciliations_status" CHECK (status IN ('running', 'clean', 'differs', 'failed'))
+	CONSTRAINT "reconciliations_status" CHECK (status IN ('waiting', 'running', 'clean', 'differs', 'failed'))
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."sandbox_documents" (
@@ -372,6 +378,8 @@ ALTER TABLE "ducat"."credit_grants" ADD COLUMN "subscription_id" uuid;--> statem
 CREATE INDEX "messages_due" ON "ducat"."messages" USING btree ("channel","due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "webhook_events_due" ON "ducat"."webhook_events" USING btree ("due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "webhook_events_status" ON "ducat"."webhook_events" USING btree ("status","id");--> statement-breakpoint
+CREATE INDEX "webhook_events_waiting" ON "ducat"."webhook_events" USING btree ("provider","mode","waits_for") WHERE waits_for IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "webhook_events_body" ON "ducat"."webhook_events" USING btree ("created_at") WHERE body IS NOT NULL AND status IN ('processed', 'ignored');--> statement-breakpoint
 CREATE INDEX "payment_anomalies_open" ON "ducat"."payment_anomalies" USING btree ("created_at") WHERE resolved_at IS NULL;--> statement-breakpoint
 CREATE INDEX "payment_attempts_payment" ON "ducat"."payment_attempts" USING btree ("payment_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "payment_attempts_provider_ref" ON "ducat"."payment_attempts" USING btree ("provider","mode","provider_ref") WHERE provider_ref IS NOT NULL;--> statement-breakpoint
@@ -387,7 +395,9 @@ CREATE INDEX "payments_subscription" ON "ducat"."payments" USING btree ("subscri
 CREATE INDEX "payments_open" ON "ducat"."payments" USING btree ("provider","created_at") WHERE status IN ('created', 'pending');--> statement-breakpoint
 CREATE INDEX "payments_paid" ON "ducat"."payments" USING btree ("provider","paid_at") WHERE paid_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "provider_customers_ref" ON "ducat"."provider_customers" USING btree ("provider","mode","customer_ref");--> statement-breakpoint
-CREATE INDEX "reconciliations_last" ON "ducat"."reconciliations" USING btree ("provider","mode","created_at");--> statement-breakpoint
+CREATE INDEX "reconciliations_last" ON "ducat"."reconciliations" USING btree ("provider","mode","started_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "reconciliations_one_running" ON "ducat"."reconciliations" USING btree ("provider","mode") WHERE status = 'running';--> statement-breakpoint
+CREATE UNIQUE INDEX "reconciliations_one_waiting" ON "ducat"."reconciliations" USING btree ("provider","mode") WHERE status = 'waiting';--> statement-breakpoint
 CREATE INDEX "sandbox_documents_due" ON "ducat"."sandbox_documents" USING btree ("due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "sandbox_documents_changed" ON "ducat"."sandbox_documents" USING btree ("changed_at","id");--> statement-breakpoint
 CREATE INDEX "allowance_grants_payment" ON "ducat"."allowance_grants" USING btree ("payment_id") WHERE payment_id IS NOT NULL;--> statement-breakpoint

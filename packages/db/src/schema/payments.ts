@@ -277,7 +277,7 @@ export const payment_anomalies = ducat.table(
   ],
 );
 
-/** One run of reconciliation and what it found. */
+/** One run of reconciliation for a provider, asked for or begun, and what it found. */
 export const reconciliations = ducat.table(
   "reconciliations",
   {
@@ -285,16 +285,30 @@ export const reconciliations = ducat.table(
     provider: text("provider").notNull(),
     mode: text("mode").notNull(),
     since: at("since").notNull(),
+    /** Nothing before it is left unlooked at: the next run may begin where it began. */
+    is_gapless: boolean("is_gapless").notNull(),
     status: text("status").notNull(),
     facts: integer("facts").notNull().default(0),
     differences: jsonb("differences").$type<Record<string, unknown>[]>().notNull().default([]),
     error: text("error"),
+    started_at: at("started_at"),
+    /** While it runs: whoever does not extend it is gone. */
+    lease_until: at("lease_until"),
     finished_at: at("finished_at"),
     created_at: createdAt(),
   },
   (t) => [
-    index("reconciliations_last").on(t.provider, t.mode, t.created_at),
-    check("reconciliations_status", sql`status IN ('running', 'clean', 'differs', 'failed')`),
+    index("reconciliations_last").on(t.provider, t.mode, t.started_at),
+    uniqueIndex("reconciliations_one_running")
+      .on(t.provider, t.mode)
+      .where(sql`status = 'running'`),
+    uniqueIndex("reconciliations_one_waiting")
+      .on(t.provider, t.mode)
+      .where(sql`status = 'waiting'`),
+    check(
+      "reconciliations_status",
+      sql`status IN ('waiting', 'running', 'clean', 'differs', 'failed')`,
+    ),
   ],
 );
 
