@@ -33,6 +33,8 @@ GRANT INSERT, DELETE ON ducat.blobs TO ducat_app;
 GRANT INSERT, DELETE ON ducat.blobs TO ducat_worker;
 REVOKE ALL ON ducat.migrations FROM ducat_app, ducat_worker;
 GRANT SELECT ON ducat.migrations TO ducat_app, ducat_worker;
+-- Their bodies hold personal data of any account: the API sees events by functions only.
+REVOKE ALL ON ducat.webhook_events FROM ducat_app;
 
 -- Reads of a grant go through this view: the row of the head grant lags behind the account row.
 CREATE OR REPLACE VIEW ducat.credit_grant_balances WITH (security_invoker = true) AS

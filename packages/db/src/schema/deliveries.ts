@@ -18,8 +18,12 @@ export const webhook_events = ducat.table(
     status: text("status").notNull().default("received"),
     retry_count: integer("retry_count").notNull().default(0),
     last_error: text("last_error"),
-    /** When a worker looks at it (again). */
+    /** When a worker looks at it (again); while one does: when its lease ends. */
     due_at: at("due_at"),
+    lease_token: uuid("lease_token"),
+    /** What it is about isn't in our books: since when, and by which name of the provider's. */
+    unknown_since: at("unknown_since"),
+    waits_for: text("waits_for"),
     processed_at: at("processed_at"),
     retried_at: at("retried_at"),
     resolved_at: at("resolved_at"),
@@ -30,6 +34,12 @@ export const webhook_events = ducat.table(
     unique("webhook_events_once").on(t.provider, t.mode, t.dedupe),
     index("webhook_events_due").on(t.due_at).where(sql`due_at IS NOT NULL`),
     index("webhook_events_status").on(t.status, t.id),
+    index("webhook_events_waiting")
+      .on(t.provider, t.mode, t.waits_for)
+      .where(sql`waits_for IS NOT NULL`),
+    index("webhook_events_body")
+      .on(t.created_at)
+      .where(sql`body IS NOT NULL AND status IN ('processed', 'ignored')`),
     check(
       "webhook_events_status_check",
       sql`status IN ('received', 'processed', 'ignored', 'dead')`,
@@ -37,7 +47,7 @@ export const webhook_events = ducat.table(
     check(
       "webhook_events_length",
       sql`length(dedupe) <= 300 AND length(delivery_id) <= 300 AND length(event_type) <= 100
-        AND length(last_error) <= 2000`,
+        AND length(last_error) <= 2000 AND length(waits_for) <= 300`,
     ),
   ],
 );
