@@ -149,7 +149,10 @@ export type OffSessionInput = {
 };
 
 export type OffSessionResult =
-  | { status: "succeeded" | "processing"; paymentRef: string }
+  /** The effect key is that of the payment.succeeded which the provider tells by itself. */
+  | { status: "succeeded"; paymentRef: string; effectKey: string }
+  /** It will be told how it ended. */
+  | { status: "processing"; paymentRef: string }
   /** 3-D Secure, declined, expired, no card: nothing was charged, send the customer a link. */
   | { status: "needs_customer"; code: string; paymentRef?: string }
   /** It may have been charged. Keep the key, ask findCharge, never start a new attempt. */

@@ -114,11 +114,14 @@ function readInvoice(type: string, data: Data, told: Told): ProviderFact[] {
   return [{ ...effect, kind: type, ...refs, ...paid, ...times }];
 }
 
+/** The key of an effect in the sandbox's books. */
+export const nameEffect = (mode: Mode, effect: string) => `x:${mode}:${effect}`;
+
 function about(told: Told, effect: string, refs: { customer: string; order?: string | undefined }) {
   return {
     provider: "sandbox" as const,
     mode: told.mode,
-    effectKey: `x:${told.mode}:${effect}`,
+    effectKey: nameEffect(told.mode, effect),
     occurredAt: told.occurredAt,
     customerRef: refs.customer,
     ...(refs.order !== undefined && { orderRef: refs.order }),
@@ -133,7 +136,7 @@ function anomaly(
   return {
     provider: "sandbox",
     mode: told.mode,
-    effectKey: `x:${told.mode}:${object}:${detail}`,
+    effectKey: nameEffect(told.mode, `${object}:${detail}`),
     occurredAt: told.occurredAt,
     kind: "anomaly",
     detail,

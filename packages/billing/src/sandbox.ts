@@ -18,7 +18,7 @@ import type {
 import { parseObject, readText } from "./read-webhook.ts";
 import { refuseState, refuseUnknown, refuseWebhook } from "./refusals.ts";
 import { refresh } from "./sandbox-due.ts";
-import { readNews } from "./sandbox-facts.ts";
+import { nameEffect, readNews } from "./sandbox-facts.ts";
 import { createSandboxKeeper, type SandboxKeeper, type SandboxSettings } from "./sandbox-keeper.ts";
 import { charge, findPayment, openCheckout, refund, subscriptionOf } from "./sandbox-payments.ts";
 import type { SandboxDocument, SandboxPayment, SandboxSubscription } from "./sandbox-store.ts";
@@ -167,7 +167,9 @@ function showCheckout(payment: SandboxPayment, baseUrl: string): CheckoutCreated
 }
 
 function showCharge({ id: paymentRef, status, failure }: SandboxPayment): OffSessionResult {
-  if (status === "paid") return { status: "succeeded", paymentRef };
+  if (status === "paid") {
+    return { status: "succeeded", paymentRef, effectKey: nameEffect("test", paymentRef) };
+  }
   return { status: "needs_customer", paymentRef, code: failure ?? "card_declined" };
 }
 

@@ -2,14 +2,14 @@ import { DomainError } from "@ducat/types/errors";
 import Stripe from "stripe";
 import type { CallOptions, OffSessionInput, OffSessionResult } from "./provider.ts";
 import { ask, requestOptions, type StripeContext, toRefusal } from "./stripe-client.ts";
-import { idOf, readOrder, writeOrder } from "./stripe-order.ts";
+import { idOf, nameIntent, readOrder, writeOrder } from "./stripe-order.ts";
 
 /**
  * Charge a saved card while its owner is away. Whatever isn't a clear yes or no is unknown: then
  * keep the key, because Stripe replays what the first request with it came to.
  */
 export async function chargeOffSession(
-  { client }: StripeContext,
+  context: StripeContext,
   input: OffSessionInput,
   call?: CallOptions,
 ): Promise<OffSessionResult> {
@@ -29,7 +29,7 @@ export async function chargeOffSession(
   };
   try {
     const options = requestOptions(call, `reload:${key}`);
-    return readAttempt(await client.paymentIntents.create(params, options));
+    return readAttempt(context, await context.client.paymentIntents.create(params, options));
   } catch (error) {
     return readFailedAttempt(error);
   }
@@ -54,9 +54,11 @@ function readFailedAttempt(error: unknown): OffSessionResult {
 const isAboutCard = ({ param, code }: Stripe.errors.StripeInvalidRequestError) =>
   param === "payment_method" || (code === "resource_missing" && param === "customer");
 
-function readAttempt(intent: Stripe.PaymentIntent): OffSessionResult {
+function readAttempt({ mode }: StripeContext, intent: Stripe.PaymentIntent): OffSessionResult {
   const paymentRef = intent.id;
-  if (intent.status === "succeeded") return { status: "succeeded", paymentRef };
+  if (intent.status === "succeeded") {
+    return { status: "succeeded", paymentRef, effectKey: nameIntent(mode, paymentRef) };
+  }
   if (intent.status === "processing") return { status: "processing", paymentRef };
   const code = intent.last_payment_error?.code ?? intent.status;
   return { status: "needs_customer", code, paymentRef };
@@ -69,17 +71,17 @@ const slack = 60;
 
 /** The charge of an attempt, found by its key among the customer's. Search would lag behind. */
 export async function findCharge(
-  { client }: StripeContext,
+  context: StripeContext,
   input: { key: string; customerRef: string; since: Date },
   call?: CallOptions,
 ): Promise<OffSessionResult | undefined> {
   const created = { gte: Math.floor(input.since.getTime() / 1000) - slack };
   const params = { customer: input.customerRef, created, limit: 100 };
   const intents = await ask(() =>
-    client.paymentIntents
+    context.client.paymentIntents
       .list(params, requestOptions(call))
       .autoPagingToArray({ limit: mostIntents }),
   );
   const found = intents.find(({ metadata }) => readOrder(metadata)?.key === input.key);
-  return found && readAttempt(found);
+  return found && readAttempt(context, found);
 }

@@ -61,6 +61,9 @@ export function about(
   };
 }
 
+/** The key of the credit of a payment, which events, objects and answers to a charge share. */
+export const nameIntent = (mode: Mode, intentRef: string) => `s:${mode}:pi:${intentRef}`;
+
 export function anomaly(told: Told, detail: AnomalyDetail, object: string): ProviderFact {
   return { ...about(told, `${object}:${detail}`), kind: "anomaly", detail, about: object };
 }
