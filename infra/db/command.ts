@@ -3,14 +3,22 @@ import { fileURLToPath } from "node:url";
 
 const envFile = fileURLToPath(new URL("../../.env", import.meta.url));
 
-/** What these commands read: an administrator's URL, and the queue's where it is another one. */
-export type Urls = { adminUrl: string | undefined; queueUrl: string | undefined };
+/**
+ * What these commands read: an administrator's URL, the queue's where it is another one, which
+ * catalog is sold, and the mode.
+ */
+export type Settings = {
+  adminUrl: string | undefined;
+  queueUrl: string | undefined;
+  catalog: string | undefined;
+  mode: "test" | "live";
+};
 
 /**
- * Runs a command with the URLs of the environment (and of .env) and ends with the exit code that
+ * Runs a command with the settings of the environment (and of .env) and ends with the exit code that
  * it returns; 2 and one line of text when it throws.
  */
-export async function runCommand(command: (urls: Urls) => Promise<number>): Promise<void> {
+export async function runCommand(command: (settings: Settings) => Promise<number>): Promise<void> {
   if (existsSync(envFile)) process.loadEnvFile(envFile);
   // An empty variable counts as unset, as everywhere.
   const read = (name: string) => process.env[name]?.trim() || undefined;
@@ -18,6 +26,8 @@ export async function runCommand(command: (urls: Urls) => Promise<number>): Prom
     process.exitCode = await command({
       adminUrl: read("DIRECT_DATABASE_URL") ?? read("DATABASE_URL"),
       queueUrl: read("QUEUE_URL") ?? read("REDIS_URL"),
+      catalog: read("CATALOG"),
+      mode: read("DUCAT_MODE") === "live" ? "live" : "test",
     });
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
@@ -28,7 +38,7 @@ export async function runCommand(command: (urls: Urls) => Promise<number>): Prom
 }
 
 /** The URL, or an error that says which variable names it. */
-export function requireUrl({ adminUrl }: Urls): string {
+export function requireUrl({ adminUrl }: Settings): string {
   if (adminUrl) return adminUrl;
   throw new Error(
     "Set DIRECT_DATABASE_URL or DATABASE_URL to an administrator's login. " +

@@ -2,10 +2,9 @@
 import { requireUrl, runCommand } from "./command.ts";
 import { migrateAll } from "./migrate-all.ts";
 
-await runCommand(async (urls) => {
+await runCommand(async (settings) => {
   const log = (line: string) => console.log(line);
-  const adminUrl = requireUrl(urls);
-  const count = await migrateAll({ adminUrl, queueUrl: urls.queueUrl, log });
+  const count = await migrateAll({ ...settings, adminUrl: requireUrl(settings), log });
   if (count === 0) log("up to date");
   return 0;
 });

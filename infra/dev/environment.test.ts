@@ -13,6 +13,7 @@ describe("readEnvironment", () => {
       mode: "test",
       rootKey: undefined,
       secretKeys: undefined,
+      catalog: undefined,
     });
   });
 

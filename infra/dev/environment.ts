@@ -13,6 +13,8 @@ export interface Environment {
   mode: "test" | "live" | undefined;
   rootKey: string | undefined;
   secretKeys: string | undefined;
+  /** What is sold: see loadCatalog. */
+  catalog: string | undefined;
 }
 
 /** Reads the variables, an empty one counting as unset. Throws naming every fault at once. */
@@ -48,6 +50,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv, root: string): Enviro
     mode: mode as Environment["mode"],
     rootKey,
     secretKeys: read("SECRET_KEYS"),
+    catalog: read("CATALOG"),
   };
 }
 

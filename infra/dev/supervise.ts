@@ -68,7 +68,7 @@ async function startAll(supervised: Supervised, running: Running, watch: EndingW
   const database = await openDatabase(environment, running.lock, onExit);
   running.database = database;
   if (watch.isEnding()) return;
-  await migrateGiven(database, inherited);
+  await migrateGiven(database, environment, inherited);
   if (watch.isEnding()) return;
   const env = { ...inherited, ...chooseVariables(environment, database) };
   let isUp = false;
@@ -110,12 +110,15 @@ async function refuseBusyPort({ port, host }: Environment): Promise<void> {
 }
 
 // Loaded here because it pulls in drivers that a refusal to start has no use for.
-async function migrateGiven(database: Database, inherited: NodeJS.ProcessEnv): Promise<void> {
+async function migrateGiven(
+  { adminUrl, passwords }: Database,
+  { catalog, mode }: Environment,
+  inherited: NodeJS.ProcessEnv,
+): Promise<void> {
   const { migrateAll } = await import("../db/migrate-all.ts");
-  const { adminUrl, passwords } = database;
   const queueUrl = inherited.QUEUE_URL || inherited.REDIS_URL;
   const log = (line: string) => console.log(`${"db".padEnd(6)} | ${line}`);
-  await migrateAll({ adminUrl, queueUrl, passwords, log });
+  await migrateAll({ adminUrl, queueUrl, passwords, catalog, mode, log });
 }
 
 function chooseVariables(environment: Environment, database: Database): NodeJS.ProcessEnv {

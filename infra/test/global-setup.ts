@@ -5,6 +5,7 @@ import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../packages/db/src/migrate.ts";
 import { seedStyles } from "../../packages/db/src/seed.ts";
+import { loadCatalog } from "../catalog/load-catalog.ts";
 import { startCluster } from "../dev/cluster.ts";
 import { findRedisServer } from "../dev/parts.ts";
 import { startRedis } from "./redis.ts";
@@ -35,4 +36,5 @@ async function makeTemplate(url: string): Promise<void> {
   template.pathname = "/ducat_template";
   await migrate({ url: template.href });
   await seedStyles(template.href);
+  await loadCatalog({ adminUrl: template.href });
 }

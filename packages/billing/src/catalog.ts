@@ -5,10 +5,7 @@ import type { Mode, ProviderName } from "./provider.ts";
 
 const most = 1_000_000_000_000;
 
-const named = {
-  name: z.record(z.string(), z.string().min(1).max(200)),
-  note: z.string().optional(),
-};
+const named = { name: texts(100), note: z.string().optional() };
 
 /**
  * What a plan can allow: something that is on or off, so many in a period, or a stock. A stock is

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { loadCatalog } from "../../../infra/catalog/load-catalog.ts";
 import { startCluster } from "../../../infra/dev/cluster.ts";
 import { connectDatabase } from "../src/connect.ts";
 import { migrate } from "../src/migrate.ts";
@@ -24,6 +25,7 @@ export async function startOwnDatabase(): Promise<OwnDatabase> {
   const { url } = cluster;
   await migrate({ url });
   await seedStyles(url);
+  await loadCatalog({ adminUrl: url });
   const app = connectDatabase({ url, role: "ducat_app" });
   const worker = connectDatabase({ url, role: "ducat_worker" });
   const admin = postgres(url, {
