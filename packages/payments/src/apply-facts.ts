@@ -15,6 +15,7 @@ import {
 } from "@ducat/db/subscriptions";
 import { isKnownEffect, reviveWebhookEvents } from "@ducat/db/webhook-events";
 import { isFinal } from "./is-final.ts";
+import { nameEffects } from "./name-fact.ts";
 
 export type AppliedFact = { fact: ProviderFact; outcome: Outcome };
 
@@ -49,7 +50,6 @@ export async function applyFacts(
 async function applyFact(books: Books, fact: ProviderFact): Promise<AppliedFact[]> {
   if (fact.kind === "reversal.touched") return applyTouchedReversal(books, fact);
   const outcome = await write(books, fact);
-  // What was told about it before we knew it, and given up, finds its place now.
   if (outcome === "applied") await revive(books, fact);
   return [{ fact, outcome }];
 }
@@ -195,22 +195,9 @@ async function recordAnomaly(db: Db, fact: FactKind<"anomaly">): Promise<Outcome
   return reportAnomaly(db, { provider, mode, kind: detail, about, data });
 }
 
+/** What was told about it before we knew it, and given up, finds its place now. */
 async function revive({ db }: Books, fact: ProviderFact): Promise<void> {
+  const about = nameEffects(fact);
   const { provider, mode } = fact;
-  const names = nameFact(fact);
-  if (names.length > 0) await reviveWebhookEvents(db, { provider, mode, about: names });
-}
-
-/** By which names of the provider's a fact may be waited for by another. */
-export function nameFact(fact: ProviderFact): string[] {
-  switch (fact.kind) {
-    case "payment.succeeded":
-      return [fact.paymentRef];
-    case "invoice.paid":
-      return [fact.invoiceRef, fact.subscriptionRef, ...(fact.paymentRef ? [fact.paymentRef] : [])];
-    case "subscription.touched":
-      return [fact.subscriptionRef];
-    default:
-      return [];
-  }
+  if (about.length > 0) await reviveWebhookEvents(db, { provider, mode, about });
 }

@@ -13,8 +13,12 @@ export const RunItem = z.object({
 });
 export type RunItem = z.infer<typeof RunItem>;
 
+/** Process one stored webhook. Its row decides whether there is anything to do. */
+export const ProcessWebhook = z.object({ eventId: z.uuid() });
+export type ProcessWebhook = z.infer<typeof ProcessWebhook>;
+
 /** Every job there is: its name, which is also the name of its BullMQ queue, and its payload. */
-export const jobs = { "run-item": RunItem } as const;
+export const jobs = { "run-item": RunItem, "process-webhook": ProcessWebhook } as const;
 
 export type JobName = keyof typeof jobs;
 export type JobData<N extends JobName> = z.infer<(typeof jobs)[N]>;
