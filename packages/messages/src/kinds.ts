@@ -1,0 +1,23 @@
+import { passEnding } from "./kinds/pass-ending.ts";
+import { paymentFailed } from "./kinds/payment-failed.ts";
+import { receipt } from "./kinds/receipt.ts";
+import { refund } from "./kinds/refund.ts";
+import { reloadDisabled } from "./kinds/reload-disabled.ts";
+import { reloadNeedsCustomer } from "./kinds/reload-needs-customer.ts";
+import { renewalDue } from "./kinds/renewal-due.ts";
+import { subscriptionEnded } from "./kinds/subscription-ended.ts";
+import type { Kind } from "./letter.ts";
+
+/** Every kind of message by the name that it is queued with. A new one is a file and a line. */
+export const kinds: ReadonlyMap<string, Kind> = new Map(
+  Object.entries({
+    pass_ending: passEnding,
+    payment_failed: paymentFailed,
+    receipt,
+    refund,
+    reload_disabled: reloadDisabled,
+    reload_needs_customer: reloadNeedsCustomer,
+    renewal_due: renewalDue,
+    subscription_ended: subscriptionEnded,
+  }),
+);
