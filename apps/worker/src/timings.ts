@@ -19,6 +19,10 @@ export type Timings = {
   sweepRetrySeconds: number;
   expireMs: number;
   filesMs: number;
+  /** Between two rounds over the webhooks that are due. */
+  webhooksMs: number;
+  /** How long a webhook stays with a worker; longer than the slowest takes. */
+  webhookLeaseSeconds: number;
   /** Files without a row are left alone for this long. */
   orphanGraceMs: number;
   /** Between two attempts to reach the database or the queue when the process starts. */
@@ -38,6 +42,8 @@ export const defaultTimings: Timings = {
   sweepRetrySeconds: 30,
   expireMs: 60_000,
   filesMs: 3_600_000,
+  webhooksMs: 5_000,
+  webhookLeaseSeconds: 180,
   orphanGraceMs: 24 * 3_600_000,
   bootRetryMs: 2_000,
   watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },

@@ -34,6 +34,8 @@ export const quick: Partial<Timings> = {
   jobLockMs: 1_500,
   sweepMs: 100,
   sweepRetrySeconds: 0.5,
+  webhooksMs: 100,
+  webhookLeaseSeconds: 2,
   bootRetryMs: 50,
 };
 
