@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
+import { type Cache, createCache } from "./cache.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    postgres: string;
+  }
+}
+
+const url = inject("postgres");
+const admin = postgres(url, { max: 1, onnotice: () => {} });
+afterAll(() => admin.end());
+
+async function makeCache(): Promise<Cache> {
+  const cache = createCache({ postgresUrl: url, log: { warn: () => {} } });
+  onTestFinished(() => cache.close());
+  await cache.ready();
+  return cache;
+}
+
+/** A source that counts how often it was read, and what it is about. */
+function makeSource(first = "one") {
+  const tag = `thing:${randomUUID()}`;
+  const source = { value: first, reads: 0, key: `k:${tag}`, tag };
+  const from = {
+    ttlMs: 60_000,
+    tags: [tag],
+    load: async () => {
+      source.reads++;
+      return source.value;
+    },
+  };
+  return { source, read: (cache: Cache) => cache.getOrSet(source.key, from) };
+}
+
+function withResolvers() {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+describe("the cache", () => {
+  it("loads a value once for all who ask at the same time, and keeps it", async () => {
+    const cache = await makeCache();
+    const { source, read } = makeSource();
+    const all = await Promise.all(Array.from({ length: 50 }, () => read(cache)));
+    expect(new Set(all)).toEqual(new Set(["one"]));
+    expect(await read(cache)).toBe("one");
+    expect(source.reads).toBe(1);
+  });
+
+  it("drops by tag here at once and in another process as soon as it hears", async () => {
+    const [here, there] = [await makeCache(), await makeCache()];
+    const { source, read } = makeSource();
+    await Promise.all([read(here), read(there)]);
+    source.value = "two";
+    await here.drop([source.tag]);
+    expect(await read(here)).toBe("two");
+    await vi.waitFor(async () => expect(await read(there)).toBe("two"));
+  });
+
+  it("leaves other tags alone", async () => {
+    const cache = await makeCache();
+    const [one, other] = [makeSource(), makeSource()];
+    await Promise.all([one.read(cache), other.read(cache)]);
+    await cache.drop([one.source.tag]);
+    await Promise.all([one.read(cache), other.read(cache)]);
+    expect([one.source.reads, other.source.reads]).toEqual([2, 1]);
+  });
+
+  it("doesn't keep what was read before a drop and came after it", async () => {
+    const cache = await makeCache();
+    const { source } = makeSource();
+    const gate = withResolvers();
+    const from = { ttlMs: 60_000, tags: [source.tag] };
+    const slow = cache.getOrSet(source.key, {
+      ...from,
+      load: async () => {
+        const seen = source.value;
+        await gate.promise;
+        return seen;
+      },
+    });
+    source.value = "two";
+    await cache.drop([source.tag]);
+    gate.resolve();
+    await slow;
+    const read = () => cache.getOrSet(source.key, { ...from, load: async () => source.value });
+    await vi.waitFor(async () => expect(await read()).toBe("two"));
+  });
+
+  it("forgets everything when its line to the others was cut, for what it may have missed", async () => {
+    const cache = await makeCache();
+    const { source, read } = makeSource();
+    await read(cache);
+    source.value = "two";
+    await admin`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE query ILIKE 'listen "ducat_cache"%' AND pid <> pg_backend_pid()`;
+    await vi.waitFor(async () => expect(await read(cache)).toBe("two"), { timeout: 10_000 });
+  });
+
+  it("keeps nothing as long as it never heard the others", async () => {
+    const cache = createCache({
+      postgresUrl: "postgres://nobody@127.0.0.1:1/none",
+      log: { warn: () => {} },
+    });
+    onTestFinished(() => cache.close());
+    const { source, read } = makeSource();
+    await read(cache);
+    await read(cache);
+    expect(source.reads).toBe(2);
+  });
+
+  it("a failing load is told to who asked and kept for nobody", async () => {
+    const cache = await makeCache();
+    const { source, read } = makeSource();
+    const from = { ttlMs: 60_000, tags: [source.tag] };
+    const load = async () => Promise.reject(new Error("away"));
+    await expect(cache.getOrSet(source.key, { ...from, load })).rejects.toThrow("away");
+    expect(await read(cache)).toBe("one");
+  });
+});
