@@ -1,7 +1,7 @@
-import { type Audit, adjustCredits } from "@ducat/db/credits";
+import { adjustCredits } from "@ducat/db/credits";
 import { refundGeneration } from "@ducat/db/generations";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import { auditOf } from "../audit.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
@@ -39,8 +39,3 @@ export const adminRoutes = ({ db }: Deps, findAccount: FindAccount) => {
 
   return app;
 };
-
-function auditOf(c: Context<AppEnv>): Audit {
-  const ip = c.env?.incoming?.socket.remoteAddress ?? null;
-  return { actor: c.var.principal.actor, request_id: c.var.requestId, ip };
-}
