@@ -40,7 +40,12 @@ export async function createCheckout(
     expires_at: expiresAt.toISOString(),
     test_mode: options.mode === "test",
     product_options: { redirect_url: input.returnUrl, enabled_variants: [Number(variant)] },
-    checkout_options: { embed: false, discount: false },
+    // The variant may have a trial of its own; whether this customer gets one is for the caller.
+    checkout_options: {
+      embed: false,
+      discount: false,
+      skip_trial: kind === "subscription" && !input.trialDays,
+    },
     checkout_data: {
       ...(customer.email !== undefined && { email: customer.email }),
       custom,

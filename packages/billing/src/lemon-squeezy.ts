@@ -47,6 +47,7 @@ const caps: Capabilities = {
   merchantOfRecord: true,
   currencies: worldCurrencies,
   amountChosenBy: "catalogue_or_us",
+  priceRefs: "all",
 };
 
 /**

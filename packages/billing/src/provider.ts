@@ -43,6 +43,11 @@ export type Capabilities = {
   /** ISO 4217 codes that a checkout may ask for. */
   currencies: readonly string[];
   amountChosenBy: "us" | "catalogue_or_us";
+  /**
+   * What must have a priceRef of the provider's own: everything, plans, or nothing. Where nothing
+   * has to, a plan goes by whatever name we give it.
+   */
+  priceRefs: "all" | "plans" | "none";
 };
 
 /** How long one call may take in all, in milliseconds; the adapter's own limit is the default. */
@@ -67,6 +72,8 @@ export type CheckoutInput = {
   returnUrl: string;
   cancelUrl?: string;
   expiresAt?: Date;
+  /** The ref of this order's page that has ended: what is asked for is another one. */
+  after?: string;
   /** Keep the card for charges while the customer is away. The caller has their consent. */
   saveMethod?: boolean;
 };

@@ -18,19 +18,20 @@ const checkoutLifeMs = 24 * 60 * 60 * 1000;
 /** How long the "delayed" outcome takes. */
 const delayMs = 60 * 1000;
 
-/** The checkout of an order; the same order again is the same checkout. */
+/** The checkout of an order; the same order again is the same checkout, until another is asked. */
 export async function openCheckout(
   keeper: SandboxKeeper,
   input: CheckoutInput,
 ): Promise<SandboxPayment> {
-  const id = `pay_${hash("order", input.orderRef)}`;
+  const { orderRef, after } = input;
+  const id = `pay_${hash("order", orderRef, ...(after === undefined ? [] : [after]))}`;
   const at = keeper.now();
   await keeper.create({
     ...emptyPayment(),
     id,
     purpose: input.kind,
     status: "open",
-    orderRef: input.orderRef,
+    orderRef,
     price: input.price,
     charged: input.price,
     title: input.title,

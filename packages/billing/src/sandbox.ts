@@ -52,6 +52,7 @@ const caps: Capabilities = {
   merchantOfRecord: false,
   currencies: [...worldCurrencies, "IRR"],
   amountChosenBy: "us",
+  priceRefs: "none",
 };
 
 const portalLifeMs = 30 * 60 * 1000;

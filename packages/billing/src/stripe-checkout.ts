@@ -13,14 +13,18 @@ const shortestSession = 30 * 60;
 const longestSession = 24 * 60 * 60;
 const minute = 60;
 
-/** A Checkout Session for our checked order. The same order again is the same session. */
+/**
+ * A Checkout Session for our checked order. The same order again is the same session, until one
+ * after it is asked for.
+ */
 export async function createCheckout(
   context: StripeContext,
   input: CheckoutInput,
   call?: CallOptions,
 ): Promise<CheckoutCreated> {
   const customerRef = input.customer.ref ?? (await createCustomer(context, input, call));
-  const options = requestOptions(call, `checkout:${input.orderRef}`);
+  const page = input.after === undefined ? "" : `:${input.after}`;
+  const options = requestOptions(call, `checkout:${input.orderRef}${page}`);
   const session = await ask(() =>
     context.client.checkout.sessions.create(describeSession(input, customerRef, context), options),
   );

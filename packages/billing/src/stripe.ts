@@ -43,6 +43,7 @@ const caps: Capabilities = {
   merchantOfRecord: false,
   currencies: worldCurrencies,
   amountChosenBy: "us",
+  priceRefs: "plans",
 };
 
 /** How old a signature may be, in seconds; each retry is signed anew (docs.stripe.com/webhooks). */

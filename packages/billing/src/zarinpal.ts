@@ -86,6 +86,7 @@ function describe(options: ZarinpalOptions): Capabilities {
     merchantOfRecord: false,
     currencies: ["IRR"],
     amountChosenBy: "us",
+    priceRefs: "none",
   };
 }
 

@@ -107,6 +107,26 @@ function payments(rig: () => Rig): void {
     expect(ofKind(facts, "anomaly")).toEqual([]);
   });
 
+  it("opens another page for an order whose page has ended, and credits the one that is paid", async () => {
+    const { created } = await order(rig());
+    const first = { ref: created.ref, orderRef: `ord_${created.ref.slice(-12)}` };
+    const { provider } = rig();
+    const customer = { accountRef: "acc_pages", email: "pages@example.com" };
+    const again = { orderRef: first.orderRef, customer };
+    const ask = () => order(rig(), { ...again, after: first.ref });
+    const next = await ask();
+    expect(next.created.ref).not.toBe(created.ref);
+    if (provider.caps.outgoingIdempotency) {
+      expect((await ask()).created.ref).toBe(next.created.ref);
+      const plain = await order(rig(), again);
+      expect(plain.created.ref).not.toBe(next.created.ref);
+    }
+    await rig().pay(next.created.ref);
+    const facts = await hear(rig(), next.open);
+    expect(creditKeys(facts)).toHaveLength(1);
+    expect(ofKind(facts, "payment.succeeded")[0]).toMatchObject({ orderRef: first.orderRef });
+  });
+
   it("names the same delivery alike each time, and different ones apart", async () => {
     const { provider } = rig();
     if (!provider.parseWebhook) return;
