@@ -26,6 +26,7 @@ const worker = createWorker({
     {},
     { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys: ["s".repeat(32)], log },
   ),
+  messages: { senders: {} },
   log,
   blobs: createDiskBlobs({ dir: DATA_DIR }),
   imageIntake: createImageIntake(),

@@ -1,3 +1,4 @@
+import { checkMessageSettings, MessageSettings } from "@ducat/messages/settings";
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { z } from "zod";
 
@@ -18,6 +19,7 @@ export const Env = z.object({
   PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
   /** PUBLIC_URL, SECRET_KEYS and the payment providers. */
   ...PaymentSettings.shape,
+  ...MessageSettings.shape,
   /** How many items one process works on at the same time. */
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
   /** Hosts that photos may come from although they are on a private network. */
@@ -31,7 +33,9 @@ export const Env = z.object({
 const Checked = Env.refine(
   ({ DUCAT_MODE, FETCH_ALLOW_HOSTS }) => DUCAT_MODE === "test" || FETCH_ALLOW_HOSTS.length === 0,
   { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
-).superRefine(checkPaymentSettings);
+)
+  .superRefine(checkPaymentSettings)
+  .superRefine(checkMessageSettings);
 
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {

@@ -1,4 +1,5 @@
 import { connectDatabase } from "@ducat/db/connect";
+import { createSenders } from "@ducat/messages/senders";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -36,10 +37,18 @@ const payments = createPaymentDeps(env, {
   secretKeys: env.SECRET_KEYS,
   log,
 });
+const senders = createSenders(env, log);
+for (const [channel, name] of [
+  ["email", "SMTP_URL"],
+  ["sms", "SMS_URL"],
+] as const) {
+  if (!senders[channel]) log.warn({ channel }, `${name} is not set: these messages wait`);
+}
 const worker = createWorker({
   db,
   queue,
   payments,
+  messages: { senders, brand: env.MAIL_FROM?.name },
   log,
   blobs: createDiskBlobs({ dir: env.DATA_DIR }),
   imageIntake: createImageIntake(),
@@ -55,7 +64,7 @@ const worker = createWorker({
 
 const stop = async (limitMs: number) => {
   await worker.close({ graceMs: limitMs });
-  await queue.close();
+  await Promise.all([queue.close(), senders.email?.close(), senders.sms?.close()]);
   await db.end({ timeout: 5 });
 };
 

@@ -19,6 +19,10 @@ export type Timings = {
   sweepRetrySeconds: number;
   expireMs: number;
   filesMs: number;
+  /** Between two rounds over the messages that are due. */
+  messagesMs: number;
+  /** How long a message stays with a worker; longer than an attempt and its record take. */
+  messageLeaseSeconds: number;
   /** Between two rounds over the webhooks that are due. */
   webhooksMs: number;
   /** How long a webhook stays with a worker; longer than the slowest takes. */
@@ -42,6 +46,8 @@ export const defaultTimings: Timings = {
   sweepRetrySeconds: 30,
   expireMs: 60_000,
   filesMs: 3_600_000,
+  messagesMs: 5_000,
+  messageLeaseSeconds: 180,
   webhooksMs: 5_000,
   webhookLeaseSeconds: 180,
   orphanGraceMs: 24 * 3_600_000,

@@ -2,11 +2,13 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
+import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
 import { removeExpiredUploads, removeOrphans } from "./jobs/collect-files.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
+import { createSendMessages } from "./jobs/send-messages.ts";
 import { createSweep, expireCredits } from "./jobs/sweep.ts";
 import type { At } from "./points.ts";
 import { type Repeating, repeat } from "./repeat.ts";
@@ -18,6 +20,8 @@ import { startWatchdog } from "./watchdog.ts";
 export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing"> & {
   queue: Queue;
   payments: PaymentDeps;
+  /** Who sends messages, and in whose name. */
+  messages: { senders: Senders; brand?: string | undefined };
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;
@@ -79,6 +83,10 @@ type Ready = WorkerDeps & { timings: Timings; at: At };
 function startPeriodic(deps: Ready): Repeating[] {
   const { db, blobs, log, timings } = deps;
   const sweep = createSweep({ ...deps, retrySeconds: timings.sweepRetrySeconds });
+  const sendMessages = createSendMessages({
+    ...{ db, log, ...deps.messages, publicUrl: deps.payments.publicUrl },
+    ...{ leaseSeconds: timings.messageLeaseSeconds, databaseWaitMs: timings.databaseWaitMs },
+  });
   const collectFiles = async (signal: AbortSignal) => {
     const uploads = await removeExpiredUploads({ db, blobs }, signal);
     const graceMs = timings.orphanGraceMs;
@@ -88,6 +96,7 @@ function startPeriodic(deps: Ready): Repeating[] {
   return [
     repeat({ name: "sweep", everyMs: timings.sweepMs, soon: true, log }, sweep),
     repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
+    repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
     repeat({ name: "files", everyMs: timings.filesMs, log }, collectFiles),
   ];
 }

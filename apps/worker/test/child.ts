@@ -61,6 +61,7 @@ const payments = createPaymentDeps(
 const worker = createWorker({
   db,
   payments,
+  messages: { senders: {} },
   queue,
   log,
   at,

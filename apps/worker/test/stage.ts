@@ -154,6 +154,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
           {},
           { db: db.worker, mode: "test", publicUrl: nowhere, secretKeys: ["s".repeat(32)], log },
         ),
+        messages: { senders: {} },
         blobs,
         log,
         imageIntake: createImageIntake(),

@@ -58,7 +58,12 @@ function formatMoney({ amount, currency }: Amount, language: Language): string {
     return `${rials} ریال (${(amount / 10).toLocaleString(locale)} تومان)`;
   }
   const currencyDisplay = language === "fa" ? "name" : "symbol";
-  const format = new Intl.NumberFormat(locale, { style: "currency", currency, currencyDisplay });
+  // British English would write US$.
+  const format = new Intl.NumberFormat(language === "en" ? "en-US" : locale, {
+    style: "currency",
+    currency,
+    currencyDisplay,
+  });
   return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 

@@ -109,7 +109,7 @@ function showAction({ label, url }: NonNullable<Letter["action"]>, align: Align)
       h(Button, { href: url, style: buttonStyle }, label),
     ),
     h(Hr, { key: "line", style: { borderColor: "#e3e5e9", margin: "16px 0 8px" } }),
-    h(Text, { key: "link", style: { ...small(align), overflowWrap: "anywhere" } }, link),
+    h(Text, { key: "link", style: { ...small(align), margin: 0, overflowWrap: "anywhere" } }, link),
   ];
 }
 
