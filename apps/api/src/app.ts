@@ -20,6 +20,8 @@ import { generationRoutes } from "./routes/generations.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
+import { webhookEventRoutes } from "./routes/webhook-events.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 
 const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
 
@@ -45,6 +47,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
 
   app.route("/", healthRoutes(deps, metrics));
   app.route("/docs", docsRoutes());
+  app.route("/webhooks", webhookRoutes(deps));
   app.route("/v1/files", fileRoutes(deps));
   // Everything below is behind a key; each file of routes asks for its scope.
   app.use("/v1/*", authenticate(deps));
@@ -54,6 +57,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/generations", generationRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));
   app.route("/v1/admin", adminRoutes(deps, findAccount));
+  app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
 
   registerComponents(app);
   app.openapi(operations.openapi, (c) => c.json(document, 200));

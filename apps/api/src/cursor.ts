@@ -1,8 +1,11 @@
 import { refuseAt } from "./problem.ts";
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 const shapes = {
   /** The last generation of a page. */
-  generation: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  generation: uuid,
+  webhook_event: uuid,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

@@ -6,6 +6,8 @@ export type NewItems = { accountId: string; generationId: string; itemIds: strin
 export type Enqueue = {
   /** Hands new items to the workers. Never rejects. */
   add(items: NewItems): Promise<void>;
+  /** Wakes a worker for a stored webhook. Its answer waits for nothing. */
+  addWebhook(eventId: string): void;
   /** Waits for what is on its way, 2 s or so when the queue is down. */
   drain(): Promise<void>;
 };
@@ -22,6 +24,7 @@ const mostWaiting = 1_000;
 export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): Enqueue {
   const waiting: NewJob<"run-item">[] = [];
   let flushing: Promise<void> | undefined;
+  const waking = new Set<Promise<void>>();
 
   const flush = async () => {
     while (waiting.length > 0) {
@@ -42,8 +45,16 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
       flushing ??= flush();
       if (waiting.length > mostWaiting) await flushing;
     },
+    addWebhook(eventId) {
+      const job = { id: eventId, data: { eventId } };
+      const wake = queue.add("process-webhook", [job]).catch((err: unknown) => {
+        log.warn({ err, event: eventId }, "not enqueued: the sweeper will do it");
+      });
+      waking.add(wake);
+      void wake.then(() => waking.delete(wake));
+    },
     async drain() {
-      await flushing;
+      await Promise.all([flushing, ...waking]);
     },
   };
 }

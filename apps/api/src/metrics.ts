@@ -1,6 +1,7 @@
 import type { Db } from "@ducat/db/connect";
 import { countConnections } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
+import { readWebhookBacklog } from "@ducat/db/webhook-events";
 import type { Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
@@ -31,6 +32,8 @@ export function createMetrics(deps: { db: Db; queue: Queue; log: Logger }): Metr
   const up = gauge("ducat_up", "Whether a part answered when asked.", ["part"]);
   const backlog = gauge("ducat_backlog_items", "Items past their due time.");
   const oldest = gauge("ducat_backlog_oldest_seconds", "How long the first of them is past it.");
+  const webhooks = gauge("ducat_webhooks", "Webhooks that wait or are dead.", ["status"]);
+  const lag = gauge("ducat_webhooks_oldest_seconds", "How long the first webhook has been due.");
   const connections = gauge("ducat_db_connections", "Connections of the API's role.", ["state"]);
 
   const readQueue = async () => {
@@ -45,6 +48,10 @@ export function createMetrics(deps: { db: Db; queue: Queue; log: Logger }): Metr
     const found = await readBacklog(deps.db);
     backlog.set(found.waiting);
     oldest.set(found.oldestSeconds);
+    const { waiting, dead, oldestSeconds } = await readWebhookBacklog(deps.db);
+    webhooks.set({ status: "received" }, waiting);
+    webhooks.set({ status: "dead" }, dead);
+    lag.set(oldestSeconds);
     for (const { state, count } of await countConnections(deps.db)) {
       connections.set({ state }, count);
     }

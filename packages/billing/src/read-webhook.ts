@@ -17,6 +17,12 @@ export function readText(raw: Uint8Array): string {
   }
 }
 
+/**
+ * Whether a header came more than once: HTTP joins its values with a comma and a space, which no
+ * provider writes into one. Which of two signatures is meant is not for us to guess.
+ */
+export const isRepeated = (header: string): boolean => header.includes(", ");
+
 /** The JSON object in a webhook's text; malformed_body where it holds none. */
 export function parseObject(text: string): Record<string, unknown> {
   let value: unknown;

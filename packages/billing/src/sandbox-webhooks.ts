@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Fetch } from "./fetch-json.ts";
 import { isSameText, sign } from "./hmac.ts";
 import type { HeaderMap } from "./provider.ts";
+import { isRepeated } from "./read-webhook.ts";
 import { refuseWebhook } from "./refusals.ts";
 import type { SandboxDocument, SandboxEvent } from "./sandbox-store.ts";
 
@@ -48,7 +49,8 @@ export function checkWebhook(
 ): string {
   const id = headers["webhook-id"] ?? "";
   const timestamp = headers["webhook-timestamp"] ?? "";
-  const given = (headers["webhook-signature"] ?? "").split(" ").slice(0, 10);
+  const signatures = headers["webhook-signature"] ?? "";
+  const given = signatures.split(" ").slice(0, 10);
   const isInTime =
     /^\d{1,12}$/.test(timestamp) &&
     Math.abs(Math.floor(now / 1000) - Number(timestamp)) <= toleranceSeconds;
@@ -56,7 +58,8 @@ export function checkWebhook(
     const expected = `v1,${computeSignature(secret, id, `${timestamp}.${text}`)}`;
     return given.some((signature) => isSameText(signature, expected));
   });
-  if (!isInTime || !isSigned) throw refuseWebhook("bad_signature");
+  const isOnce = ![id, timestamp, signatures].some(isRepeated);
+  if (!isInTime || !isSigned || !isOnce) throw refuseWebhook("bad_signature");
   return id;
 }
 

@@ -5,7 +5,7 @@ import { checkRefund } from "./check-refund.ts";
 import type { ProviderFact } from "./facts.ts";
 import { worldCurrencies } from "./money.ts";
 import type { Capabilities, Delivery, HeaderMap, PaymentProvider } from "./provider.ts";
-import { parseObject, readText } from "./read-webhook.ts";
+import { isRepeated, parseObject, readText } from "./read-webhook.ts";
 import { refuseWebhook } from "./refusals.ts";
 import { chargeOffSession, findCharge } from "./stripe-charges.ts";
 import { createCheckout, settle } from "./stripe-checkout.ts";
@@ -93,7 +93,7 @@ export function createStripe(options: StripeOptions): PaymentProvider {
 /** Any of the secrets may match: all belong to this mode, and two are valid while one is rolled. */
 function checkSignature({ options, now }: StripeContext, text: string, headers: HeaderMap): void {
   const header = headers["stripe-signature"];
-  if (!header) throw refuseWebhook("bad_signature");
+  if (!header || isRepeated(header)) throw refuseWebhook("bad_signature");
   const isSigned = options.webhookSecrets.some((secret) => {
     try {
       const check = Stripe.webhooks.signature;
