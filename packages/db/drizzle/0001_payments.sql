@@ -86,6 +86,7 @@ CREATE TABLE "ducat"."payment_attempts" (
 	"provider" text NOT NULL,
 	"mode" text NOT NULL,
 	"provider_ref" text,
+	"method_ref" text,
 	"amount" bigint NOT NULL,
 	"currency" text NOT NULL,
 	"code" text,
@@ -193,6 +194,8 @@ CREATE TABLE "ducat"."provider_customers" (
 	"mode" text NOT NULL,
 	"customer_ref" text NOT NULL,
 	"method_ref" text,
+	"method_told_at" timestamp with time zone,
+	"removed_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "provider_customers_pkey" PRIMARY KEY("account_id","provider","mode")

@@ -33,6 +33,8 @@ GRANT INSERT, DELETE ON ducat.blobs TO ducat_app;
 GRANT INSERT, DELETE ON ducat.blobs TO ducat_worker;
 REVOKE ALL ON ducat.migrations FROM ducat_app, ducat_worker;
 GRANT SELECT ON ducat.migrations TO ducat_app, ducat_worker;
+-- They tell of any account's money: the API sees anomalies by functions only.
+REVOKE ALL ON ducat.payment_anomalies FROM ducat_app;
 -- Their bodies hold personal data of any account: the API sees events by functions only.
 REVOKE ALL ON ducat.webhook_events FROM ducat_app;
 

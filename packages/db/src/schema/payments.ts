@@ -128,6 +128,8 @@ export const payment_attempts = ducat.table(
     mode: text("mode").notNull(),
     /** The page's id at the provider (settle takes it), or the charge. */
     provider_ref: text("provider_ref"),
+    /** The saved card that is charged: a repeat must name the same. */
+    method_ref: text("method_ref"),
     amount: money("amount").notNull(),
     currency: text("currency").notNull(),
     code: text("code"),
@@ -217,6 +219,10 @@ export const provider_customers = ducat.table(
     customer_ref: text("customer_ref").notNull(),
     /** The saved card that may be charged while the customer is away. */
     method_ref: text("method_ref"),
+    /** When the provider's books last said something of its cards. */
+    method_told_at: at("method_told_at"),
+    /** The provider has deleted it; the next checkout makes another. */
+    removed_at: at("removed_at"),
     created_at: createdAt(),
     updated_at: at("updated_at").notNull().default(sql`clock_timestamp()`),
   },
