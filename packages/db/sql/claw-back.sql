@@ -36,12 +36,20 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.claw_back TO ducat_worker;
 
+-- What expired of a grant, in it or in those that gave its credits back.
+CREATE OR REPLACE FUNCTION ducat.count_expired(p_grant ducat.credit_grants) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT coalesce(sum(expired), 0)::bigint FROM credit_grants
+  WHERE account_id = (p_grant).account_id
+    AND (id = (p_grant).id OR restores = (p_grant).id)
+$$;
+
 -- The rising half of claw_back; returns the entry's seq, null when there was nothing to take.
 CREATE OR REPLACE FUNCTION ducat.claw_more(
   p_grant ducat.credit_grants, p_target bigint, p_description text)
 RETURNS bigint LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_left bigint := greatest(0, p_target - p_grant.expired - p_grant.taken);
+  v_left bigint := greatest(0, p_target - count_expired(p_grant) - p_grant.taken);
   v_want bigint := v_left;
   v_slices jsonb := '[]';
   v_trial bigint := 0;

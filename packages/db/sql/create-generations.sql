@@ -55,7 +55,10 @@ BEGIN
     UPDATE credit_accounts a SET
       seq = a.seq + m.entries, available = a.available - m.total, held = a.held + m.total,
       trial = a.trial - CASE WHEN a.head_trial THEN m.total ELSE 0 END,
-      head_remaining = a.head_remaining - m.total
+      head_remaining = a.head_remaining - m.total,
+      reload_due_at = CASE
+        WHEN NOT a.head_trial AND a.available - a.trial - a.bound - m.total < a.reload_below
+        THEN coalesce(a.reload_due_at, v_now) ELSE a.reload_due_at END
     FROM (SELECT account_id, count(*) AS entries, max(upto) AS total FROM made GROUP BY 1) m
     WHERE a.account_id = m.account_id
   ), booked AS (

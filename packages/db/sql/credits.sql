@@ -93,6 +93,7 @@ BEGIN
   v_seq := book_entry(p_account_id, 'usage', -p_amount, v_take.allocations,
     p_trial => -v_take.trial, p_bound => -v_take.bound, p_used => p_amount,
     p_description => p_description);
+  PERFORM mark_reload(v_account, p_amount - v_take.trial - v_take.bound);
   RETURN keep_answer(p_account_id, 'consume', p_key, p_fingerprint,
     account_result(close_account(p_account_id), v_seq)
       || jsonb_build_object('trial', v_take.trial));

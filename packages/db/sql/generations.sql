@@ -126,7 +126,11 @@ BEGIN
     seq = a.seq + 1, available = a.available - create_generation.cost,
     held = a.held + create_generation.cost,
     trial = a.trial - CASE WHEN a.head_trial THEN create_generation.cost ELSE 0 END,
-    head_remaining = a.head_remaining - create_generation.cost
+    head_remaining = a.head_remaining - create_generation.cost,
+    reload_due_at = CASE
+      WHEN NOT a.head_trial
+        AND a.available - a.trial - a.bound - create_generation.cost < a.reload_below
+      THEN coalesce(a.reload_due_at, create_generation.created_at) ELSE a.reload_due_at END
   WHERE a.account_id = p_account_id AND create_generation.cost > 0
     AND a.head_remaining >= create_generation.cost AND a.frozen = '{}'
     AND (p_subject IS NULL OR a.bound = 0)
@@ -187,6 +191,7 @@ BEGIN
     seq := book_entry(p_account_id, 'generation', -p_cost, v_take.allocations,
       p_trial => -v_take.trial, p_bound => -v_take.bound, p_held => p_cost,
       p_generation_id => p_generation_id);
+    PERFORM mark_reload(v_account, p_cost - v_take.trial - v_take.bound);
   END IF;
   v_account := close_account(p_account_id);
   unbound := v_account.available - v_account.bound;

@@ -34,6 +34,7 @@ BEGIN
   v_seq := book_entry(p_account_id, 'usage', -p_amount, v_take.allocations,
     p_trial => -v_take.trial, p_bound => -v_take.bound, p_held => p_amount, p_hold_id => v_id,
     p_description => p_description);
+  PERFORM mark_reload(v_account, p_amount - v_take.trial - v_take.bound);
   INSERT INTO credit_holds (account_id, id, amount, allocations, subject, description, entry_seq,
     expires_at)
   VALUES (p_account_id, v_id, p_amount, v_take.allocations, p_subject, p_description, v_seq,

@@ -146,7 +146,9 @@ export function advance(model: Model, seconds: number): void {
 export function claw(model: Model, grant: ModelGrant, reversed: number): void {
   const target = Math.min(reversed, grant.amount);
   if (target > grant.reversed) {
-    let left = Math.max(0, target - grant.expired - grant.taken);
+    const kin = model.grants.filter((g) => g === grant || g.restores === grant);
+    const expired = kin.reduce((total, g) => total + g.expired, 0);
+    let left = Math.max(0, target - expired - grant.taken);
     if (left > 0) grant.takenAt = model.now;
     grant.taken += left;
     const own = (g: ModelGrant) => (g === grant ? 0 : g.restores === grant ? 1 : 2);
