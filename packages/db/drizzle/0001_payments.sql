@@ -161,6 +161,7 @@ CREATE TABLE "ducat"."payments" (
 	"disputed" bigint DEFAULT 0 NOT NULL,
 	"reversed" bigint DEFAULT 0 NOT NULL,
 	"clawed" bigint DEFAULT 0 NOT NULL,
+	"reason" text,
 	"period_start" timestamp with time zone,
 	"period_end" timestamp with time zone,
 	"failure_code" text,
@@ -179,6 +180,7 @@ CREATE TABLE "ducat"."payments" (
 	CONSTRAINT "payments_effect_key" UNIQUE("effect_key"),
 	CONSTRAINT "payments_idempotency_key" UNIQUE("account_id","idempotency_key"),
 	CONSTRAINT "payments_purpose" CHECK (purpose IN ('pack', 'pass', 'subscription', 'renewal', 'reload', 'invoice')),
+	CONSTRAINT "payments_reason" CHECK (reason IN ('initial', 'trial', 'renewal', 'restart', 'update', 'other')),
 	CONSTRAINT "payments_status" CHECK (status IN ('created', 'pending', 'succeeded', 'failed', 'expired', 'quarantined')),
 	CONSTRAINT "payments_amounts" CHECK (amount BETWEEN 0 AND 1000000000000 AND charged BETWEEN 0 AND 1000000000000
         AND least(refunded, disputed, reversed, clawed, credits, credits_granted) >= 0
@@ -343,6 +345,7 @@ CREATE TABLE "ducat"."subscriptions" (
 	"id" uuid DEFAULT ducat.uuid_v7() NOT NULL,
 	"product_id" uuid NOT NULL,
 	"price_id" uuid,
+	"plan_ref" text,
 	"provider" text NOT NULL,
 	"mode" text NOT NULL,
 	"provider_ref" text,
@@ -364,7 +367,6 @@ CREATE TABLE "ducat"."subscriptions" (
 	"refill_index" integer DEFAULT 0 NOT NULL,
 	"next_refill_at" timestamp with time zone,
 	"renewal_for" timestamp with time zone,
-	"reminded_for" timestamp with time zone,
 	"ticket" bigint DEFAULT 0 NOT NULL,
 	"fetched_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,

@@ -57,7 +57,8 @@ export const payments = ducat.table(
     reversed: money("reversed").notNull().default(0),
     /** Credits that were taken back for them. */
     clawed: credits("clawed").notNull().default(0),
-    /** Of an invoice of a subscription: the period that it pays. */
+    /** Of a subscription's: what was paid, and the period of it. */
+    reason: text("reason"),
     period_start: at("period_start"),
     period_end: at("period_end"),
     failure_code: text("failure_code"),
@@ -92,6 +93,10 @@ export const payments = ducat.table(
     check(
       "payments_purpose",
       sql`purpose IN ('pack', 'pass', 'subscription', 'renewal', 'reload', 'invoice')`,
+    ),
+    check(
+      "payments_reason",
+      sql`reason IN ('initial', 'trial', 'renewal', 'restart', 'update', 'other')`,
     ),
     check(
       "payments_status",

@@ -23,6 +23,8 @@ export const subscriptions = ducat.table(
     id: id(),
     product_id: uuid("product_id").notNull(),
     price_id: uuid("price_id"),
+    /** What the provider calls the plan that product and price stand for. */
+    plan_ref: text("plan_ref"),
     provider: text("provider").notNull(),
     mode: text("mode").notNull(),
     /** Null: ours, renewed by orders of our own. */
@@ -51,7 +53,6 @@ export const subscriptions = ducat.table(
     next_refill_at: at("next_refill_at"),
     /** Of ours: the period that a renewal order was made for. */
     renewal_for: at("renewal_for"),
-    reminded_for: at("reminded_for"),
     /** The ticket of the newest snapshot that was applied. */
     ticket: bigint("ticket", { mode: "number" }).notNull().default(0),
     fetched_at: at("fetched_at"),
