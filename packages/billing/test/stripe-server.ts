@@ -1,6 +1,7 @@
 import Stripe from "stripe";
 import { type Answer, type Incoming, startServer, type TestServer } from "./http-server.ts";
 import { StripeBooks, stripeVersion, type Thing } from "./stripe-books.ts";
+import { answerCatalog } from "./stripe-catalog-books.ts";
 
 type Params = Record<string, unknown>;
 type Nested = { [key: string]: Nested | string };
@@ -74,6 +75,8 @@ function answerRequest(books: StripeBooks, request: Incoming, params: Params): A
   const call = `${request.method} ${noun}`;
   const isCheckout = noun === "checkout";
   const id = isCheckout || noun === "billing_portal" ? third : second;
+  const sold = answerCatalog(books, request, params);
+  if (sold) return "listed" in sold ? page(sold.listed, params) : sold;
   if (call === "POST customers") return keepCustomer(books, params);
   if (call === "POST checkout") return createSession(books, params);
   if (call === "POST billing_portal") return openPortal(books, params);
