@@ -1,10 +1,9 @@
 import type { InvoicePaid, ProviderFact } from "@ducat/billing/facts";
 import type { PaymentProvider } from "@ducat/billing/provider";
-import { recordReload } from "@ducat/db/auto-reload";
 import type { Db } from "@ducat/db/connect";
 import type { Outcome } from "@ducat/db/outcome";
 import { reportAnomaly } from "@ducat/db/payment-anomalies";
-import { findOrder, movePayment, settlePayment } from "@ducat/db/payments";
+import { movePayment, settlePayment } from "@ducat/db/payments";
 import { removeCustomer, removeMethod, saveMethod } from "@ducat/db/provider-customers";
 import { applyDispute, applyReversal } from "@ducat/db/reversals";
 import {
@@ -59,10 +58,9 @@ async function write(books: Books, fact: ProviderFact): Promise<Outcome> {
   switch (fact.kind) {
     case "payment.succeeded":
       return (await settlePayment(db, fact)).outcome;
-    case "payment.failed":
-      return failPayment(books, fact);
     case "payment.pending":
     case "payment.expired":
+    case "payment.failed":
       return (await movePayment(db, fact)).outcome;
     case "invoice.paid":
       return payInvoice(books, fact);
@@ -97,17 +95,6 @@ async function writeOther({ db }: Books, fact: OtherFact): Promise<Outcome> {
     case "reversal.touched":
       return "known";
   }
-}
-
-/** A charge of a saved card that failed counts against auto-reload; a page may be tried again. */
-async function failPayment({ db }: Books, fact: FactKind<"payment.failed">): Promise<Outcome> {
-  const { outcome, payment } = await movePayment(db, fact);
-  if (payment?.purpose !== "reload") return outcome;
-  const order = await findOrder(db, { reference: payment.reference });
-  if (order?.attempt?.kind !== "charge") return outcome;
-  const { code, paymentRef } = fact;
-  await recordReload(db, order.attempt.id, { status: "needs_customer", code, paymentRef });
-  return outcome;
 }
 
 /**
@@ -188,11 +175,10 @@ async function applyTouchedReversal(
 }
 
 /** An order that we can't place is no alarm where its credit is in the books by another way. */
-async function recordAnomaly(db: Db, fact: FactKind<"anomaly">): Promise<Outcome> {
-  const { provider, mode, detail, about } = fact;
-  if (detail === "unknown_order" && (await isKnownEffect(db, fact.effectKey))) return "known";
+function recordAnomaly(db: Db, fact: FactKind<"anomaly">): Promise<Outcome> {
+  const { provider, mode, detail, about, effectKey } = fact;
   const data = { ...fact, occurredAt: fact.occurredAt.toISOString() };
-  return reportAnomaly(db, { provider, mode, kind: detail, about, data });
+  return reportAnomaly(db, { provider, mode, kind: detail, about, data, effectKey });
 }
 
 /** What was told about it before we knew it, and given up, finds its place now. */
