@@ -30,7 +30,7 @@ export const replay = createRoute({
   request: { params },
   responses: {
     200: answer(WebhookEvent, "It waits for a worker."),
-    ...problems(...behindKey, "validation_failed", "not_found", "invalid_state"),
+    ...problems(...behindKey, "not_found", "invalid_state"),
   },
 });
 
@@ -43,6 +43,6 @@ export const discard = createRoute({
   request: { params },
   responses: {
     200: answer(WebhookEvent, "It is not tried any more."),
-    ...problems(...behindKey, "validation_failed", "not_found", "invalid_state"),
+    ...problems(...behindKey, "not_found", "invalid_state"),
   },
 });
