@@ -147,12 +147,14 @@ describe("edges", () => {
     expect(findIn(others, reading)).toEqual([]);
   });
 
-  it(".env.example has exactly the keys of the apps' environment schemas", async () => {
+  it(".env.example has exactly the keys that the apps and `npm start` read", async () => {
     const schemas = files.filter((path) => /^apps\/[^/]+\/src\/env\.ts$/.test(path));
     const modules = await Promise.all(schemas.map((path) => import(join(root, path))));
     const keys = (modules as { Env: { shape: object } }[]).flatMap(({ Env }) =>
       Object.keys(Env.shape),
     );
+    const start = findAll("infra/dev/environment.ts", /\bread\("(\w+)"\)/g);
+    keys.push(...start.map(({ found }) => found));
     const example = findAll(".env.example", /^(?:# ?)?([A-Z][A-Z0-9_]*)=/gm);
     expect(schemas.length).toBeGreaterThan(0);
     expect(example.map(({ found }) => found).sort()).toEqual([...new Set(keys)].sort());

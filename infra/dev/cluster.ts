@@ -47,7 +47,7 @@ export interface Cluster {
 const FAST_LIMIT_MS = 30_000;
 const IMMEDIATE_LIMIT_MS = 10_000;
 const MAX_PORT_TRIES = 5;
-const PORT_FILE = "ducat.port";
+export const PORT_FILE = "ducat.port";
 
 /**
  * Starts the PostgreSQL that came with the packages, on 127.0.0.1 only, making its data folder

@@ -7,7 +7,8 @@ import type { Lock } from "./lock.ts";
 import { DATA_NAME } from "./place.ts";
 import { loadSecrets, type Secrets } from "./secrets.ts";
 
-const DATABASE = "ducat";
+/** The database of the apps in the embedded cluster. */
+export const DATABASE = "ducat";
 
 /** The database to migrate and run on, and what the apps need to know about it. */
 export interface Database {

@@ -2,8 +2,8 @@
 
 -- Make the database sell what p_catalog says: {catalog, trial_credits, products: [a row of products
 -- with `prices`: [{provider, currency, interval, amount, provider_ref}]]}, each member given.
--- Nothing is deleted: what left the catalog is retired, a price whose amount or reference changed is
--- retired and a new row made, and what comes back is restored. A provider's own price that is not
+-- Nothing is deleted: what left the catalog is retired, a price of another amount or reference is
+-- retired for a new row, and what comes back is restored. A provider's own price that is not
 -- listed stays while the general one says the same amount: `catalog push` made it.
 -- Returns what changed: [{action: add | change | retire | restore, what: product | price | setting,
 -- product?, price?, before?, after?}]; [] for the same again. With p_dry_run nothing is written.
