@@ -150,8 +150,9 @@ $$;
 --   charge   attempt_id and payment_id: charge the saved card, with the attempt's id as the key
 --   link     payment_id: no card can be charged; the customer is sent a link to pay, at most once
 --            in 24 hours
---   none     reason: not_due, off, frozen, above (the threshold), failures, attempt_open, later (a
---            minute hasn't passed since the last), price_retired (switches it off), cap, link_sent.
+--   none     reason: not_due, off, frozen, above (the threshold), quarantined (a reload was charged
+--            and not credited: a person looks first), failures, attempt_open, later (a minute hasn't
+--            passed since the last), price_retired (switches it off), cap, link_sent.
 --            With attempt_open and later it stays due a minute on, else until the next spend.
 --   DU003 not_found   no such account
 -- Locks the account row. Safe to retry: of parallel calls one reserves.
@@ -217,6 +218,10 @@ BEGIN
     WHEN cardinality(p_account.frozen) > 0 THEN 'frozen'
     WHEN p_account.available - p_account.trial - p_account.bound >= p_account.reload_below
       THEN 'above'
+    WHEN EXISTS (
+      SELECT FROM payments p JOIN payment_anomalies x ON x.payment_id = p.id
+      WHERE p.account_id = p_account.account_id AND p.purpose = 'reload'
+        AND p.status = 'quarantined' AND x.resolved_at IS NULL) THEN 'quarantined'
     WHEN p_reload.failures >= 3 THEN 'failures'
     WHEN EXISTS (
       SELECT FROM payment_attempts t
@@ -235,13 +240,10 @@ END $$;
 CREATE OR REPLACE FUNCTION ducat.open_reload(
   p_reload ducat.auto_reloads, p_mode text, p_valid_for interval)
 RETURNS ducat.payments LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_payment payments;
 BEGIN
-  SELECT (o.payment).* INTO v_payment FROM open_payment(p_account_id => p_reload.account_id,
-    p_purpose => 'reload', p_price_id => p_reload.price_id, p_provider => p_reload.provider,
-    p_mode => p_mode, p_expires_in_s => extract(epoch FROM p_valid_for)::int) o;
-  RETURN v_payment;
+  RETURN open_payment(p_account_id => p_reload.account_id, p_purpose => 'reload',
+    p_price_id => p_reload.price_id, p_provider => p_reload.provider, p_mode => p_mode,
+    p_expires_in_s => extract(epoch FROM p_valid_for)::int);
 EXCEPTION
   WHEN SQLSTATE 'DU003' OR SQLSTATE 'DU004' THEN
     RETURN NULL;
@@ -321,16 +323,13 @@ BEGIN
   END IF;
   PERFORM FROM payments WHERE id = v_attempt.payment_id FOR NO KEY UPDATE;
   PERFORM FROM credit_accounts WHERE account_id = v_attempt.account_id FOR NO KEY UPDATE;
-  -- failed_final is what move_payment makes of a failure that a webhook tells: not counted yet.
   UPDATE payment_attempts SET
-    status = CASE WHEN v_failed THEN 'needs_customer' WHEN p_status = 'succeeded' THEN 'processing'
-                  ELSE p_status END,
+    status = CASE p_status WHEN 'succeeded' THEN 'processing' WHEN 'failed' THEN 'failed_final'
+             ELSE p_status END,
     provider_ref = coalesce(provider_ref, p_payment_ref), code = left(p_code, 100),
     due_at = CASE WHEN NOT v_failed AND p_status <> 'expired' THEN next_try(created_at) END,
     updated_at = clock_timestamp()
-  WHERE id = p_attempt_id
-    AND (status IN ('reserved', 'sent', 'processing', 'unknown')
-         OR v_failed AND status = 'failed_final');
+  WHERE id = p_attempt_id AND status IN ('reserved', 'sent', 'processing', 'unknown');
   IF NOT FOUND THEN
     RETURN false;
   END IF;
@@ -424,11 +423,3 @@ LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   FROM due WHERE t.id = due.id RETURNING t.id
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_due_attempts TO ducat_worker;
-
--- The attempt that charges a saved card for a payment; null where there is none.
-CREATE OR REPLACE FUNCTION ducat.find_charge_of(p_payment_id uuid) RETURNS uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT id FROM payment_attempts WHERE payment_id = p_payment_id AND kind = 'charge'
-  ORDER BY id DESC LIMIT 1
-$$;
-GRANT EXECUTE ON FUNCTION ducat.find_charge_of TO ducat_app, ducat_worker;

@@ -107,6 +107,7 @@ export type NoReload =
   | "off"
   | "frozen"
   | "above"
+  | "quarantined"
   | "failures"
   | "attempt_open"
   | "later"
@@ -152,13 +153,6 @@ export async function findReloadCharge(
   if (!row) return undefined;
   const { amount, currency, ...rest } = row;
   return { ...rest, money: { amount, currency } };
-}
-
-/** The charge of a payment of auto-reload; undefined where it is a link or no reload at all. */
-export async function findChargeOf(db: Db, paymentId: string): Promise<string | undefined> {
-  const [row] = await ask(db<{ id: string | null }[]>`
-    SELECT ducat.find_charge_of(${paymentId}) AS id`);
-  return row?.id ?? undefined;
 }
 
 /** Says that the provider is asked now; false when the attempt has ended: ask nobody. */
