@@ -314,3 +314,27 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   ORDER BY paid_at, id LIMIT least(p_limit, 1000)
 $$;
 GRANT EXECUTE ON FUNCTION ducat.list_succeeded TO ducat_app, ducat_worker;
+
+-- End up to p_limit (500 at most) orders that nobody paid and whose provider has not said so: an
+-- hour after their own end, two weeks after it where money was said to be on its way, and 30 days
+-- after they were made where they have no end. A charge that is open keeps its order. Their pages
+-- are still asked about, and a late payment still counts. Returns how many ended.
+-- Locks the payments only, skipping those in use. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.expire_orders(p_limit int) RETURNS int
+LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  WITH due AS (
+    SELECT id FROM payments p
+    WHERE status IN ('created', 'pending')
+      AND coalesce(expires_at, created_at + interval '30 days') < clock_timestamp()
+        - CASE status WHEN 'created' THEN interval '1 hour' ELSE interval '14 days' END
+      AND NOT EXISTS (
+        SELECT FROM payment_attempts a WHERE a.payment_id = p.id AND a.kind = 'charge'
+          AND a.status IN ('reserved', 'sent', 'processing', 'unknown'))
+    LIMIT least(p_limit, 500) FOR NO KEY UPDATE SKIP LOCKED
+  ), ended AS (
+    UPDATE payments p SET status = 'expired', updated_at = clock_timestamp()
+    FROM due WHERE p.id = due.id RETURNING 1
+  )
+  SELECT count(*)::int FROM ended
+$$;
+GRANT EXECUTE ON FUNCTION ducat.expire_orders TO ducat_worker;

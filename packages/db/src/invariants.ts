@@ -117,6 +117,38 @@ export const invariants: Invariant[] = [
       LIMIT 20`,
   },
   {
+    id: "I9",
+    title: "a payment's credits are those of its money that has not been given back",
+    violations: `
+      SELECT p.account_id, p.id, p.status, p.charged, p.reversed, p.credits_granted, g.granted,
+             g.wrong
+      FROM ducat.payments p
+      CROSS JOIN LATERAL (
+        SELECT coalesce(sum(amount), 0) AS granted, count(*) FILTER (
+          WHERE reversed <> CASE WHEN p.reversed = 0 THEN 0
+            ELSE ceil(amount::numeric * p.reversed / p.charged) END) AS wrong
+        FROM ducat.credit_grants
+        WHERE account_id = p.account_id AND payment_id = p.id AND restores IS NULL) g
+      WHERE g.granted <> p.credits_granted OR g.wrong > 0
+      LIMIT 20`,
+  },
+  {
+    id: "I9",
+    title: "only a payment that succeeded has given anything, and it says what made it so",
+    violations: `
+      SELECT p.account_id, p.id, p.status, p.effect_key, p.paid_at FROM ducat.payments p
+      WHERE CASE WHEN p.status = 'succeeded'
+        THEN p.effect_key IS NULL OR p.paid_at IS NULL OR p.charged IS NULL
+        ELSE p.credits_granted <> 0
+          OR EXISTS (SELECT FROM ducat.credit_grants g
+                     WHERE g.account_id = p.account_id AND g.payment_id = p.id)
+          OR EXISTS (SELECT FROM ducat.allowance_grants g
+                     WHERE g.account_id = p.account_id AND g.payment_id = p.id)
+          OR EXISTS (SELECT FROM ducat.passes s
+                     WHERE s.account_id = p.account_id AND s.payment_id = p.id) END
+      LIMIT 20`,
+  },
+  {
     id: "I10",
     title: "what was started has a token, and nothing has a lease but what is processing",
     violations: `

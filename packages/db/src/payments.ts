@@ -257,6 +257,15 @@ export async function listOpenOrders(
 }
 
 /**
+ * Ends orders that nobody paid and whose provider has not said so; returns how many, `limit` at
+ * most. For a worker's sweep.
+ */
+export async function expireOrders(db: Db, limit: number): Promise<number> {
+  const [row] = await ask(db<{ ended: number }[]>`SELECT ducat.expire_orders(${limit}) AS ended`);
+  return row?.ended ?? 0;
+}
+
+/**
  * Payments that succeeded since a moment, in the order of their success, up to 1000; `afterId` is
  * the last one's id. Sees every account: for reconciliation.
  */
