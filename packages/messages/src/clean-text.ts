@@ -20,5 +20,5 @@ export function cleanText(text: string, most = 200): string {
  */
 export function readName(name: string | null): string | undefined {
   const line = cleanText(name ?? "", 60);
-  return /^(?:[\p{L}\p{M}\p{N}\u200c '’,&-]|\.(?= |$))+$/u.test(line) ? line : undefined;
+  return /^(?:[\p{L}\p{M}\p{N}\u200c '’,&-]|\.(?=[ ,]|$))+$/u.test(line) ? line : undefined;
 }
