@@ -3,19 +3,8 @@
  * letter is rendered, by render-letter.ts alone.
  */
 import { type CSSProperties, createElement as h, type ReactNode } from "react";
-import {
-  Body,
-  Button,
-  Container,
-  Head,
-  Heading,
-  Hr,
-  Html,
-  Link,
-  render,
-  Section,
-  Text,
-} from "react-email";
+import { renderToStaticMarkup } from "react-dom/server";
+import { Body, Button, Container, Head, Heading, Hr, Html, Link, Section, Text } from "react-email";
 import { directions, type Language } from "./language.ts";
 import type { Letter } from "./letter.ts";
 
@@ -33,14 +22,14 @@ const font = 'system-ui, -apple-system, "Segoe UI", Roboto, Vazirmatn, Tahoma, A
 const ink = "#1c2024";
 const faint = "#60646c";
 
-/** A letter as an HTML document that mail programs and browsers show alike. */
-export function renderLetterHtml(page: Page): Promise<string> {
+/** A letter as an HTML document that mail programs and browsers show alike; values are escaped. */
+export function renderLetterHtml(page: Page): string {
   const { language, letter, brand, greeting, footer } = page;
   const dir = directions[language];
   // Mail programs know left and right better than start and end.
   const align = dir === "rtl" ? "right" : "left";
   const line = (text: string, key: number) => h(Text, { key, style: textStyle(align) }, text);
-  return render(
+  const document = renderToStaticMarkup(
     h(
       Html,
       { lang: language, dir },
@@ -66,6 +55,7 @@ export function renderLetterHtml(page: Page): Promise<string> {
       ),
     ),
   );
+  return `<!DOCTYPE html>${document}`;
 }
 
 type Align = "left" | "right";

@@ -45,7 +45,7 @@ export async function renderMessage(
   const { renderLetterHtml } = await import("./letter-html.ts");
   return {
     subject: cleanText(letter.subject),
-    html: await renderLetterHtml({ language, letter, brand, greeting, footer }),
+    html: renderLetterHtml({ language, letter, brand, greeting, footer }),
     text: writeText(letter, [greeting, footer, brand]),
     sms: writeSms(letter, brand),
   };
