@@ -25,6 +25,7 @@ import {
   failItem,
   saveProviderRequest,
 } from "./items.ts";
+import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -61,7 +62,19 @@ async function makeVictim() {
     height: 1,
     lifetimeSeconds: 60,
   });
-  return { accountId, grant, hold, key, done, open, item, upload };
+  const message = await makeMessage(accountId);
+  return { accountId, grant, hold, key, done, open, item, upload, message };
+}
+
+/** A message that a worker is sending. */
+async function makeMessage(accountId: string): Promise<ClaimedMessage> {
+  const { admin, worker } = database;
+  await admin`UPDATE ducat.accounts SET email = ${`${accountId}@home.example`}
+    WHERE id = ${accountId}`;
+  await admin`SELECT ducat.queue_message(${accountId}, 'test', '{}', 'test')`;
+  const [message] = await claimMessages(worker, { channel: "email", limit: 1, leaseSeconds: 60 });
+  if (!message) throw new Error("no message was claimed");
+  return message;
 }
 
 /** Every row of an account, as text. */
@@ -105,6 +118,8 @@ function listAttempts(): Record<string, Call> {
     fail_item: () =>
       failItem(worker, stolen, { code: "x", message: "x", retryable: false, delaySeconds: 0 }),
     end_due_item: () => endDueItem(worker, target),
+    record_message: () =>
+      recordMessage(worker, { ...victim.message, accountId: intruder }, { outcome: "sent" }),
     findGeneration: () => findGeneration(app, intruder, open.id),
     findStatus: () => findStatus(app, intruder, open.id),
     findUpload: () => findUpload(app, intruder, victim.upload.id),
