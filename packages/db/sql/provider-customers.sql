@@ -36,11 +36,12 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.save_method TO ducat_app, ducat_worker;
 
 -- Forget a saved card that the provider no longer has, and switch off the auto-reloads that would
--- have charged it. p_customer_ref may be null: a card that is gone has no customer.
+-- have charged it. Where its customer is known and has no card, an older word of one being saved
+-- is from then on too late: it may be told after this.
 -- Returns applied, or known (no account has it).
 -- Locks the customers' rows, then what disable_auto_reload locks. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.remove_method(
-  p_provider text, p_mode text, p_method_ref text, p_told_at timestamptz)
+  p_provider text, p_mode text, p_customer_ref text, p_method_ref text, p_told_at timestamptz)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_account_id uuid;
@@ -56,6 +57,9 @@ BEGIN
     PERFORM disable_auto_reload(v_account_id, 'method_removed', p_provider);
     v_outcome := 'applied';
   END LOOP;
+  UPDATE provider_customers SET method_told_at = p_told_at
+  WHERE provider = p_provider AND mode = p_mode AND customer_ref = p_customer_ref
+    AND method_ref IS NULL AND coalesce(method_told_at < p_told_at, true);
   RETURN v_outcome;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.remove_method TO ducat_app, ducat_worker;

@@ -40,8 +40,8 @@ export function saveMethod(db: Db, fact: MethodFact): Promise<Outcome> {
 /** Forgets a card that is gone, and switches off the auto-reloads that would have charged it. */
 export function removeMethod(db: Db, fact: MethodFact): Promise<Outcome> {
   return outcomeOf(db<{ outcome: Outcome }[]>`
-    SELECT ducat.remove_method(${fact.provider}, ${fact.mode}, ${fact.methodRef},
-      ${fact.occurredAt}) AS outcome`);
+    SELECT ducat.remove_method(${fact.provider}, ${fact.mode}, ${fact.customerRef ?? null},
+      ${fact.methodRef}, ${fact.occurredAt}) AS outcome`);
 }
 
 /** Forgets a customer that the provider has deleted; otherwise as removeMethod. */

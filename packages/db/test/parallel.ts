@@ -35,3 +35,11 @@ export function makeRandom(seed: number): (limit: number) => number {
     return Math.floor((state / 2 ** 32) * limit);
   };
 }
+
+/** All orders of these items. */
+export function permute<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, index) =>
+    permute(items.toSpliced(index, 1)).map((rest) => [item, ...rest]),
+  );
+}
