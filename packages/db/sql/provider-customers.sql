@@ -85,7 +85,7 @@ BEGIN
       AND removed_at IS NULL
     RETURNING account_id
   LOOP
-    PERFORM disable_auto_reload(v_account_id, 'method_removed', p_provider);
+    PERFORM disable_auto_reload(v_account_id, 'customer_removed', p_provider);
     v_outcome := 'applied';
   END LOOP;
   RETURN v_outcome;

@@ -1,5 +1,6 @@
 import { DomainError } from "@ducat/types/errors";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { makeOffer, makePaid } from "../test/billing-factories.ts";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { assertInvariants } from "../test/invariants.ts";
@@ -26,6 +27,7 @@ import {
   saveProviderRequest,
 } from "./items.ts";
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
+import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -62,8 +64,23 @@ async function makeVictim() {
     height: 1,
     lifetimeSeconds: 60,
   });
+  const bought = await makePurchases(accountId);
   const message = await makeMessage(accountId);
-  return { accountId, grant, hold, key, done, open, item, upload, message };
+  return { accountId, grant, hold, key, done, open, item, upload, bought, message };
+}
+
+/** A payment that succeeded, and a subscription with the price that it would be renewed at. */
+async function makePurchases(accountId: string) {
+  const { admin, app } = database;
+  const pack = await makeOffer(admin);
+  const payment: Payment = await makePaid(app, accountId, { priceId: pack.price.id });
+  const plan = await makeOffer(admin, { kind: "plan" }, { interval: "month" });
+  const [subscription] = await admin<{ id: string }[]>`
+    INSERT INTO ducat.subscriptions (account_id, product_id, provider, mode, status, interval,
+      started_at)
+    VALUES (${accountId}, ${plan.product.id}, 'sandbox', 'test', 'active', 'month', now())
+    RETURNING id`;
+  return { payment, subscriptionId: subscription?.id, priceId: plan.price.id };
 }
 
 /** A message that a worker is sending. */
@@ -120,6 +137,12 @@ function listAttempts(): Record<string, Call> {
     end_due_item: () => endDueItem(worker, target),
     record_message: () =>
       recordMessage(worker, { ...victim.message, accountId: intruder }, { outcome: "sent" }),
+    request_payment: () => {
+      const { priceId, subscriptionId } = victim.bought;
+      const order = { purpose: "renewal", priceId, subscriptionId } as const;
+      return openPayment(app, intruder, { ...order, provider: "sandbox", mode: "test" });
+    },
+    findPayment: () => findPayment(app, intruder, victim.bought.payment.id),
     findGeneration: () => findGeneration(app, intruder, open.id),
     findStatus: () => findStatus(app, intruder, open.id),
     findUpload: () => findUpload(app, intruder, victim.upload.id),
@@ -170,10 +193,12 @@ describe("another account's ids", () => {
     const lists = JSON.stringify([
       await listGenerations(app, intruder, { limit: 100 }),
       await listEntries(app, intruder, { limit: 100 }),
+      await listPayments(app, intruder, { limit: 100 }),
       await findBalance(app, intruder),
     ]);
-    const { grant, hold, done, open } = victim;
-    for (const id of [victim.accountId, grant.grant_id, hold.id, done.id, open.id]) {
+    const { grant, hold, done, open, bought } = victim;
+    const ids = [grant.grant_id, hold.id, done.id, open.id, bought.payment.id];
+    for (const id of [victim.accountId, ...ids]) {
       expect(lists).not.toContain(id);
     }
   });

@@ -418,7 +418,8 @@ describe("lists", () => {
     const ids: string[] = [];
     for (const _ of [1, 2, 3]) ids.push((await makePaid(database.app, id, order)).id);
     await makePayment(database.app, id, order);
-    await database.admin`UPDATE ducat.payments SET paid_at = now() WHERE id IN ${database.admin(ids)}`;
+    const { admin } = database;
+    await admin`UPDATE ducat.payments SET paid_at = now() WHERE id IN ${admin(ids)}`;
     const list = async (more: object = {}) => {
       const filter = { provider: "lemonsqueezy", mode: "live", since: new Date(0) } as const;
       const rows = await listSucceeded(database.app, { ...filter, limit: 2, ...more });

@@ -152,7 +152,9 @@ describe("a customer that the provider deleted", () => {
     expect(await removeCustomer(database.worker, fact)).toBe("applied");
     expect(await removeCustomer(database.worker, fact)).toBe("known");
     expect(await find(id)).toBeUndefined();
-    expect(await readReload(id)).toMatchObject([{ enabled: false }]);
+    expect(await readReload(id)).toMatchObject([
+      { enabled: false, disabled_reason: "customer_removed" },
+    ]);
     const late = { ...told(1), customerRef, methodRef: make("pm") };
     expect(await saveMethod(database.worker, late)).toBe("known");
     expect(await find(id)).toBeUndefined();
