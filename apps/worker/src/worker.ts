@@ -7,6 +7,11 @@ import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
 import { removeExpiredUploads, removeOrphans } from "./jobs/collect-files.ts";
+import {
+  createProcessWebhook,
+  startWebhookRounds,
+  webhookConcurrency,
+} from "./jobs/process-webhooks.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { createSendMessages } from "./jobs/send-messages.ts";
 import { createSweep, expireCredits } from "./jobs/sweep.ts";
@@ -53,6 +58,7 @@ export function createWorker(options: WorkerDeps): Worker {
   setMaxListeners(0, givingBack.signal);
   const periodic: Repeating[] = [];
   let work: Work | undefined;
+  let webhooks: Work | undefined;
 
   return {
     async start() {
@@ -65,6 +71,10 @@ export function createWorker(options: WorkerDeps): Worker {
         concurrency: deps.concurrency,
         lockMs: timings.jobLockMs,
       });
+      webhooks = deps.queue.work("process-webhook", createProcessWebhook(deps), {
+        concurrency: webhookConcurrency,
+        lockMs: timings.jobLockMs,
+      });
       periodic.push(watch(deps, work));
       deps.log.info({ queue: deps.queue.kind, concurrency: deps.concurrency }, "taking jobs");
     },
@@ -72,7 +82,7 @@ export function createWorker(options: WorkerDeps): Worker {
       closing.abort();
       const grace = setTimeout(() => givingBack.abort(), graceMs);
       const stopping = periodic.map((one) => one.stop());
-      await Promise.all([work?.close({ graceMs }), ...stopping]);
+      await Promise.all([work?.close({ graceMs }), webhooks?.close({ graceMs }), ...stopping]);
       clearTimeout(grace);
     },
   };
@@ -98,6 +108,7 @@ function startPeriodic(deps: Ready): Repeating[] {
     repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
     repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
     repeat({ name: "files", everyMs: timings.filesMs, log }, collectFiles),
+    ...startWebhookRounds(deps),
   ];
 }
 

@@ -116,7 +116,7 @@ async function payInvoice(books: Books, fact: InvoicePaid): Promise<Outcome> {
 /** The customer hears of it once; what it means for the plan is the subscription's own state. */
 async function failInvoice(books: Books, fact: FactKind<"invoice.failed">): Promise<Outcome> {
   const state = await refreshSubscription(books, fact);
-  const outcome = await recordInvoiceFailure(books.db, fact);
+  const { outcome } = await recordInvoiceFailure(books.db, fact);
   return state === "applied" && outcome === "known" ? "applied" : outcome;
 }
 
