@@ -8,9 +8,10 @@ export function showResult(accountId: string, { seq, available, held, debt }: Cr
   return { transaction_id: `${accountId}.${seq}`, available, held, debt };
 }
 
-/** The balance; `period` and `next_refill_at` are a subscription's, and nobody has one yet. */
+/** The balance; `period` and `next_refill_at` are those of the subscription that runs. */
 export function showBalance(row: BalanceRow): Balance {
   const { available, trial_credits, token_balance, held, debt, frozen, lifetime } = row;
+  const { period, next_refill_at } = row;
   return {
     available,
     trial_credits,
@@ -19,8 +20,8 @@ export function showBalance(row: BalanceRow): Balance {
     held,
     debt,
     frozen,
-    period: null,
-    next_refill_at: null,
+    period: period && { ...period, start: toTime(period.start), end: toTime(period.end) },
+    next_refill_at: next_refill_at && toTime(next_refill_at),
     lifetime,
     grants: row.grants.map(showExpiry),
   };

@@ -1,6 +1,7 @@
 -- What an account has, as the API tells it: what it would be if everything that is due had been
 -- booked by now (expired holds come back, expired grants end, the debt takes its part of what came
 -- back), without writing. Null when there is no such account. Takes no lock; one snapshot.
+-- period and next_refill_at are those of the subscription that runs: null without one.
 CREATE OR REPLACE FUNCTION ducat.get_credit_balance(p_account_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH account AS (
@@ -41,6 +42,21 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
              AS trial,
            coalesce(sum(remaining) FILTER (WHERE is_gone), 0)::bigint AS gone
     FROM live
+  ), subscription AS (
+    SELECT s.* FROM subscriptions s
+    WHERE s.account_id = p_account_id AND s.period_start IS NOT NULL
+      AND s.status NOT IN ('incomplete', 'canceled')
+    ORDER BY s.id DESC LIMIT 1
+  ), period AS (
+    -- What the debt takes of what comes back counts as clawed, not as used: with it or without,
+    -- amount - clawed - remaining is the same.
+    SELECT coalesce(sum(g.amount), 0) AS granted,
+           coalesce(sum(g.amount - g.expired - g.clawed - CASE WHEN g.id = a.head_grant_id
+             THEN a.head_remaining ELSE g.remaining END
+             - coalesce((SELECT sum(n) FROM back b WHERE b.grant_id = g.id), 0)), 0) AS used
+    FROM subscription s JOIN account a USING (account_id)
+    JOIN credit_grants g ON g.account_id = s.account_id AND g.subscription_id = s.id
+      AND g.starts_at >= s.period_start AND g.starts_at < s.period_end
   )
   SELECT jsonb_build_object(
     'available', s.available, 'trial_credits', s.trial, 'token_balance', s.available - s.trial,
@@ -50,6 +66,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
     'held', a.held - coalesce((SELECT sum(amount) FROM due_holds), 0),
     'debt', a.debt - coalesce((SELECT sum(n) FROM paid), 0),
     'frozen', a.frozen <> '{}',
+    'period', (SELECT jsonb_build_object('start', u.period_start, 'end', u.period_end,
+      'granted', p.granted, 'used', p.used) FROM subscription u CROSS JOIN period p),
+    'next_refill_at', (SELECT coalesce(next_refill_at, CASE
+        WHEN status IN ('trialing', 'active') AND coalesce(cancel_at > period_end, true)
+          THEN period_end END) FROM subscription),
     'lifetime', jsonb_build_object('granted', a.lifetime_granted, 'used', a.lifetime_used,
       'expired', a.lifetime_expired + s.gone),
     'grants', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'source', source,

@@ -288,7 +288,8 @@ BEGIN
       format('trial:%s', p_subscription.id),
       p_expires_at => coalesce(p_subscription.trial_ends_at, p_payment.period_end),
       p_payment_id => p_payment.id, p_description => v_product.name ->> 'en');
-    UPDATE credit_grants SET subscription_id = p_subscription.id
+    UPDATE credit_grants
+    SET subscription_id = p_subscription.id, starts_at = p_payment.period_start
     WHERE account_id = p_subscription.account_id
       AND effect_key = format('trial:%s', p_subscription.id);
   END IF;

@@ -19,6 +19,9 @@ export type Balance = {
   held: number;
   debt: number;
   frozen: boolean;
+  /** Of the subscription that runs: what its period has given and what of that was spent. */
+  period: { start: string; end: string; granted: number; used: number } | null;
+  next_refill_at: string | null;
   lifetime: { granted: number; used: number; expired: number };
   grants: {
     id: string;
