@@ -18,7 +18,8 @@ RETURNS uuid LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
      WHERE provider = p_provider AND mode = p_mode AND provider_ref = p_ref))
 $$;
 
--- Lock a payment, after the account's subscriptions where it is about one: that is their order.
+-- Lock a payment, after the account's subscriptions where it is about one: that is their order,
+-- and two orders of a plan that are paid at once come one after the other.
 -- Returns the row as it is under the lock, null when there is none.
 CREATE OR REPLACE FUNCTION ducat.lock_payment(p_payment_id uuid) RETURNS ducat.payments
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
@@ -27,6 +28,7 @@ DECLARE
 BEGIN
   SELECT * INTO v_payment FROM payments WHERE id = p_payment_id;
   IF v_payment.purpose IN ('subscription', 'renewal', 'invoice') THEN
+    PERFORM lock_subscribing(v_payment.account_id);
     PERFORM FROM subscriptions WHERE account_id = v_payment.account_id
     ORDER BY id FOR NO KEY UPDATE;
   END IF;

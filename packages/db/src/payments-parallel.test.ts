@@ -141,6 +141,23 @@ describe("one order", () => {
     expect(anomalies.filter((one) => one.data.order === order.id)).toHaveLength(1);
   });
 
+  it("of a plan, twice and both paid at once, is one subscription that runs twice as long", async () => {
+    const { id } = await makeAccount(database.app);
+    const rials = { currency: "IRR", amount: 500_000, interval: "month" } as const;
+    const { price } = await makeOffer(database.admin, { kind: "plan", credits: 20 }, rials);
+    const at = { priceId: price.id, provider: "zarinpal", mode: "test" } as const;
+    const orders = await Promise.all([1, 2].map(() => makePayment(database.app, id, at)));
+    const facts = orders.map((order) => makeSucceededFact(order));
+    const counts = await tellAtOnce((index) => facts[index % 2] as SucceededFact);
+    expect(counts).toEqual({ applied: 2, known: 48 });
+    const subscriptions = await database.admin`
+      SELECT status FROM ducat.subscriptions WHERE account_id = ${id}`;
+    expect(subscriptions).toEqual([{ status: "active" }]);
+    const payments = await listPayments(database.app, id, { limit: 10 });
+    const [second, first] = payments.sort((a, b) => Number(b.period_end) - Number(a.period_end));
+    expect(first?.period_end).toEqual(second?.period_start);
+  });
+
   it("ends as paid whatever else is said of it at the same time", async () => {
     const { id, order } = await makeBuyer();
     const fact = makeSucceededFact(order);
