@@ -2,15 +2,10 @@ import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stage, setStage } from "../test/stage.ts";
-import { createAccountFinder, requireAccount, type Scope, scopes } from "./auth.ts";
+import { createAccountFinder, requireAccount } from "./auth.ts";
 import type { AppEnv } from "./deps.ts";
 import { answerProblem, toRefusal } from "./problem.ts";
-import { accountRoutes } from "./routes/accounts.ts";
-import { adminRoutes } from "./routes/admin.ts";
-import { creditRoutes } from "./routes/credits.ts";
-import { generationRoutes } from "./routes/generations.ts";
-import { styleRoutes } from "./routes/styles.ts";
-import { uploadRoutes } from "./routes/uploads.ts";
+import { type Scope, scopes } from "./scopes.ts";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -29,28 +24,45 @@ const makeApp = (caller: { scopes: readonly Scope[]; accountId?: string }) => {
   return app;
 };
 
+/** The scope that each noun of the API asks for. */
+const scopeOf: Record<string, Scope> = {
+  accounts: "accounts",
+  "api-keys": "keys",
+  styles: "styles",
+  uploads: "uploads",
+  generations: "generations",
+  credits: "credits",
+  admin: "admin",
+  ...Object.fromEntries(
+    ["products", "checkout", "portal", "payments", "subscription"].map(
+      (noun) => [noun, "billing"] as const,
+    ),
+  ),
+};
+
 describe("scopes", () => {
-  it("are asked for by every file of routes, before anything else", async () => {
-    const findAccount = createAccountFinder(stage.deps);
-    const routes = {
-      accounts: accountRoutes(stage.deps),
-      styles: styleRoutes(stage.deps),
-      uploads: uploadRoutes(stage.deps, findAccount),
-      generations: generationRoutes(stage.deps, findAccount),
-      credits: creditRoutes(stage.deps, findAccount),
-      admin: adminRoutes(stage.deps, findAccount),
-    };
-    expect(Object.keys(routes).sort()).toEqual([...scopes].sort());
-    for (const [scope, app] of Object.entries(routes)) {
-      const others = scopes.filter((one) => one !== scope);
-      const root = makeApp({ scopes: others }).route("/", app);
-      const ends = new Set(app.routes.filter(({ method }) => method !== "ALL"));
-      expect(ends.size).toBeGreaterThan(0);
-      for (const { method, path } of ends) {
-        const refused = await root.request(path.replace(":id", crypto.randomUUID()), { method });
-        expect([scope, method, path, refused.status]).toEqual([scope, method, path, 403]);
+  it("are asked for by every route behind a key, before anything else", async () => {
+    const { body: document } = await stage.call("/openapi.json");
+    const routes = Object.entries<object>(document.paths).filter(
+      ([path]) => path.startsWith("/v1/") && !path.startsWith("/v1/files"),
+    );
+    expect(routes.length).toBeGreaterThan(20);
+    for (const scope of scopes) {
+      const rest = scopes.filter((one) => one !== scope);
+      const made = await stage.call("/v1/api-keys", { body: { name: scope, scopes: rest } });
+      const own = routes.filter(([path]) => scopeOf[path.split("/")[2] ?? ""] === scope);
+      expect([scope, own.length > 0]).toEqual([scope, true]);
+      for (const [path, methods] of own) {
+        for (const method of Object.keys(methods)) {
+          const url = path.replace(/\{\w+\}/g, crypto.randomUUID());
+          const how = { method: method.toUpperCase(), bearer: made.body.key };
+          const refused = await stage.call(url, how);
+          expect([method, path, refused.status]).toEqual([method, path, 403]);
+        }
       }
     }
+    const known = routes.filter(([path]) => scopeOf[path.split("/")[2] ?? ""] !== undefined);
+    expect(known.map(([path]) => path)).toEqual(routes.map(([path]) => path));
   });
 });
 

@@ -1,17 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { findAccountId } from "@ducat/db/accounts";
+import { useApiKey } from "@ducat/db/api-keys";
 import type { Db } from "@ducat/db/connect";
 import { DomainError } from "@ducat/types/errors";
 import type { MiddlewareHandler } from "hono";
-import type { AppEnv } from "./deps.ts";
-
-/** What a caller may do. A key of a later kind gets some of them, the root key has all. */
-export const scopes = ["accounts", "styles", "uploads", "generations", "credits", "admin"] as const;
-export type Scope = (typeof scopes)[number];
+import { hashApiKey, readApiKey } from "./api-key.ts";
+import type { AppEnv, Deps } from "./deps.ts";
+import { isScope, type Scope, scopes } from "./scopes.ts";
 
 /** Who calls. `actor` names them in audit lines; `accountId` is set when they are an account. */
 export type Principal = {
-  kind: "root";
+  kind: "root" | "key" | "account_token";
   actor: string;
   scopes: readonly Scope[];
   accountId?: string;
@@ -19,15 +18,73 @@ export type Principal = {
 
 export const hashKey = (key: string): Buffer => createHash("sha256").update(key).digest();
 
-/** Finds out who calls, the only place that does. Errors: unauthenticated. */
-export function authenticate({ rootKeyHash }: { rootKeyHash: Buffer }): MiddlewareHandler<AppEnv> {
+type AuthDeps = Pick<Deps, "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens">;
+
+/**
+ * Finds out who calls, the only place that does; the credential's shape says what it is. Every
+ * refusal is the same, whatever was wrong. Errors: unauthenticated.
+ */
+export function authenticate(deps: AuthDeps): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const [, token] = /^Bearer +([!-~]+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
-    if (!token || !timingSafeEqual(hashKey(token), rootKeyHash)) {
-      throw new DomainError("unauthenticated");
-    }
-    c.set("principal", { kind: "root", actor: "root", scopes });
+    const principal = token === undefined ? undefined : await findPrincipal(deps, token);
+    if (!principal) throw new DomainError("unauthenticated");
+    c.set("principal", principal);
     await next();
+  };
+}
+
+async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal | undefined> {
+  if (timingSafeEqual(hashKey(token), deps.rootKeyHash)) {
+    return { kind: "root", actor: "root", scopes };
+  }
+  if (token.startsWith("dat_")) return readAccountToken(deps, token);
+  return await findKey(deps, token);
+}
+
+function readAccountToken({ accountTokens }: AuthDeps, token: string): Principal | undefined {
+  const claims = accountTokens.read(token);
+  if (!claims) return undefined;
+  const { accountId, scopes } = claims;
+  return { kind: "account_token", actor: `account:${accountId}`, scopes, accountId };
+}
+
+/** How long a process may believe that a key still works; revoking tells it at once. */
+const keyLifeMs = 15_000;
+
+type CachedKey = { accountId?: string; hash: string; scopes: string[]; expiresAt?: number };
+
+/** A key that was not revoked, has not expired and is this very one. No query while it is cached. */
+async function findKey(deps: AuthDeps, token: string): Promise<Principal | undefined> {
+  const id = readApiKey(token, deps.mode);
+  if (id === undefined) return undefined;
+  const found = await deps.cache.getOrSet<CachedKey | null>(`api-key:${id}`, {
+    ttlMs: keyLifeMs,
+    tags: [`key:${id}`],
+    load: () => loadKey(deps.db, id),
+  });
+  if (!found || !timingSafeEqual(hashApiKey(token), Buffer.from(found.hash, "hex"))) {
+    return undefined;
+  }
+  if (found.expiresAt !== undefined && found.expiresAt <= deps.now()) return undefined;
+  const { accountId } = found;
+  const principal = {
+    kind: "key",
+    actor: `key:${id}`,
+    scopes: found.scopes.filter(isScope),
+  } as const;
+  return accountId === undefined ? principal : { ...principal, accountId };
+}
+
+async function loadKey(db: Db, id: string): Promise<CachedKey | null> {
+  const key = await useApiKey(db, id);
+  if (!key) return null;
+  const { accountId, hash, scopes, expiresAt } = key;
+  return {
+    hash: hash.toString("hex"),
+    scopes,
+    ...(accountId !== undefined && { accountId }),
+    ...(expiresAt !== undefined && { expiresAt: expiresAt.getTime() }),
   };
 }
 

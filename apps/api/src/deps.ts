@@ -1,3 +1,4 @@
+import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
@@ -6,6 +7,7 @@ import type { ImageIntake } from "@ducat/storage/image-intake";
 import type { UrlSigner } from "@ducat/storage/signed-url";
 import type { HttpBindings } from "@hono/node-server";
 import type { Logger } from "pino";
+import type { AccountTokens } from "./account-token.ts";
 import type { Principal } from "./auth.ts";
 import type { Enqueue } from "./enqueue.ts";
 
@@ -19,6 +21,9 @@ export type Deps = {
   imageIntake: ImageIntake;
   /** sha256 of ROOT_KEY; the key itself stays in main.ts. */
   rootKeyHash: Buffer;
+  /** What this process remembers of keys, dropped in every process when it changes. */
+  cache: Cache;
+  accountTokens: AccountTokens;
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];

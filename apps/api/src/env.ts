@@ -42,6 +42,8 @@ const Checked = Env.refine(
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {
   PUBLIC_URL: string;
+  /** DATABASE_URL where there is no pooler in between. */
+  DIRECT_DATABASE_URL: string;
   queue: { url: string; role?: string };
 };
 
@@ -55,9 +57,10 @@ export function parseEnv(source: Record<string, string | undefined>): Env {
   if (!parsed.success) {
     throw new Error(`The environment is not complete:\n${z.prettifyError(parsed.error)}`);
   }
-  const { DIRECT_DATABASE_URL, QUEUE_URL, REDIS_URL, ...env } = parsed.data;
+  const { QUEUE_URL, REDIS_URL, ...env } = parsed.data;
   const PUBLIC_URL = env.PUBLIC_URL ?? `http://127.0.0.1:${env.PORT}`;
-  return { ...env, PUBLIC_URL, queue: chooseQueue(parsed.data) };
+  const DIRECT_DATABASE_URL = env.DIRECT_DATABASE_URL ?? env.DATABASE_URL;
+  return { ...env, PUBLIC_URL, DIRECT_DATABASE_URL, queue: chooseQueue(parsed.data) };
 }
 
 function chooseQueue(env: Parsed): Env["queue"] {

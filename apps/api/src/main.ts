@@ -1,3 +1,4 @@
+import { createCache } from "@ducat/cache/cache";
 import { connectDatabase } from "@ducat/db/connect";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
@@ -5,6 +6,7 @@ import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { createUrlSigner } from "@ducat/storage/signed-url";
 import closeWithGrace from "close-with-grace";
+import { createAccountTokens } from "./account-token.ts";
 import { createApp } from "./app.ts";
 import { hashKey } from "./auth.ts";
 import { createEnqueue } from "./enqueue.ts";
@@ -28,6 +30,8 @@ async function main(env: Env): Promise<void> {
     secretKeys: env.SECRET_KEYS,
     log,
   });
+  const cache = createCache({ postgresUrl: env.DIRECT_DATABASE_URL, log });
+  const secrets = { secrets: env.SECRET_KEYS, mode: env.DUCAT_MODE, now: Date.now };
   const app = createApp({
     db,
     queue,
@@ -37,6 +41,8 @@ async function main(env: Env): Promise<void> {
     urlSigner: createUrlSigner({ baseUrl: env.PUBLIC_URL, secrets: env.SECRET_KEYS }),
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(env.ROOT_KEY),
+    cache,
+    accountTokens: createAccountTokens(secrets),
     mode: env.DUCAT_MODE,
     publicUrl: env.PUBLIC_URL,
     allowedOrigins: env.ALLOWED_ORIGINS,
@@ -57,6 +63,7 @@ async function main(env: Env): Promise<void> {
     await server.close(requestsGraceMs);
     await enqueue.drain();
     await queue.close();
+    await cache.close();
     await db.end({ timeout: 5 });
     log.info("stopped");
   });

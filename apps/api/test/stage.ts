@@ -9,9 +9,11 @@ import { createImageIntake } from "@ducat/storage/image-intake";
 import { createUrlSigner } from "@ducat/storage/signed-url";
 import { Problem } from "@ducat/types/problem";
 import { expect, inject, vi } from "vitest";
+import { createCache } from "../../../packages/cache/src/cache.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
 import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
+import { createAccountTokens } from "../src/account-token.ts";
 import { createApp } from "../src/app.ts";
 import { hashKey } from "../src/auth.ts";
 import type { Deps } from "../src/deps.ts";
@@ -81,6 +83,7 @@ export async function setStage(
   };
   const secretKeys = ["s".repeat(32)];
   const place = { db: db.app, mode: "test", publicUrl, secretKeys, fetch: fetchHere, log } as const;
+  const cache = createCache({ postgresUrl: db.url, log });
   const deps: Deps = {
     db: db.app,
     queue,
@@ -90,6 +93,8 @@ export async function setStage(
     urlSigner: createUrlSigner({ baseUrl: publicUrl, secrets: secretKeys }),
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(rootKey),
+    cache,
+    accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
     mode: "test",
     publicUrl,
     allowedOrigins: [],
@@ -118,6 +123,7 @@ export async function setStage(
       await enqueue.drain();
       await assertInvariants(db.admin);
       await queue.close();
+      await cache.close();
       await db.close();
       await rm(dir, { recursive: true, force: true });
     },

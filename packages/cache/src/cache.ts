@@ -31,6 +31,8 @@ export type Cache = {
    * Rejects when the others could not be told: what they have lives out its time.
    */
   drop(tags: string[]): Promise<void>;
+  /** Drops in this process only: where the database has told the others itself. */
+  forget(tags: string[]): Promise<void>;
   /** Resolves when this process hears the others. Until then nothing is kept. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -121,6 +123,7 @@ export function createCache({ postgresUrl, log, maxBytes = 20_000_000 }: CacheOp
       await dropHere(tags);
       await sql.notify(channel, JSON.stringify(tags));
     },
+    forget: dropHere,
     ready: () => heard,
     async close() {
       isClosed = true;

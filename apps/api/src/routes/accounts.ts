@@ -1,12 +1,15 @@
 import { createAccount } from "@ducat/db/accounts";
 import type { Account } from "@ducat/types/accounts";
+import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { requireScope } from "../auth.ts";
+import { allowScopes } from "../allow-scopes.ts";
+import { type FindAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/accounts.ts";
+import { accountScopes } from "../scopes.ts";
 import { toTime } from "../show-generation.ts";
 
-export const accountRoutes = ({ db }: Deps) => {
+export const accountRoutes = ({ db, accountTokens }: Deps, findAccount: FindAccount) => {
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("accounts"));
 
@@ -14,6 +17,17 @@ export const accountRoutes = ({ db }: Deps) => {
     const { account, created } = await createAccount(db, c.req.valid("json"));
     const body: Account = { ...account, created_at: toTime(account.created_at) };
     return created ? c.json(body, 201) : c.json(body, 200);
+  });
+
+  app.openapi(operations.createToken, async (c) => {
+    const { scopes: wanted, expires_in: seconds } = c.req.valid("json");
+    const { principal } = c.var;
+    const accountId = await findAccount(c.req.valid("param").id);
+    const own = accountScopes.filter((scope) => principal.scopes.includes(scope));
+    const scopes = allowScopes(wanted ?? own, { principal, most: accountScopes });
+    if (scopes.length === 0) throw new DomainError("forbidden");
+    const { token, expiresAt } = accountTokens.make({ accountId, scopes, seconds });
+    return c.json({ token, account_id: accountId, scopes, expires_at: toTime(expiresAt) }, 201);
   });
 
   return app;

@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, type Stage, setStage } from "../../test/stage.ts";
+import { createAccountTokens } from "../account-token.ts";
+import { makeApiKey, readApiKey } from "../api-key.ts";
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await setStage();
+  await stage.deps.cache.ready();
+});
+afterAll(() => stage.close());
+
+const make = (body: object, how: { account?: string; bearer?: string } = {}) =>
+  stage.call("/v1/api-keys", { body: { name: "a server", scopes: ["credits"], ...body }, ...how });
+const readBalance = (bearer: string, account?: string) =>
+  stage.call("/v1/credits/balance", { bearer, account });
+
+describe("an API key's text", () => {
+  it("says its mode and id, and a typing error is seen without asking anybody", () => {
+    const { id, text } = makeApiKey("test");
+    expect(text).toMatch(/^dk_test_[0-9a-z]{8}_[0-9A-Za-z]{38}$/);
+    expect(readApiKey(text, "test")).toBe(id);
+    expect(readApiKey(text, "live")).toBeUndefined();
+    for (let at = 0; at < text.length; at++) {
+      const wrong = text.slice(0, at) + (text[at] === "x" ? "y" : "x") + text.slice(at + 1);
+      expect(readApiKey(wrong, "test"), wrong).toBeUndefined();
+    }
+    expect(readApiKey(`${text} `, "test")).toBeUndefined();
+  });
+});
+
+describe("an API key", () => {
+  it("is shown once, does what its scopes say for any account, and no more", async () => {
+    const account = await stage.makeAccount();
+    const made = await make({});
+    expect(made.status).toBe(201);
+    const { key, id } = made.body;
+    expect((await readBalance(key, account)).body.available).toBe(3);
+    expect((await readBalance(key)).body.code).toBe("account_required");
+    const styles = await stage.call("/v1/styles", { bearer: key });
+    expect([styles.status, styles.body.code]).toEqual([403, "forbidden"]);
+    const listed = await stage.call("/v1/api-keys");
+    expect(listed.body.data.find((one: { id: string }) => one.id === id)).toMatchObject({
+      name: "a server",
+      created_by: "root",
+      account_id: null,
+    });
+    expect(listed.text).not.toContain(key);
+    const [stored] = await stage.db.admin`
+      SELECT a::text AS row FROM ducat.api_keys a WHERE id = ${id}`;
+    expect(stored?.row).not.toContain(key.slice(-38));
+  });
+
+  it("of an account is bound to it, whatever the header says", async () => {
+    const [own, foreign] = [await stage.makeAccount(5), await stage.makeAccount()];
+    const { key } = (await make({ scopes: ["credits", "generations"] }, { account: own })).body;
+    expect((await readBalance(key, foreign)).body.available).toBe(8);
+    const refused = await make({ scopes: ["admin"] }, { account: own });
+    expect([refused.status, refused.body.code]).toEqual([422, "validation_failed"]);
+  });
+
+  it("hands out no more than it has", async () => {
+    const { key } = (await make({ scopes: ["keys", "credits"] })).body;
+    expect((await make({ scopes: ["credits"] }, { bearer: key })).status).toBe(201);
+    expect((await make({ scopes: ["admin"] }, { bearer: key })).body.code).toBe("forbidden");
+    const unknown = await make({ scopes: ["everything"] });
+    expect(unknown.body.errors[0].pointer).toBe("#/scopes");
+  });
+
+  it("is dead when it is revoked: here in the next request, elsewhere as soon as it is told", async () => {
+    const account = await stage.makeAccount();
+    const { key, id } = (await make({})).body;
+    expect((await readBalance(key, account)).status).toBe(200);
+    // As another process revokes it: only the database tells this one.
+    await stage.db.app`SELECT ducat.revoke_api_key(NULL, ${id}, 0, '{}')`;
+    await eventually(async () => expect((await readBalance(key, account)).status).toBe(401));
+    const second = (await make({})).body;
+    expect((await readBalance(second.key, account)).status).toBe(200);
+    const path = `/v1/api-keys/${second.id}`;
+    expect((await stage.call(path, { method: "DELETE" })).body.revoked_at).not.toBeNull();
+    expect((await readBalance(second.key, account)).status).toBe(401);
+    expect((await stage.call(path, { method: "DELETE", account })).status).toBe(404);
+  });
+
+  it("is rotated with an overlap, and without one it is dead at once", async () => {
+    const account = await stage.makeAccount();
+    const old = (await make({})).body;
+    expect((await readBalance(old.key, account)).status).toBe(200);
+    const rotate = (overlap_s: number) =>
+      stage.call(`/v1/api-keys/${old.id}/rotate`, { body: { overlap_s } });
+    const made = await rotate(3600);
+    expect(made.body).toMatchObject({ replaces: old.id, scopes: ["credits"] });
+    expect((await readBalance(old.key, account)).status).toBe(200);
+    expect((await readBalance(made.body.key, account)).status).toBe(200);
+    await rotate(0);
+    expect((await readBalance(old.key, account)).status).toBe(401);
+    expect((await rotate(0)).body.code).toBe("invalid_state");
+  });
+
+  it("with an end ends then", async () => {
+    const past = await make({ expires_at: "2020-01-01T00:00:00Z" });
+    expect(past.body.errors[0].pointer).toBe("#/expires_at");
+    const { key, id } = (await make({ expires_at: "2999-01-01T00:00:00Z" })).body;
+    const account = await stage.makeAccount();
+    expect((await readBalance(key, account)).status).toBe(200);
+    await stage.db.admin`
+      UPDATE ducat.api_keys SET expires_at = clock_timestamp() WHERE id = ${id}`;
+    await stage.deps.cache.drop([`key:${id}`]);
+    expect((await readBalance(key, account)).status).toBe(401);
+  });
+
+  it("refuses every wrong key alike", async () => {
+    const { key } = (await make({})).body;
+    const forged = makeApiKey("test").text;
+    const sameId = forged.replace(/_[0-9a-z]{8}_/, `_${key.split("_")[2]}_`);
+    const answers = await Promise.all(
+      [forged, sameId, key.slice(0, -1), makeApiKey("live").text, "dk_test_", "dat_x.y"].map(
+        async (bearer) => {
+          const { status, body } = await readBalance(bearer, randomUUID());
+          return { status, ...body, request_id: "", instance: "" };
+        },
+      ),
+    );
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    expect(answers[0]?.code).toBe("unauthenticated");
+  });
+});
+
+describe("an account token", () => {
+  const makeToken = (id: string, body: object = {}) =>
+    stage.call(`/v1/accounts/${id}/tokens`, { body });
+
+  it("opens its account, within its scopes, for a quarter of an hour at most", async () => {
+    const [own, foreign] = [await stage.makeAccount(4), await stage.makeAccount()];
+    const made = await makeToken(own, { scopes: ["credits"] });
+    expect(made.status).toBe(201);
+    const life = Date.parse(made.body.expires_at) - Date.now();
+    expect(life).toBeGreaterThan(800_000);
+    expect(life).toBeLessThanOrEqual(900_000);
+    const { token } = made.body;
+    expect((await readBalance(token)).body.available).toBe(7);
+    expect((await readBalance(token, foreign)).body.available).toBe(7);
+    expect((await stage.call("/v1/styles", { bearer: token })).status).toBe(403);
+    expect((await stage.call("/v1/api-keys", { bearer: token })).status).toBe(403);
+    expect((await makeToken(own, { expires_in: 901 })).status).toBe(422);
+    expect((await makeToken(own, { scopes: ["admin"] })).status).toBe(422);
+    expect((await makeToken(randomUUID())).status).toBe(404);
+  });
+
+  it("is refused when it is over, changed anywhere, or of another deployment", async () => {
+    const account = await stage.makeAccount();
+    const { token } = (await makeToken(account)).body;
+    let now = Date.now();
+    const secrets = ["s".repeat(32)];
+    const tokens = createAccountTokens({ secrets, mode: "test", now: () => now });
+    expect(tokens.read(token)?.accountId).toBe(account);
+    now += 901_000;
+    expect(tokens.read(token)).toBeUndefined();
+    now = Date.now();
+    for (let at = 0; at < token.length; at++) {
+      const wrong = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+      // The last character of each part may carry bits that mean nothing.
+      const same = tokens.read(wrong);
+      if (same) expect(wrong.slice(0, -1)).toBe(token.slice(0, -1));
+    }
+    const live = createAccountTokens({ secrets, mode: "live", now: () => now });
+    expect(live.read(token)).toBeUndefined();
+    const rotated = {
+      secrets: ["n".repeat(32), ...secrets],
+      mode: "test",
+      now: () => now,
+    } as const;
+    expect(createAccountTokens(rotated).read(token)?.accountId).toBe(account);
+  });
+
+  it("is made by keys that may make accounts, with no more than they have", async () => {
+    const account = await stage.makeAccount();
+    const path = `/v1/accounts/${account}/tokens`;
+    const { key } = (await make({ scopes: ["accounts", "credits"] })).body;
+    const made = await stage.call(path, { bearer: key, body: {} });
+    expect(made.body.scopes).toEqual(["credits"]);
+    const more = await stage.call(path, { bearer: key, body: { scopes: ["generations"] } });
+    expect(more.body.code).toBe("forbidden");
+    const weak = (await make({ scopes: ["credits"] })).body;
+    expect((await stage.call(path, { bearer: weak.key, body: {} })).status).toBe(403);
+    const own = (await makeToken(account)).body.token;
+    expect((await stage.call(path, { bearer: own, body: {} })).status).toBe(403);
+  });
+});

@@ -1,0 +1,93 @@
+import {
+  createApiKey,
+  type KeyOwner,
+  listApiKeys,
+  type ApiKey as Row,
+  revokeApiKey,
+  rotateApiKey,
+} from "@ducat/db/api-keys";
+import type { ApiKey } from "@ducat/types/api-keys";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { allowScopes } from "../allow-scopes.ts";
+import { makeApiKey } from "../api-key.ts";
+import { auditOf } from "../audit.ts";
+import { type FindAccount, requireScope } from "../auth.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import * as operations from "../operations/api-keys.ts";
+import { refuseAt } from "../problem.ts";
+import { accountScopes, scopes } from "../scopes.ts";
+import { toTime } from "../show-generation.ts";
+
+export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAccount) => {
+  const app = new OpenAPIHono<AppEnv>();
+  app.use(requireScope("keys"));
+
+  app.openapi(operations.create, async (c) => {
+    const body = c.req.valid("json");
+    const owner = await findOwner(c, findAccount);
+    const made = makeApiKey(mode);
+    const expiresAt = body.expires_at;
+    if (expiresAt && expiresAt.getTime() <= now()) {
+      throw refuseAt("#/expires_at", "This moment has passed.");
+    }
+    const key = await createApiKey(db, owner, {
+      id: made.id,
+      hash: made.hash,
+      name: body.name,
+      scopes: allowScopes(body.scopes, {
+        principal: c.var.principal,
+        most: owner === null ? scopes : accountScopes,
+      }),
+      audit: auditOf(c),
+      ...(expiresAt && { expiresAt }),
+    });
+    return c.json({ ...showKey(key), key: made.text }, 201);
+  });
+
+  app.openapi(operations.list, async (c) => {
+    const keys = await listApiKeys(db, await findOwner(c, findAccount));
+    return c.json({ data: keys.map(showKey) }, 200);
+  });
+
+  app.openapi(operations.revoke, async (c) => {
+    const { id } = c.req.valid("param");
+    const owner = await findOwner(c, findAccount);
+    const key = await revokeApiKey(db, owner, { id, audit: auditOf(c) });
+    await forget(id);
+    return c.json(showKey(key), 200);
+  });
+
+  app.openapi(operations.rotate, async (c) => {
+    const { id: oldId } = c.req.valid("param");
+    const { overlap_s: overlapSeconds } = c.req.valid("json");
+    const owner = await findOwner(c, findAccount);
+    const { id, hash, text } = makeApiKey(mode);
+    const change = { oldId, id, hash, overlapSeconds, audit: auditOf(c) };
+    const key = await rotateApiKey(db, owner, change);
+    await forget(oldId);
+    return c.json({ ...showKey(key), key: text }, 201);
+  });
+
+  /** The database has told every process; this one shall know before its answer is out. */
+  const forget = (id: string) => cache.forget([`key:${id}`]);
+
+  return app;
+};
+
+/** Errors: not_found. */
+async function findOwner(c: Context<AppEnv>, findAccount: FindAccount): Promise<KeyOwner> {
+  const named = c.req.header("ducat-account");
+  return c.var.principal.accountId ?? (named === undefined ? null : await findAccount(named));
+}
+
+function showKey(key: Row): ApiKey {
+  const time = (text: string | null) => text && toTime(text);
+  return {
+    ...key,
+    expires_at: time(key.expires_at),
+    last_used_at: time(key.last_used_at),
+    revoked_at: time(key.revoked_at),
+    created_at: toTime(key.created_at),
+  };
+}
