@@ -6,6 +6,10 @@ const shapes = {
   /** The last generation of a page. */
   generation: uuid,
   webhook_event: uuid,
+  promo_code: uuid,
+  reconciliation: uuid,
+  /** The last payment of a page. */
+  payment: uuid,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

@@ -40,7 +40,9 @@ const tags = [
   { name: "Styles" },
   { name: "Generations" },
   { name: "Credits" },
+  { name: "Billing" },
   { name: "Files" },
+  { name: "Pages", description: "For customers' browsers." },
   { name: "Admin", description: "For support, with an audit line each." },
   { name: "Operations", description: "For whoever runs this." },
 ];

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createSandbox } from "@ducat/billing/sandbox";
 import { runDue } from "@ducat/billing/sandbox-due";
 import { choose } from "@ducat/billing/sandbox-payments";
+import type { SandboxDocument } from "@ducat/billing/sandbox-store";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { useDatabase } from "../../db/test/use-database.ts";
@@ -93,15 +94,9 @@ describe("checkPaymentSettings", () => {
 });
 
 describe("the sandbox's books", () => {
-  const document = (id: string, title = "one") =>
-    ({
-      kind: "portal",
-      id,
-      subscriptionRef: title,
-      returnUrl: "",
-      expiresAt: 1,
-      events: [],
-    }) as const;
+  const document = (id: string, subscriptionRef = "one"): SandboxDocument => ({
+    ...{ kind: "portal", id, subscriptionRef, returnUrl: "", expiresAt: 1, events: [] },
+  });
 
   it("are the same for the API and a worker, and writing over a newer one is refused", async () => {
     const id = `portal_${randomUUID()}`;

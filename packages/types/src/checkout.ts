@@ -17,14 +17,12 @@ export const Currency = z
 /** What the caller wants to find again with the payment. */
 export const Metadata = jsonObject({ bytes: 1024, members: 50, depth: 4 });
 
+export const ProductKey = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "A product's key.");
+
 /** A price by its id, or a product by its key, of whose prices one is chosen. */
 const choice = {
   price_id: Id.optional(),
-  product: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "A product's key.")
-    .optional()
-    .meta({ description: "Its key. Instead of `price_id`." }),
+  product: ProductKey.optional().meta({ description: "Its key. Instead of `price_id`." }),
   interval: z.enum(["once", "month", "year"]).optional(),
   currency: Currency.optional(),
 };
@@ -49,7 +47,7 @@ export const CreateCheckout = z
   .refine(isOne, oneOf)
   .meta({
     id: "CreateCheckout",
-    examples: [{ product: "pack_10", return_url: "https://app.example.com/billing" }],
+    examples: [{ product: "pack_10", return_url: "http://localhost:3000/billing" }],
   });
 export type CreateCheckout = z.infer<typeof CreateCheckout>;
 
@@ -70,7 +68,7 @@ export type ChangePlan = z.infer<typeof ChangePlan>;
 
 export const OpenPortal = z
   .strictObject({ return_url: ReturnUrl })
-  .meta({ id: "OpenPortal", examples: [{ return_url: "https://app.example.com/billing" }] });
+  .meta({ id: "OpenPortal", examples: [{ return_url: "http://localhost:3000/billing" }] });
 
 export const Portal = z
   .strictObject({

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { Currency, ProductKey, ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
+import { Money, Texts } from "./payments.ts";
 import { Id, Moment, Time, text } from "./text.ts";
 
 const most = 1_000_000_000_000;
@@ -132,6 +134,62 @@ export type Hold = z.infer<typeof Hold>;
 export const CaptureHold = z
   .strictObject({ amount: Amount })
   .meta({ id: "CaptureHold", examples: [{ amount: 1 }] });
+
+const reload = {
+  threshold: z
+    .int()
+    .min(1)
+    .max(100)
+    .meta({ description: "Below as many paid credits, unbound ones, it buys." }),
+  monthly_cap: z
+    .int()
+    .min(1)
+    .max(most)
+    .nullable()
+    .meta({ description: "The most money in a calendar month (UTC), in the price's currency." }),
+};
+
+/** On with what it buys, or off. */
+export const SetAutoReload = z
+  .union([
+    z.strictObject({
+      enabled: z.literal(true),
+      threshold: reload.threshold,
+      price_id: Id.optional(),
+      product: ProductKey.optional().meta({ description: "A pack. Instead of `price_id`." }),
+      currency: Currency.optional(),
+      provider: ProviderName.optional(),
+      monthly_cap: reload.monthly_cap.default(null),
+      consent: z.boolean().meta({
+        description: "The customer agrees to be charged while they are away; keep a record of it.",
+      }),
+    }),
+    z.strictObject({ enabled: z.literal(false) }),
+  ])
+  .meta({
+    id: "SetAutoReload",
+    examples: [{ enabled: true, threshold: 10, product: "pack_10", consent: true }],
+  });
+
+export const AutoReload = z
+  .strictObject({
+    enabled: z.boolean(),
+    threshold: reload.threshold.nullable(),
+    price_id: Id.nullable(),
+    product: z.strictObject({ key: z.string(), name: Texts }).nullable(),
+    provider: ProviderName.nullable(),
+    price: Money.nullable(),
+    credits: Credits.nullable().meta({ description: "What one reload buys." }),
+    monthly_cap: reload.monthly_cap,
+    spent_this_month: z.int().meta({ description: "Money, in the price's currency." }),
+    has_card: z.boolean().meta({ description: "Without one a link to pay is sent." }),
+    failures: z.int().meta({ description: "In a row; after three it is switched off." }),
+    disabled_reason: z.string().nullable(),
+    last_attempt_at: Time.nullable(),
+    consented_at: Time.nullable(),
+  })
+  .meta({ id: "AutoReload" });
+export type AutoReload = z.infer<typeof AutoReload>;
 
 export const AdjustCredits = z
   .strictObject({

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Currency, Metadata, ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
-import { Id, Moment, Time } from "./text.ts";
+import { Id, Time } from "./text.ts";
 
 /** In the smallest unit that the currency is counted in: cents, or whole rials. */
 export const Money = z
@@ -76,8 +76,6 @@ export const PaymentQuery = z.strictObject({
     .optional()
     .meta({ description: "`succeeded` includes what was reversed afterwards." }),
   purpose: PaymentPurpose.optional(),
-  from: Moment.optional(),
-  to: Moment.optional(),
   ...pageQuery,
 });
 export const PaymentPage = page(Payment);

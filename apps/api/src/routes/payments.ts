@@ -1,0 +1,95 @@
+import { findBuyer } from "@ducat/db/offers";
+import { findPaymentDetails } from "@ducat/db/payment-details";
+import { countPayments, findPayment, listPayments, type Payment } from "@ducat/db/payments";
+import { renderReceipt } from "@ducat/messages/render-message";
+import { DomainError } from "@ducat/types/errors";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
+import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import * as operations from "../operations/payments.ts";
+import { showPayment } from "../show-payment.ts";
+
+export const paymentRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db, publicUrl } = deps;
+  const app = new OpenAPIHono<AppEnv>();
+  app.use(requireScope("billing"), requireAccount(findAccount));
+
+  const show = async (accountId: string, rows: Payment[]) => {
+    const details = await findPaymentDetails(
+      db,
+      accountId,
+      rows.map(({ id }) => id),
+    );
+    const now = deps.now();
+    return rows.map((row) => showPayment(row, { publicUrl, now, details: details.get(row.id) }));
+  };
+  const get = async (accountId: string, id: string) => {
+    const payment = await findPayment(db, accountId, id);
+    if (!payment) throw new DomainError("not_found");
+    return payment;
+  };
+
+  app.openapi(operations.list, async (c) => {
+    const { limit, cursor, count, ...filter } = c.req.valid("query");
+    const { accountId } = c.var;
+    const beforeId = readCursor("payment", cursor);
+    const [found, total] = await Promise.all([
+      listPayments(db, accountId, { ...filter, beforeId, limit: limit + 1 }),
+      count === "true" ? countPayments(db, accountId, filter) : undefined,
+    ]);
+    const { entries, next_cursor } = cutPage(found, limit, ({ id }) => makeCursor("payment", id));
+    const data = await show(accountId, entries);
+    return c.json({ data, next_cursor, ...(total !== undefined && { total }) }, 200);
+  });
+
+  app.openapi(operations.get, async (c) => {
+    const { accountId } = c.var;
+    const [payment] = await show(accountId, [await get(accountId, c.req.valid("param").id)]);
+    if (!payment) throw new DomainError("not_found");
+    return c.json(payment, 200);
+  });
+
+  app.openapi(operations.receipt, async (c) => {
+    const { accountId } = c.var;
+    const payment = await get(accountId, c.req.valid("param").id);
+    if (payment.status !== "succeeded" || !payment.paid_at) {
+      throw new DomainError("invalid_state", { detail: "Nothing was paid yet." });
+    }
+    const [details, buyer] = await Promise.all([
+      findPaymentDetails(db, accountId, [payment.id]),
+      findBuyer(db, accountId),
+    ]);
+    const page = await renderReceipt(
+      describeReceipt(payment, {
+        paidAt: payment.paid_at,
+        product: details.get(payment.id)?.product?.name ?? null,
+        customer: buyer?.email ?? null,
+      }),
+      buyer?.locale ?? "en",
+    );
+    c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+    return c.html(page, 200);
+  });
+
+  return app;
+};
+
+function describeReceipt(
+  payment: Payment,
+  more: { paidAt: Date; product: Record<string, string> | null; customer: string | null },
+) {
+  return {
+    payment_id: payment.id,
+    reference: payment.reference,
+    purpose: payment.purpose,
+    product: more.product,
+    credits: payment.credits_granted,
+    amount: payment.charged ?? payment.amount,
+    currency: payment.currency,
+    paid_at: more.paidAt.toISOString(),
+    receipt_ref: payment.receipt_ref,
+    refunded: payment.refunded,
+    customer: more.customer,
+  };
+}
