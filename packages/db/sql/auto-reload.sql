@@ -175,7 +175,7 @@ BEGIN
   reason := refuse_reload(v_account, v_reload, v_method.method_ref IS NOT NULL);
   IF reason IS NULL THEN
     v_payment := CASE WHEN v_method.method_ref IS NULL THEN open_reload_link(v_reload, p_mode)
-                      ELSE open_reload(v_reload, p_mode, interval '1 day') END;
+                      ELSE open_reload(v_reload, p_mode) END;
     reason := CASE WHEN v_payment.id IS NULL THEN 'price_retired' END;
   END IF;
   action := CASE WHEN reason IS NOT NULL THEN 'none'
@@ -237,20 +237,20 @@ END $$;
 
 -- A payment of the pack that auto-reload buys; all null where it can't be bought (retired, the
 -- account frozen). The account row is locked.
-CREATE OR REPLACE FUNCTION ducat.open_reload(
-  p_reload ducat.auto_reloads, p_mode text, p_valid_for interval)
+CREATE OR REPLACE FUNCTION ducat.open_reload(p_reload ducat.auto_reloads, p_mode text)
 RETURNS ducat.payments LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
   RETURN open_payment(p_account_id => p_reload.account_id, p_purpose => 'reload',
     p_price_id => p_reload.price_id, p_provider => p_reload.provider, p_mode => p_mode,
-    p_expires_in_s => extract(epoch FROM p_valid_for)::int);
+    p_expires_in_s => 86400);
 EXCEPTION
   WHEN SQLSTATE 'DU003' OR SQLSTATE 'DU004' THEN
     RETURN NULL;
 END $$;
 
 -- The payment behind a link that the customer is sent: the one that still waits to be paid, else
--- a new one that may be for a week; all null as above. The account row is locked.
+-- a new one; all null as above. For a day it counts against the month's cap; paid later (the link
+-- opens it again), it counts when it is paid. The account row is locked.
 CREATE OR REPLACE FUNCTION ducat.open_reload_link(p_reload ducat.auto_reloads, p_mode text)
 RETURNS ducat.payments LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -259,12 +259,12 @@ BEGIN
   SELECT p.* INTO v_payment FROM payments p
   WHERE p.account_id = p_reload.account_id AND p.purpose = 'reload' AND p.status = 'created'
     AND p.price_id = p_reload.price_id AND p.provider = p_reload.provider AND p.mode = p_mode
-    AND p.expires_at > clock_timestamp() + interval '1 day'
+    AND p.expires_at > clock_timestamp() + interval '1 hour'
     AND NOT EXISTS (SELECT FROM payment_attempts t
                     WHERE t.payment_id = p.id AND t.kind = 'charge')
   ORDER BY p.id DESC LIMIT 1;
   IF NOT FOUND THEN
-    v_payment := open_reload(p_reload, p_mode, interval '7 days');
+    v_payment := open_reload(p_reload, p_mode);
   END IF;
   RETURN v_payment;
 END $$;
