@@ -3,7 +3,7 @@
  * provider behind its generator. It tells its parent where it is, and holds where it is told to.
  */
 import { connectDatabase } from "@ducat/db/connect";
-import { createPaymentDeps } from "@ducat/payments/providers";
+import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -26,6 +26,7 @@ export type ChildConfig = {
   timings: Partial<Timings>;
   graceMs: number;
   arms: Arms;
+  payments: ProviderSettings;
 };
 
 export type ToChild = { arm: Arms } | { resume: string };
@@ -54,10 +55,13 @@ const at: At = async (point, item = "*") => {
 
 const db = connectDatabase({ url: config.databaseUrl, role: "ducat_worker" });
 const queue = connectQueue({ ...config.queue, log });
-const payments = createPaymentDeps(
-  {},
-  { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys: ["s".repeat(32)], log },
-);
+const payments = createPaymentDeps(config.payments, {
+  db,
+  mode: "test",
+  publicUrl: "http://127.0.0.1:1",
+  secretKeys: ["s".repeat(32)],
+  log,
+});
 const worker = createWorker({
   db,
   payments,

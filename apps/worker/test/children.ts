@@ -29,6 +29,7 @@ type Options = {
   arms?: Arms;
   graceMs?: number;
   timings?: ChildConfig["timings"];
+  payments?: ChildConfig["payments"];
   /** A module to load first. */
   preload?: string;
 };
@@ -46,6 +47,7 @@ export async function startChild(stage: Stage, options: Options = {}): Promise<C
     timings: { ...quick, ...options.timings },
     graceMs: options.graceMs ?? 0,
     arms: options.arms ?? {},
+    payments: options.payments ?? {},
   };
   const imports = ["tsx", ...(options.preload ? [options.preload] : [])];
   const flags = imports.flatMap((name) => ["--import", name]);

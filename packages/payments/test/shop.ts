@@ -31,7 +31,11 @@ export type Shop = {
   lines: LogLine[];
   prices: Record<"pack" | "small" | "large", string>;
   /** An order with its page, not paid yet: what the provider calls the page. */
-  order(what: keyof Shop["prices"], accountId?: string): Promise<Ordered>;
+  order(
+    what: keyof Shop["prices"],
+    accountId?: string,
+    more?: { savesMethod?: boolean },
+  ): Promise<Ordered>;
   /** Every webhook that waits at the provider is delivered; the ids of their rows. */
   receive(): Promise<string[]>;
   /** Works on events until none of them changes any more. */
@@ -61,8 +65,9 @@ export async function openShop(db: Place, rig: Rig): Promise<Shop> {
     deps,
     lines,
     prices,
-    order: async (what, accountId) =>
+    order: async (what, accountId, more = {}) =>
       makeOrder(db, deps, {
+        ...more,
         accountId: accountId ?? (await makeAccount(db.app)).id,
         priceId: prices[what],
       }),
@@ -110,15 +115,17 @@ async function makePrices(admin: Db, { provider, pack, plans }: Rig): Promise<Sh
   return { pack: one.price.id, small: await plan("small"), large: await plan("large") };
 }
 
+type Wanted = { accountId: string; priceId: string; savesMethod?: boolean };
+
 async function makeOrder(
   db: Place,
   deps: PaymentDeps,
-  { accountId, priceId }: { accountId: string; priceId: string },
+  { accountId, priceId, savesMethod }: Wanted,
 ): Promise<Ordered> {
   const [provider] = deps.providers.keys();
   if (!provider) throw new Error("there is no provider");
   const returnUrl = "https://app.example.com/done";
-  const order = { priceId, provider, mode: "test" as const, returnUrl };
+  const order = { priceId, provider, mode: "test" as const, returnUrl, savesMethod };
   const payment = await openPayment(db.app, accountId, order);
   await openPage({ ...deps, db: db.app }, payment);
   const found = await findOrder(db.app, { reference: payment.reference });
