@@ -86,6 +86,8 @@ describe("queue_message", () => {
     await queueMessage({ accountId: id, data: { product: "x".repeat(20_000) } });
     const [row] = await listRows(id);
     expect(row).toMatchObject({ status: "failed", last_error: "the data had 20015 bytes" });
+    const kept = await database.admin`SELECT data FROM ducat.messages WHERE account_id = ${id}`;
+    expect(kept).toEqual([{ data: {} }]);
     expect(await claim({})).toEqual([]);
   });
 

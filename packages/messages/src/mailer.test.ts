@@ -154,6 +154,19 @@ describe("a server", () => {
     expect(ids).toEqual([`<${mail.id}@garden.example>`, `<${mail.id}@garden.example>`]);
   });
 
+  it("that hangs up before a word is asked once per attempt", async () => {
+    let calls = 0;
+    const curt = await startOddServer((socket) => {
+      calls += 1;
+      socket.end();
+    });
+    opened.push(curt);
+    expect(await fail(makeMailer(curt.url).send(await makeMail()))).toMatchObject({
+      isFinal: false,
+    });
+    expect(calls).toBe(1);
+  });
+
   it("that is not there is tried again", async () => {
     const mailer = makeMailer();
     await sink.close();
@@ -167,7 +180,7 @@ describe("a server", () => {
     expect(greeting).toMatchObject({ isFinal: false, message: "SMTP: to CONN (ETIMEDOUT)" });
     sink.wishes.push("silence");
     const answer = await fail(makeMailer(sink.url, { idleMs: 700 }).send(await makeMail()));
-    expect(answer).toMatchObject({ isFinal: false });
+    expect(answer).toMatchObject({ isFinal: false, message: "SMTP: to CONN (ETIMEDOUT)" });
     expect(sink.mails).toHaveLength(1);
   });
 
@@ -177,7 +190,7 @@ describe("a server", () => {
       socket.on("close", () => clearInterval(drip));
     });
     opened.push(slow);
-    const mailer = makeMailer(slow.url, { sendMs: 100, greetingMs: 10_000 });
+    const mailer = makeMailer(slow.url, { sendMs: 100, greetingMs: 600_000 });
     const mails = await Promise.all([1, 2, 3, 4, 5, 6].map(() => makeMail()));
     const errors = await Promise.all(mails.map((mail) => fail(mailer.send(mail))));
     for (const error of errors) {

@@ -48,7 +48,7 @@ export function createMailer(options: MailerOptions): MessageSender {
       try {
         await transport.sendMail({ ...composeMail(message, from), signal });
       } catch (error) {
-        throw readRefusal(error, signal.aborted);
+        throw readRefusal(error);
       }
     },
     async close() {
@@ -100,9 +100,11 @@ function composeMail({ id, to, subject, text, html }: Outgoing, from: Sender) {
 type SmtpError = Error & { code?: string; command?: string; response?: string };
 
 /** What SMTP answered, by its numbers only: its words may name a person. */
-function readRefusal(error: unknown, isTimeout: boolean): DeliveryError {
-  if (isTimeout) return new DeliveryError("SMTP: took too long", { isFinal: false, cause: error });
+function readRefusal(error: unknown): DeliveryError {
   const { code = "error", command = "", response = "" } = error as SmtpError;
+  if (code === "EABORT") {
+    return new DeliveryError("SMTP: took too long", { isFinal: false, cause: error });
+  }
   const [reply = ""] = /^\d{3}(?:[ -]\d\.\d{1,3}\.\d{1,3})?/.exec(response) ?? [];
   const isFinal = reply.startsWith("5") && (command === "RCPT TO" || command === "DATA");
   const said = [reply.replace("-", " "), command && `to ${command}`, `(${code})`].filter(Boolean);
