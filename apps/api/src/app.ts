@@ -28,6 +28,7 @@ import { portalRoutes } from "./routes/portal.ts";
 import { adminProductRoutes, productRoutes } from "./routes/products.ts";
 import { promoCodeRoutes } from "./routes/promo-codes.ts";
 import { reconciliationRoutes } from "./routes/reconciliation.ts";
+import { redeemRoutes } from "./routes/redeem.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
@@ -72,6 +73,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/generations", generationRoutes(deps, findAccount));
   app.route("/v1/credits/auto-reload", autoReloadRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));
+  app.route("/v1/credits/redeem", redeemRoutes(deps, findAccount));
   app.route("/v1/products", productRoutes(deps, findAccount));
   app.route("/v1/checkout", checkoutRoutes(deps, findAccount));
   app.route("/v1/portal", portalRoutes(deps, findAccount));
