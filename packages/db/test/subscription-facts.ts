@@ -120,10 +120,11 @@ export const planRefOf = (price: PriceRow): string => price.provider_ref ?? pric
 /** The plan's credits that an account has left, grant by grant, the oldest period first. */
 export async function listPlanGrants(admin: Db, accountId: string) {
   const rows = await admin<{ amount: number; remaining: number; expired: number }[]>`
-    SELECT amount, remaining, expired FROM ducat.credit_grant_balances
-    JOIN ducat.credit_grants USING (account_id, id, amount, expired)
-    WHERE account_id = ${accountId} AND credit_grants.subscription_id IS NOT NULL
-    ORDER BY credit_grants.starts_at, amount DESC, id`;
+    SELECT b.amount, b.remaining, b.expired
+    FROM ducat.credit_grant_balances b
+    JOIN ducat.credit_grants g ON g.account_id = b.account_id AND g.id = b.id
+    WHERE g.account_id = ${accountId} AND g.subscription_id IS NOT NULL AND g.source <> 'trial'
+    ORDER BY g.starts_at, g.amount DESC, g.id`;
   return rows.map(({ amount, remaining, expired }) => [amount, remaining, expired]);
 }
 
