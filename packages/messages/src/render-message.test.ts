@@ -97,6 +97,24 @@ describe("what others wrote", () => {
 });
 
 describe("data", () => {
+  it("that names a reason has a sentence for it, and one for any other", async () => {
+    const reload = async (code: string | null) => {
+      const data = { ...samples.reload_needs_customer, code };
+      return [
+        await render("reload_needs_customer", "en", data),
+        await render("reload_needs_customer", "fa", data),
+      ];
+    };
+    const codes = ["authentication_required", "no_method", "card_declined", null];
+    const texts = (await Promise.all(codes.map(reload))).map(
+      ([en, fa]) => `${en?.text}${fa?.text}`,
+    );
+    expect(new Set(texts).size).toBe(3);
+    const ends = ["failures", "method_removed", "price_retired", "unheard_of", null];
+    const ended = ends.map((reason) => render("reload_disabled", "en", { reason }));
+    expect(new Set((await Promise.all(ended)).map(({ text }) => text)).size).toBe(4);
+  });
+
   it("may lack what is optional, as null too", async () => {
     const { receipt_ref, ...receipt } = samples.receipt ?? {};
     await render("receipt", "fa", { ...receipt, product: null, receipt_ref: null });
@@ -134,7 +152,14 @@ describe("a receipt's page", () => {
       "en",
     );
     const seen = read(html);
-    for (const text of ["Pack of 50", "IRR 5,000,000", "IRR 1,000,000", "Sara <x>", "201"]) {
+    for (const text of [
+      "Pack of 50",
+      "IRR 5,000,000",
+      "IRR 1,000,000",
+      "Sara <x>",
+      "201",
+      "6037",
+    ]) {
       expect(seen).toContain(text);
     }
     expect(seen).not.toContain("Hello");

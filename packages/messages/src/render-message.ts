@@ -73,7 +73,7 @@ function greet(language: Language, name: string | undefined): string {
 }
 
 const footers = {
-  en: "This message was written by a machine, because of your account with us.",
+  en: "This is an automatic message about your account with us.",
   fa: "این پیام به‌صورت خودکار و دربارهٔ حساب شما فرستاده شده است.",
 };
 

@@ -21,6 +21,7 @@ export const samples: Record<string, Record<string, unknown>> = {
     currency: "IRR",
     paid_at: "2026-11-20T21:30:00.123456+00:00",
     receipt_ref: "201",
+    card_mask: "603799******1234",
   },
   refund: {
     payment_id: "01a3c5e7-9b1d-7f3a-8c5e-7092b4d6f8a1",

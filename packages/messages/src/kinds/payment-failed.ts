@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { At, defineKind, Price, ProductName } from "../letter.ts";
 
+const check = "کارت خود را بررسی کنید";
+
 /** Sent when a provider could not charge a subscription's invoice. */
 export const paymentFailed = defineKind({
   data: z.object({ product: ProductName, ...Price, next_attempt_at: At.nullish() }),
@@ -9,7 +11,7 @@ export const paymentFailed = defineKind({
     paragraphs: [
       `The payment of ${money(data)} for ${name(data.product)} did not succeed.`,
       data.next_attempt_at
-        ? `It will be tried again on ${day(data.next_attempt_at)}. Please check your card until then.`
+        ? `It will be tried again on ${day(data.next_attempt_at)}. Please check your card before.`
         : "Please check your card, so that your subscription goes on.",
     ],
     sms: `The payment of ${money(data)} for ${name(data.product)} failed. Please check your card.`,
@@ -19,9 +21,9 @@ export const paymentFailed = defineKind({
     paragraphs: [
       `پرداخت ${money(data)} برای ${name(data.product)} انجام نشد.`,
       data.next_attempt_at
-        ? `در ${day(data.next_attempt_at)} دوباره تلاش می‌شود. لطفاً تا آن زمان کارت خود را بررسی کنید.`
-        : "برای ادامهٔ اشتراک، لطفاً کارت خود را بررسی کنید.",
+        ? `در ${day(data.next_attempt_at)} دوباره تلاش می‌شود. لطفاً پیش از آن ${check}.`
+        : `برای ادامهٔ اشتراک، لطفاً ${check}.`,
     ],
-    sms: `پرداخت ${money(data)} برای ${name(data.product)} انجام نشد. لطفاً کارت خود را بررسی کنید.`,
+    sms: `پرداخت ${money(data)} برای ${name(data.product)} انجام نشد. لطفاً ${check}.`,
   }),
 });

@@ -13,6 +13,7 @@ export const Receipt = z.object({
   paid_at: At,
   /** The provider's own number of the payment. */
   receipt_ref: Line.nullish(),
+  card_mask: Line.nullish(),
   /** For the page, where a receipt is read later: what has gone back since. */
   refunded: Count.nullish(),
   /** For the page: who paid. */
@@ -35,6 +36,7 @@ export const receipt = defineKind({
     if (data.credits > 0) rows.unshift(["Credits", credits(data.credits)]);
     if (product) rows.unshift(["Product", product]);
     if (data.customer) rows.unshift(["Customer", data.customer]);
+    if (data.card_mask) rows.push(["Card", data.card_mask]);
     if (data.receipt_ref) rows.push(["Receipt number", data.receipt_ref]);
     return {
       subject: product ? `Receipt: ${product}` : "Receipt for your payment",
@@ -57,6 +59,7 @@ export const receipt = defineKind({
     if (data.credits > 0) rows.unshift(["اعتبار", credits(data.credits)]);
     if (product) rows.unshift(["محصول", product]);
     if (data.customer) rows.unshift(["خریدار", data.customer]);
+    if (data.card_mask) rows.push(["کارت", isolate(data.card_mask, "fa")]);
     if (data.receipt_ref) rows.push(["شمارهٔ رسید", data.receipt_ref]);
     return {
       subject: product ? `رسید پرداخت: ${product}` : "رسید پرداخت شما",

@@ -27,9 +27,13 @@ const reasons: Record<"en" | "fa", Record<string, string>> = {
   en: {
     failures: " because three payments in a row did not succeed",
     method_removed: " because the saved card has been removed",
+    customer_removed: " because the saved card has been removed",
+    price_retired: " because its pack is no longer sold",
   },
   fa: {
     failures: " پس از سه پرداخت ناموفق پیاپی",
     method_removed: " به دلیل حذف کارت ذخیره‌شده",
+    customer_removed: " به دلیل حذف کارت ذخیره‌شده",
+    price_retired: " چون بستهٔ آن دیگر فروخته نمی‌شود",
   },
 };

@@ -7,15 +7,13 @@ export const reloadNeedsCustomer = defineKind({
     reference: OrderReference,
     ...Price,
     credits: Count,
-    /** Why, in the words of packages/billing; authentication_required has a sentence of its own. */
+    /** Why: no_method where there is nothing to charge, else in the words of the provider. */
     code: z.string().nullish(),
   }),
   en: (data, { money, credits, payLink }) => ({
     subject: "Your credits are running low",
     paragraphs: [
-      data.code === "authentication_required"
-        ? "Your credits are running low. Your bank wants you to confirm the automatic reload."
-        : "Your credits are running low, and the automatic reload could not be charged.",
+      `Your credits are running low${reasons.en[data.code ?? ""] ?? reasons.en.declined}`,
       `Please pay here to get ${credits(data.credits)} for ${money(data)}.`,
     ],
     action: { label: `Pay ${money(data)}`, url: payLink(data.reference) },
@@ -24,12 +22,24 @@ export const reloadNeedsCustomer = defineKind({
   fa: (data, { money, credits, payLink }) => ({
     subject: "اعتبار شما رو به پایان است",
     paragraphs: [
-      data.code === "authentication_required"
-        ? "اعتبار شما رو به پایان است. بانک شما برای شارژ خودکار به تأیید شما نیاز دارد."
-        : "اعتبار شما رو به پایان است و شارژ خودکار انجام نشد.",
+      `اعتبار شما رو به پایان است${reasons.fa[data.code ?? ""] ?? reasons.fa.declined}`,
       `برای دریافت ${credits(data.credits)} به مبلغ ${money(data)} از اینجا پرداخت کنید.`,
     ],
     action: { label: "پرداخت", url: payLink(data.reference) },
     sms: `اعتبار شما رو به پایان است. ${credits(data.credits)}، ${money(data)}:`,
   }),
 });
+
+/** What follows on "are running low"; any other code is a payment that was declined. */
+const reasons = {
+  en: {
+    authentication_required: ". Your bank wants you to confirm the automatic reload.",
+    no_method: ". You asked to be told, so that you can reload them.",
+    declined: ", and the payment of the automatic reload was declined.",
+  } as Record<string, string>,
+  fa: {
+    authentication_required: ". بانک شما برای شارژ خودکار به تأیید شما نیاز دارد.",
+    no_method: ". خواسته بودید خبرتان کنیم تا آن را شارژ کنید.",
+    declined: " و پرداخت شارژ خودکار انجام نشد.",
+  } as Record<string, string>,
+};
