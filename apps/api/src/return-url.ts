@@ -15,9 +15,9 @@ export function checkReturnUrl(allowed: Allowed, address: string): string {
   const url = new URL(address);
   const hasCredentials = url.username !== "" || url.password !== "";
   if (hasCredentials || !isAllowed(allowed, url)) {
-    throw refuseAt("#/return_url", "Its origin is not one of ALLOWED_ORIGINS.");
+    throw refuseAt("/return_url", "Its origin is not one of ALLOWED_ORIGINS.");
   }
-  if (url.href.length > longest) throw refuseAt("#/return_url", `At most ${longest} characters.`);
+  if (url.href.length > longest) throw refuseAt("/return_url", `At most ${longest} characters.`);
   return url.href;
 }
 

@@ -22,6 +22,8 @@ export type TestServer = {
   replay(match: string, answer: Answer): void;
   /** Every request that came, newest last. */
   requests: Incoming[];
+  /** Ends every connection, those that hang too. */
+  drop(): void;
   close(): Promise<void>;
 };
 
@@ -50,6 +52,7 @@ export async function startServer(
     replay: (match, reply) => {
       recorded.push({ match, answer: reply });
     },
+    drop: () => server.closeAllConnections(),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

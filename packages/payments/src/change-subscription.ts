@@ -41,7 +41,7 @@ export async function cancelSubscription(
   const subscription = await getRunning(deps, accountId);
   const theirs = findTheirs(deps, subscription);
   if (when === "now" && !theirs?.provider.caps.cancelNow) {
-    throw refuseInput("#/when", "It can only end with its period.");
+    throw refuseInput("/when", "It can only end with its period.");
   }
   if (!theirs) await cancelOwn(deps.db, accountId);
   else

@@ -29,20 +29,20 @@ export function chooseOffer(
 ): Chosen {
   if (offers.length === 0) throw new DomainError("not_found", { detail: "This is not on sale." });
   const sold = keep(offers, ({ currency }) => currency === (wish.currency ?? currency), {
-    pointer: "#/currency",
+    pointer: "/currency",
     detail: `It is not sold in ${wish.currency}.`,
   });
   const fitting = keep(sold, ({ interval }) => interval === (wish.interval ?? interval), {
-    pointer: "#/interval",
+    pointer: "/interval",
     detail: "It is not sold by this interval.",
   });
   const priced = keep(fitting, ({ amount }) => amount > 0, {
-    pointer: "#/price_id",
+    pointer: "/price_id",
     detail: "It costs nothing: there is nothing to pay.",
   });
   const all = pair(priced, listProviders(providers, wish));
   const saving = keep(all, ({ provider }) => !wish.savesMethod || canSave(provider), {
-    pointer: "#/save_card",
+    pointer: "/save_card",
     detail: "No payment provider that fits keeps cards.",
   });
   const [best] = saving.sort((one, other) => rank(one, locale) - rank(other, locale));
@@ -70,7 +70,7 @@ function listProviders(providers: Providers, wish: Wish): PaymentProvider[] {
   const { provider: name } = wish;
   if (name === undefined) return [...providers.values()];
   const named = providers.get(name);
-  if (!named) throw refuseInput("#/provider", "This payment provider is not set up here.");
+  if (!named) throw refuseInput("/provider", "This payment provider is not set up here.");
   return [named];
 }
 
@@ -81,7 +81,7 @@ function pair(offers: readonly Offer[], providers: readonly PaymentProvider[]): 
       .map((provider) => ({ offer, provider })),
   );
   if (pairs.length > 0) return pairs;
-  throw refuseInput("#/provider", "No payment provider that is set up here can take this price.");
+  throw refuseInput("/provider", "No payment provider that is set up here can take this price.");
 }
 
 function keep<T>(

@@ -59,9 +59,9 @@ async function openUnpaid(deps: PaymentDeps, payment: Payment): Promise<Payment>
 
 function checkSubject(offer: Offer, subject: string | undefined): void {
   if (offer.needs_subject && subject === undefined) {
-    throw refuseInput("#/subject", "This is bought for one subject: name it.");
+    throw refuseInput("/subject", "This is bought for one subject: name it.");
   }
   if (offer.kind === "plan" && subject !== undefined) {
-    throw refuseInput("#/subject", "A plan is not for one subject.");
+    throw refuseInput("/subject", "A plan is not for one subject.");
   }
 }

@@ -87,10 +87,10 @@ async function preferSaved<T>(
 }
 
 const faults: Record<string, [pointer: string, detail: string]> = {
-  threshold: ["#/threshold", "From 1 to 100 credits."],
-  pack: ["#/price_id", "It buys a pack of at least 10 credits that is bound to no subject."],
-  monthly_cap: ["#/monthly_cap", "At least the price of one reload."],
-  consent: ["#/consent", "The customer has to agree to be charged while they are away."],
+  threshold: ["/threshold", "From 1 to 100 credits."],
+  pack: ["/price_id", "It buys a pack of at least 10 credits that is bound to no subject."],
+  monthly_cap: ["/monthly_cap", "At least the price of one reload."],
+  consent: ["/consent", "The customer has to agree to be charged while they are away."],
 };
 
 /** The database names the fault; callers are told where it stands in their request. */
