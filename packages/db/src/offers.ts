@@ -50,7 +50,10 @@ export async function findBuyer(db: Db, accountId: string): Promise<Buyer | unde
   return buyer;
 }
 
-/** The prices on sale that fit, of products for this kind of account; 50 at most. */
+/**
+ * The prices on sale that fit, of products for this kind of account; 50 at most. A general price
+ * by its id brings what providers call the same price: the list of products shows them as one.
+ */
 export function listOffers(db: Db, accountId: string, wanted: Wanted): Promise<Offer[]> {
   const { priceId = null, product = null } = wanted;
   return withAccount(
@@ -64,7 +67,11 @@ export function listOffers(db: Db, accountId: string, wanted: Wanted): Promise<O
       JOIN ducat.products p ON p.id = r.product_id
       JOIN ducat.accounts a ON a.id = ${accountId}
       WHERE r.is_active AND p.is_active AND coalesce(p.audience, a.kind) = a.kind
-        AND (r.id = ${priceId} OR p.key = ${product})
+        AND (p.key = ${product} OR EXISTS (
+          SELECT FROM ducat.prices n
+          WHERE n.id = ${priceId} AND n.is_active AND (n.id = r.id OR n.provider IS NULL
+            AND (n.product_id, n.currency, n.interval, n.amount)
+              = (r.product_id, r.currency, r.interval, r.amount))))
       ORDER BY r.id LIMIT 50`,
   );
 }
