@@ -7,17 +7,18 @@ import {
   zarinpalToken,
 } from "./zarinpal-server.ts";
 
-/** Live authorities begin with A, as in the documentation's examples: a rig in live mode. */
+/** Live authorities begin with A, as in the documentation's examples: by default a live rig. */
 export async function startZarinpalRig(
   settings: { accessToken?: string } = { accessToken: zarinpalToken },
+  mode: "test" | "live" = "live",
 ): Promise<Rig & { server: ZarinpalServer }> {
   const clock = { now: Date.parse("2026-11-20T12:00:00Z") };
-  const server = await startZarinpal(() => clock.now);
+  const server = await startZarinpal(() => clock.now, mode === "test" ? "S" : "A");
   const make = (changes: Parameters<Rig["remake"]>[0] = {}) =>
     createZarinpal({
       merchantId: zarinpalMerchant,
       ...settings,
-      mode: changes.mode ?? "live",
+      mode: changes.mode ?? mode,
       baseUrl: server.url,
       timeoutMs: changes.timeoutMs ?? 5_000,
       now: changes.now ?? (() => clock.now),

@@ -101,7 +101,7 @@ async function makePrices(admin: Db, { provider, pack, plans }: Rig): Promise<Sh
   const one = await makeOffer(
     admin,
     { kind: "pack", credits: credits.pack },
-    { ...at, amount: pack.price.amount, ...refOf(pack.priceRef) },
+    { ...at, ...pack.price, ...refOf(pack.priceRef) },
   );
   const plan = async (size: "small" | "large") => {
     const { price, priceRef } = plans?.[size] ?? { price: { amount: 1 } };
