@@ -35,12 +35,25 @@ function describeRow(change: CatalogChange): string {
     const whose = [provider, provider_ref].filter(Boolean).join(" ");
     return `${start} ${showPrice(change.price)}${whose && ` (${whose})`}`;
   }
-  const members = Object.keys(change.after ?? {}).filter((name) => name !== "is_active");
-  const changes = members.map(
-    (name) => `${name} ${showChange(change.before?.[name], change.after?.[name])}`,
-  );
-  return changes.length > 0 ? `${start}: ${changes.join(", ")}` : start;
+  const { is_active: _, ...after } = change.after ?? {};
+  const { is_active: _before, ...before } = change.before ?? {};
+  return [start, ...diff("", before, after).map((line) => `    ${line}`)].join("\n  ");
 }
+
+/** What differs, each with its path: a member that came is +, one that left is -. */
+function diff(path: string, before: unknown, after: unknown): string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (before === undefined) return [`+ ${path} ${JSON.stringify(after)}`];
+  if (after === undefined) return [`- ${path}`];
+  if (!isObject(before) || !isObject(after)) return [`${path} ${showChange(before, after)}`];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].flatMap((name) =>
+    diff(path === "" ? name : `${path}.${name}`, before[name], after[name]),
+  );
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const showChange = (before: unknown, after: unknown) =>
   `${JSON.stringify(before ?? null)} → ${JSON.stringify(after ?? null)}`;

@@ -104,6 +104,9 @@ describe("pnpm catalog push", () => {
     const dry = await run({ ...stripe, CATALOG: "stylist" }, "push", "--dry-run");
     expect(dry).toMatchObject({ code: 0, output: expect.stringContaining("dry run") });
     expect(dry.output).toContain("  add price basic IRR 50000 month\n");
+    const change = '  change product free\n      credits 0 → 2\n      audience null → "user"\n';
+    expect(dry.output).toContain(change);
+    expect(dry.output).toContain("      - features.letters\n");
     const done = await run({}, "push", "stylist", "--json");
     expect(JSON.parse(done.output)).toMatchObject({ catalog: "stylist", stripe: null });
     expect((await run({}, "push")).output).toBe("catalog stylist\ndatabase: nothing to change\n");

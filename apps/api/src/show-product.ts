@@ -47,10 +47,9 @@ const showFeatures = <T>(
   show: (name: Record<string, string>) => T,
 ) =>
   Object.fromEntries(
-    Object.entries(features).map(([key, { name, ...rest }]) => [
-      key,
-      { ...rest, name: show(name) },
-    ]),
+    Object.entries(features)
+      .sort(([, one], [, other]) => one.position - other.position)
+      .map(([key, { name, position: _, ...rest }]) => [key, { ...rest, name: show(name) }]),
   );
 
 /** Rows that say the same amount are one price: the general one and what providers call it. */

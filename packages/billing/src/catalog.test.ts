@@ -124,10 +124,10 @@ describe("toRows", () => {
   it("gives a plan every feature, off where it says nothing", () => {
     const row = rowsOf({ ...plan, features: { letters: null }, allowances: { stamps: 2 } });
     expect(row?.features).toEqual({
-      scheduling: { kind: "flag", name: { en: "S" }, enabled: false },
-      letters: { ...features.letters, reset: "calendar", limit: null },
-      pictures: { ...features.pictures, limit: 0 },
-      stamps: features.stamps,
+      scheduling: { ...features.scheduling, enabled: false, position: 0 },
+      letters: { ...features.letters, reset: "calendar", limit: null, position: 1 },
+      pictures: { ...features.pictures, limit: 0, position: 2 },
+      stamps: { ...features.stamps, position: 3 },
     });
     expect(row).toMatchObject({ allowances: { stamps: 2 }, grace_days: 7, position: 1 });
   });

@@ -145,14 +145,19 @@ function takeOwn(product: Product): Partial<ProductRow> {
   return { trial_days, trial_credits, rollover, rollover_cap, grace_days, rate_limits, is_default };
 }
 
-/** A plan has every feature of the catalog, off or none where it says nothing; a pass its own. */
+/**
+ * A plan has every feature of the catalog, off or none where it says nothing; a pass its own. Each
+ * has its place in the catalog, which JSON in the database doesn't keep.
+ */
 function describeFeatures(all: Catalog["features"], product: Product): ProductRow["features"] {
   if (product.kind === "pack") return {};
   const keys = product.kind === "plan" ? Object.keys(all) : Object.keys(product.features);
   return Object.fromEntries(
     keys.flatMap((key) => {
       const feature = all[key];
-      return feature ? [[key, describeFeature(feature, product.features[key])]] : [];
+      if (!feature) return [];
+      const position = Object.keys(all).indexOf(key);
+      return [[key, { ...describeFeature(feature, product.features[key]), position }]];
     }),
   );
 }

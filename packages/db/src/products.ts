@@ -17,7 +17,11 @@ export type PriceRow = {
 };
 
 /** A feature with its name by language; the members of its kind are the catalog's. */
-export type FeatureRow = { kind: "flag" | "limit" | "stock"; name: Record<string, string> };
+export type FeatureRow = {
+  kind: "flag" | "limit" | "stock";
+  name: Record<string, string>;
+  position: number;
+};
 
 export type ProductRow = {
   id: string;

@@ -39,6 +39,9 @@ describe("GET /v1/products", () => {
       ...["free", "7day_pass", "per_property", "monthly_pro", "pack_10", "pack_50", "pack_200"],
     ]);
     expect(data[0]).toMatchObject({ is_default: true, prices: [] });
+    expect(Object.keys(data[0]?.features ?? {})).toEqual([
+      ...["daily_designs", "areas_per_design", "commercial_use", "gallery_images"],
+    ]);
     expect(data[2]).toMatchObject({ needs_subject: true, valid_days: 90, credits: 30 });
     const packs = await list({}, "?kind=pack");
     expect(packs.data.map(({ key }) => key)).toEqual(["pack_10", "pack_50", "pack_200"]);
