@@ -15,8 +15,8 @@ export type Settings = {
 };
 
 /**
- * Runs a command with the settings of the environment (and of .env) and ends with the exit code that
- * it returns; 2 and one line of text when it throws.
+ * Runs a command with the settings of the environment (and of .env) and ends with the exit code
+ * that it returns; 2 and one line of text when it throws.
  */
 export async function runCommand(command: (settings: Settings) => Promise<number>): Promise<void> {
   if (existsSync(envFile)) process.loadEnvFile(envFile);

@@ -17,7 +17,8 @@ type MigrateAllOptions = {
 
 /**
  * Brings everything that lives in PostgreSQL up to date: schema and functions, the presets, the
- * catalog, and the queue's tables unless the queue is Redis. Says each thing that it did; returns how many.
+ * catalog, and the queue's tables unless the queue is Redis. Says each thing that it did; returns
+ * how many.
  * Safe to run from several processes at once and again at any time.
  */
 export async function migrateAll(options: MigrateAllOptions): Promise<number> {

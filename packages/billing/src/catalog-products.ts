@@ -23,7 +23,7 @@ const Price = z.strictObject({
     .string()
     .refine((code) => findExponent(code) !== undefined, "is no currency that can be counted here"),
   interval: z.enum(["once", "month", "year"]),
-  /** In the currency's smallest unit. What costs nothing is the default plan, which has no price. */
+  /** In the currency's smallest unit. Only the default plan costs nothing, and has no price. */
   amount: z.int().min(1).max(mostMoney),
   /** Left out: any provider that takes the currency. */
   provider: z.enum(providerNames).optional(),

@@ -19,7 +19,7 @@ const refuse = (status: number, error: Params): Answer => ({
   body: { error: { type: "invalid_request_error", ...error } },
 });
 
-/** The Products and Prices API; undefined for any other call. A list is a function of all things. */
+/** The Products and Prices API; undefined for any other call. A list is still to be paged. */
 export function answerCatalog(
   books: StripeBooks,
   { method, path }: Incoming,
