@@ -11,6 +11,7 @@ import { makeAccount, makeKey } from "../test/factories.ts";
 import { countOutcomes, refusalOf } from "../test/outcome.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { createAccount } from "./accounts.ts";
 import { freezeAccount } from "./credits.ts";
 import {
@@ -216,6 +217,19 @@ describe("claim_opening", () => {
     await recordCheckout(database.app, payment.id, makePage());
     expect(await claimOpening(database.app, payment.id, 60)).toBe(true);
     expect(await claimOpening(database.app, payment.id, 60)).toBe(false);
+  });
+
+  it("lets one of two callers ask who both waited for the order", async () => {
+    const { id } = await makeAccount(database.app);
+    const { price } = await makeOffer(database.admin);
+    const payment = await open(id, { priceId: price.id });
+    const claims = await database.admin.begin(async (sql) => {
+      await sql`SELECT FROM ducat.payments WHERE id = ${payment.id} FOR UPDATE`;
+      const waiting = [1, 2].map(() => claimOpening(database.app, payment.id, 60));
+      await waitForLocks(database.admin, 2);
+      return { waiting };
+    });
+    expect((await Promise.all(claims.waiting)).sort()).toEqual([false, true]);
   });
 
   it("is over when its time is: a caller that died keeps nobody out", async () => {

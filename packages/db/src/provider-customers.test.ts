@@ -155,7 +155,7 @@ describe("a customer that the provider deleted", () => {
     expect(await readReload(id)).toMatchObject([
       { enabled: false, disabled_reason: "customer_removed" },
     ]);
-    const late = { ...told(1), customerRef, methodRef: make("pm") };
+    const late = { ...told(3), customerRef, methodRef: make("pm") };
     expect(await saveMethod(database.worker, late)).toBe("known");
     expect(await find(id)).toBeUndefined();
     const next = make("cus");
