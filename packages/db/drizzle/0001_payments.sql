@@ -389,6 +389,7 @@ CREATE INDEX "payment_anomalies_open" ON "ducat"."payment_anomalies" USING btree
 CREATE INDEX "payment_attempts_payment" ON "ducat"."payment_attempts" USING btree ("payment_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "payment_attempts_provider_ref" ON "ducat"."payment_attempts" USING btree ("provider","mode","provider_ref") WHERE provider_ref IS NOT NULL;--> statement-breakpoint
 CREATE UNIQUE INDEX "payment_attempts_one_open" ON "ducat"."payment_attempts" USING btree ("account_id") WHERE kind = 'charge' AND status IN ('reserved', 'sent', 'processing', 'unknown');--> statement-breakpoint
+CREATE INDEX "payment_attempts_waiting" ON "ducat"."payment_attempts" USING btree ("provider","mode","id") WHERE kind = 'checkout' AND status = 'sent';--> statement-breakpoint
 CREATE INDEX "payment_attempts_due" ON "ducat"."payment_attempts" USING btree ("due_at") WHERE due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "payment_disputes_payment" ON "ducat"."payment_disputes" USING btree ("payment_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "payment_refunds_one_open" ON "ducat"."payment_refunds" USING btree ("payment_id") WHERE status IN ('reserved', 'unknown');--> statement-breakpoint

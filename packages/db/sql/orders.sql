@@ -318,8 +318,9 @@ GRANT EXECUTE ON FUNCTION ducat.list_succeeded TO ducat_app, ducat_worker;
 -- End up to p_limit (500 at most) orders that nobody paid and whose provider has not said so: an
 -- hour after their own end, two weeks after it where money was said to be on its way, and 30 days
 -- after they were made where they have no end. A charge that is open keeps its order. Their pages
--- are still asked about, and a late payment still counts. Returns how many ended.
--- Locks the payments only, skipping those in use. Safe to retry.
+-- are asked about for 30 days, then end too; a late payment still counts.
+-- Returns how many orders ended.
+-- Locks the payments, then pages, only, skipping those in use. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.expire_orders(p_limit int) RETURNS int
 LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH due AS (
@@ -334,6 +335,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   ), ended AS (
     UPDATE payments p SET status = 'expired', updated_at = clock_timestamp()
     FROM due WHERE p.id = due.id RETURNING 1
+  ), past AS (
+    SELECT id FROM payment_attempts
+    WHERE kind = 'checkout' AND status = 'sent'
+      AND created_at < clock_timestamp() - interval '30 days'
+    LIMIT least(p_limit, 500) FOR NO KEY UPDATE SKIP LOCKED
+  ), closed AS (
+    UPDATE payment_attempts a SET status = 'expired', updated_at = clock_timestamp()
+    FROM past WHERE a.id = past.id
   )
   SELECT count(*)::int FROM ended
 $$;

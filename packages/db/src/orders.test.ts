@@ -423,6 +423,11 @@ describe("lists", () => {
     expect((await list({})).map((row) => row.payment_id)).toEqual([waiting.id]);
     await age(31);
     expect(await list({})).toEqual([]);
+    await expireOrders(database.worker, 10);
+    const pages = await database.admin`
+      SELECT status FROM ducat.payment_attempts
+      WHERE payment_id IN ${database.admin([waiting.id, twice.id])} ORDER BY id`;
+    expect(pages.map((one) => one.status)).toEqual(["expired", "succeeded", "expired"]);
   });
 
   it("of what succeeded go on after the last one, also among those of one moment", async () => {

@@ -151,6 +151,9 @@ export const payment_attempts = ducat.table(
     uniqueIndex("payment_attempts_one_open")
       .on(t.account_id)
       .where(sql`kind = 'charge' AND status IN ('reserved', 'sent', 'processing', 'unknown')`),
+    index("payment_attempts_waiting")
+      .on(t.provider, t.mode, t.id)
+      .where(sql`kind = 'checkout' AND status = 'sent'`),
     index("payment_attempts_due").on(t.due_at).where(sql`due_at IS NOT NULL`),
     check("payment_attempts_kind", sql`kind IN ('checkout', 'charge')`),
     check(
