@@ -77,7 +77,11 @@ function readPayment(type: string, data: Data, told: Told): ProviderFact[] {
   if (type !== "payment.succeeded" || payment.purpose === "subscription") return [];
   const { charged, price } = payment;
   const detail = findMismatch(charged, price);
-  if (detail || !charged || !price) return [anomaly(told, detail ?? "unreadable", paymentRef)];
+  if (detail || !charged || !price) {
+    const { order: orderRef } = payment;
+    const odd = anomaly(told, detail ?? "unreadable", paymentRef);
+    return [{ ...odd, ...(orderRef !== undefined && { orderRef }) }];
+  }
   const purpose = payment.purpose === "reload" ? "reload" : "pack";
   return [{ ...effect(""), kind: type, paymentRef, purpose, money: charged, price }];
 }

@@ -100,7 +100,8 @@ function readCharge(charge: Charge, told: Told, object: string): ProviderFact {
   const { paymentRef, charged, order } = charge;
   const detail = findMismatch(charged, order.price);
   if (detail || !paymentRef || !charged || !order.price) {
-    return anomaly(told, detail ?? "unreadable", paymentRef ? `pi:${paymentRef}` : object);
+    const about = paymentRef ? `pi:${paymentRef}` : object;
+    return { ...anomaly(told, detail ?? "unreadable", about), orderRef: order.orderRef };
   }
   const refs = { customer: charge.customer, orderRef: order.orderRef };
   return {
