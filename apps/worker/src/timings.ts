@@ -27,6 +27,19 @@ export type Timings = {
   webhooksMs: number;
   /** How long a webhook stays with a worker; longer than the slowest takes. */
   webhookLeaseSeconds: number;
+  /** Between two looks for accounts whose paid credits have run low. */
+  reloadMs: number;
+  /** … for charges and refunds that nobody has finished. */
+  resolveMs: number;
+  /** … for refills, renewals and reminders. */
+  renewMs: number;
+  /** … for what the sandbox does by itself: webhooks, delayed payments, renewals. */
+  sandboxMs: number;
+  /** … for a reconciliation that was asked for or is due. */
+  reconcilePollMs: number;
+  /** Between two runs for a provider that has webhooks, and for one that has none. */
+  reconcileMs: number;
+  reconcileUntoldMs: number;
   /** Files without a row are left alone for this long. */
   orphanGraceMs: number;
   /** Between two attempts to reach the database or the queue when the process starts. */
@@ -50,6 +63,13 @@ export const defaultTimings: Timings = {
   messageLeaseSeconds: 180,
   webhooksMs: 5_000,
   webhookLeaseSeconds: 180,
+  reloadMs: 2_000,
+  resolveMs: 30_000,
+  renewMs: 60_000,
+  sandboxMs: 1_000,
+  reconcilePollMs: 15_000,
+  reconcileMs: 15 * 60_000,
+  reconcileUntoldMs: 2 * 60_000,
   orphanGraceMs: 24 * 3_600_000,
   bootRetryMs: 2_000,
   watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },

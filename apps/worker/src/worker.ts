@@ -15,6 +15,7 @@ import {
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { createSendMessages } from "./jobs/send-messages.ts";
 import { createSweep, expireCredits } from "./jobs/sweep.ts";
+import { startPaymentRounds } from "./payment-rounds.ts";
 import type { At } from "./points.ts";
 import { type Repeating, repeat } from "./repeat.ts";
 import { safeError } from "./safe-error.ts";
@@ -108,6 +109,7 @@ function startPeriodic(deps: Ready): Repeating[] {
     repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
     repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
     repeat({ name: "files", everyMs: timings.filesMs, log }, collectFiles),
+    ...startPaymentRounds(deps.payments, timings),
     ...startWebhookRounds(deps),
   ];
 }
