@@ -198,6 +198,10 @@ describe("no reload", () => {
     expect(await findDueReloads(database.worker, 500)).not.toContain(reloader.id);
     await reloader.letPass(59);
     expect(await reloader.reserve()).toEqual(none("not_due"));
+    await database.admin`
+      UPDATE ducat.credit_accounts SET reload_due_at = clock_timestamp()
+      WHERE account_id = ${reloader.id}`;
+    expect(await reloader.reserve()).toEqual(none("later"));
     await reloader.letPass(2);
     expect(await findDueReloads(database.worker, 500)).toContain(reloader.id);
     expect(await reloader.reserve()).toMatchObject({ action: "charge" });
