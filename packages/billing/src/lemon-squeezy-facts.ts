@@ -158,6 +158,7 @@ function readInvoice(resource: Resource, seen: Seen, event: string): ProviderFac
   const money = readMoney(invoice.total, invoice.currency);
   if (!money) return [anomaly(about(seen, object, invoice), "unreadable", object)];
   const reason = reasons[invoice.billing_reason] ?? "other";
+  const planRef = reason === "initial" ? findOrdered(invoice, seen) : undefined;
   return [
     {
       ...(reason === "update" ? pair(effect, "delta") : effect),
@@ -167,10 +168,20 @@ function readInvoice(resource: Resource, seen: Seen, event: string): ProviderFac
       reason,
       // An invoice of 0 is "paid" too; without a price before discounts it begins a trial.
       trial: reason === "initial" && money.amount === 0 && invoice.subtotal === 0,
+      ...(planRef !== undefined && { planRef }),
       paymentRef: object,
     },
     ...listReversals(invoice, seen, object),
   ];
+}
+
+/**
+ * No invoice names its plan, and the subscription may have another one by now: of the first it is
+ * the one that was ordered, if that is what was paid for.
+ */
+function findOrdered(invoice: Paid, { reference }: Seen): string | undefined {
+  if (reference?.kind !== "subscription") return undefined;
+  return findMismatch(invoice, reference.price) === undefined ? reference.variant : undefined;
 }
 
 const reasons: Record<string, "initial" | "renewal" | "update"> = {

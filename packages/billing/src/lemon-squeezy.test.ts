@@ -84,6 +84,20 @@ describe("what buyers can do", () => {
     expect(detailsOf(cheap)).toEqual(["amount_mismatch"]);
   });
 
+  it("names the plan of a first invoice that paid the price, and of no cheaper one", async () => {
+    const subscribe = async (how: Parameters<LemonBooks["pay"]>[1]) => {
+      const { created } = await order(rig, { kind: "subscription", ...rig.plans?.small });
+      rig.books.pay(created.ref, how);
+      return ofKind(await heard(), "invoice.paid").map(({ planRef }) => planRef);
+    };
+    expect(await subscribe({})).toEqual(["3"]);
+    expect(await subscribe({ tax: 200 })).toEqual(["3"]);
+    for (const how of [{ subtotal: 500 }, { subtotal: 500, tax: 499 }, { discount: 1 }]) {
+      expect(await subscribe(how)).toEqual([undefined]);
+    }
+    expect(await subscribe({ trial: true })).toEqual([undefined]);
+  });
+
   it("doesn't credit an order that waits, failed or is a fraud", async () => {
     for (const [status, kind] of [
       ["pending", "payment.pending"],

@@ -95,7 +95,10 @@ export function makeDeps(db: Db, provider: PaymentProvider, lines: LogLine[] = [
   };
 }
 
-async function makePrices(admin: Db, { provider, pack, plans }: Rig): Promise<Shop["prices"]> {
+export async function makePrices(
+  admin: Db,
+  { provider, pack, plans }: Rig,
+): Promise<Shop["prices"]> {
   const at = { provider: provider.name };
   const refOf = (ref: string | undefined) => (ref === undefined ? {} : { provider_ref: ref });
   const one = await makeOffer(
