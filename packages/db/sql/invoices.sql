@@ -11,9 +11,9 @@
 -- customer_ref?, payment_ref?, plan_ref?, period_start?, period_end?}
 -- Returns {outcome, payment}: applied; known (it was told before, or gives and moves nothing);
 -- unknown (its subscription, or the period that it belongs to, is not in our books yet: apply a
--- snapshot, then ask again); refused (no amount, another currency, a plan that we don't sell, a
--- period that is paid already, nothing paid for what has a price: kept as quarantined where it can
--- be, with an anomaly).
+-- snapshot, then ask again); refused with an anomaly (no amount; another currency, a period that is
+-- paid already, or nothing paid for what has a price: the payment is quarantined; a plan that we
+-- don't sell: no payment, so that it can be told again when the catalog has it).
 -- Locks the subscription, then payments, then the account. Safe to retry. A frozen account is
 -- refilled: it has paid.
 CREATE OR REPLACE FUNCTION ducat.record_invoice(p_fact jsonb)
@@ -60,7 +60,10 @@ BEGIN
     END IF;
   END IF;
   v_fault := find_invoice_fault(v_subscription, v_price, v_reason, v_at, p_fact);
-  IF v_fault IS NOT NULL THEN
+  IF v_fault = 'unmapped_plan' THEN
+    outcome := refuse_invoice(p_fact, v_fault);
+    payment := NULL;
+  ELSIF v_fault IS NOT NULL THEN
     payment := write_invoice(v_subscription, v_price, v_reason, v_at, p_fact, v_fault);
     outcome := refuse_invoice(p_fact, v_fault, payment.id);
   ELSIF v_reason IN ('update', 'restart', 'other') AND read_invoiced(p_fact) = 0 THEN

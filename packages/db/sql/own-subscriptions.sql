@@ -244,7 +244,7 @@ BEGIN
   v_after := advance_own(v_before);
   RETURN ask_renewal(v_after) OR v_after.updated_at IS DISTINCT FROM v_before.updated_at;
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.advance_own_subscription TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.advance_own_subscription TO ducat_worker;
 
 -- Up to p_limit own subscriptions that something is due for by their account's clock; the caller
 -- advances each in its own transaction.

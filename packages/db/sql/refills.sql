@@ -241,7 +241,7 @@ BEGIN
   END IF;
   RETURN v_after.refill_index - v_before.refill_index;
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.refill_subscription TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.refill_subscription TO ducat_worker;
 
 -- Lock a subscription; all null when there is none, or, p_wait false, when somebody has it.
 CREATE OR REPLACE FUNCTION ducat.lock_subscription(

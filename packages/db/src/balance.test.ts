@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { makeRandom } from "../test/parallel.ts";
+import { makeReversal } from "../test/reversal-facts.ts";
+import { makePlan, makeSubscribed } from "../test/subscription-facts.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { clawBack, consumeCredits, findBalance, grantCredits, holdCredits } from "./credits.ts";
+import { applyReversal } from "./reversals.ts";
 
 const database = useDatabase();
 
@@ -106,5 +109,63 @@ describe("the balance", () => {
     ]);
     const [bound] = balance?.bound.slice(1) ?? [];
     expect(new Date(bound?.expires_at ?? "").getTime()).toBe(expiresAt.getTime());
+  });
+});
+
+describe("the period of a subscription", () => {
+  /** A paid month of 100 credits; the three that every account begins with are spent. */
+  async function begin() {
+    const one = await makeSubscribed(database);
+    await consumeCredits(database.app, one.accountId, { ...makeKey(), amount: 3 });
+    await one.show();
+    const { payment } = await one.pay();
+    if (!payment) throw new Error("the month was not paid");
+    const find = async () => await findBalance(database.app, one.accountId);
+    return { ...one, payment, find };
+  }
+
+  it("tells what it gave and what of that was spent or is set aside, and nothing else", async () => {
+    const one = await begin();
+    await givePurchase(database.app, one.accountId, 50);
+    await consumeCredits(database.app, one.accountId, { ...makeKey(), amount: 20 });
+    const hold = { ...makeKey(), amount: 5, expiresInSeconds: hour };
+    await holdCredits(database.app, one.accountId, hold);
+    const end = one.period(0)[1];
+    const balance = await one.find();
+    expect(balance).toMatchObject({ available: 125, period: { granted: 100, used: 25 } });
+    expect(new Date(balance?.period?.end ?? "")).toEqual(end);
+    expect(new Date(balance?.next_refill_at ?? "")).toEqual(end);
+    // What the hold gives back is unused, booked or not.
+    await letTimePass(one.accountId, 2 * hour);
+    expect(await one.find()).toMatchObject({ period: { granted: 100, used: 20 } });
+    await book(one.accountId);
+    expect(await one.find()).toMatchObject({ period: { granted: 100, used: 20 } });
+  });
+
+  it("counts what was taken back or has expired as unused", async () => {
+    const one = await begin();
+    await consumeCredits(database.app, one.accountId, { ...makeKey(), amount: 20 });
+    await applyReversal(database.worker, makeReversal(one.payment, 450, 1));
+    expect(await one.find()).toMatchObject({ available: 30, period: { granted: 100, used: 20 } });
+    await letTimePass(one.accountId, 40 * 24 * hour);
+    expect(await one.find()).toMatchObject({ available: 0, period: { granted: 100, used: 20 } });
+    await book(one.accountId);
+    expect(await one.find()).toMatchObject({ available: 0, period: { granted: 100, used: 20 } });
+  });
+
+  it("is none without a subscription that runs; one that is to end has no next refill", async () => {
+    const none = { period: null, next_refill_at: null };
+    const { id } = await makeAccount(database.app);
+    expect(await findBalance(database.app, id)).toMatchObject(none);
+    const one = await begin();
+    await one.show({ cancelAt: one.period(0)[1] });
+    expect(await one.find()).toMatchObject({ period: { used: 0 }, next_refill_at: null });
+    await one.show({ status: "past_due" });
+    expect(await one.find()).toMatchObject({ period: { used: 0 }, next_refill_at: null });
+    await one.show({ status: "canceled" });
+    expect(await one.find()).toMatchObject(none);
+    const unpaid = await makeSubscribed(database, { plan: await makePlan(database.admin) });
+    await unpaid.show({ status: "incomplete" });
+    expect(await findBalance(database.app, unpaid.accountId)).toMatchObject(none);
   });
 });

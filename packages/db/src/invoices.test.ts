@@ -120,6 +120,17 @@ describe("a paid invoice", () => {
     expect(await grants(one)).toEqual([[100, 100, 0]]);
   });
 
+  it("of a plan that the catalog has only later is given when it is told again", async () => {
+    const one = await makeSubscribed(database);
+    await one.show();
+    const planRef = `late_${one.ref}`;
+    const invoice = one.invoiceOf({ n: 1, planRef });
+    expect(await recordInvoice(database.worker, invoice)).toEqual({ outcome: "refused" });
+    await makePlan(database.admin, { credits: 60 }, { provider_ref: planRef });
+    const { payment } = await recordInvoice(database.worker, invoice);
+    expect(creditsOf(payment)).toBe(60);
+  });
+
   it("of a free plan refills although nothing was paid, and looks like no trial", async () => {
     const plan = await makePlan(database.admin, { credits: 10, trial_credits: 5 }, { amount: 0 });
     const one = await makeSubscribed(database, { plan });
