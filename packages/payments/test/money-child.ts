@@ -3,8 +3,9 @@
  * imitation of Stripe.
  */
 import { createStripe } from "@ducat/billing/stripe";
+import { findReloadCharge } from "@ducat/db/auto-reload";
 import { connectDatabase } from "@ducat/db/connect";
-import { chargeReload } from "../src/charge-reload.ts";
+import { chargeReload, resolveAttempt } from "../src/charge-reload.ts";
 import type { PaymentDeps } from "../src/providers.ts";
 import { refundPayment } from "../src/refund-payment.ts";
 
@@ -12,9 +13,10 @@ export type MoneyTask = {
   databaseUrl: string;
   stripe: { secretKey: string; webhookSecret: string; baseUrl: string };
   accountId: string;
-  /** Pay this back; left out, charge the card. */
+  /** A charge that was reserved; left out with the next, the card is charged as a sweep does. */
+  attemptId?: string;
+  /** Pay this back. */
   paymentId?: string;
-  key?: string;
 };
 
 const task = JSON.parse(process.argv[2] ?? "") as MoneyTask;
@@ -31,11 +33,13 @@ const deps: PaymentDeps = {
   log: { info: quiet, warn: quiet, error: quiet },
   now: Date.now,
 };
-const { accountId, paymentId, key = "" } = task;
-if (paymentId === undefined) await chargeReload(deps, accountId);
-else {
-  const request = { key, fingerprint: Buffer.from(key), paymentId, reason: "a complaint" };
+const { accountId, attemptId, paymentId } = task;
+if (paymentId !== undefined) {
+  const request = { key: "killed", fingerprint: Buffer.from("killed"), paymentId, reason: "r" };
   const audit = { actor: "root", request_id: "r", ip: null };
   await refundPayment(deps, accountId, { ...request, audit });
-}
+} else if (attemptId !== undefined) {
+  const charge = await findReloadCharge(deps.db, attemptId);
+  if (charge) await resolveAttempt(deps, charge);
+} else await chargeReload(deps, accountId);
 await deps.db.end({ timeout: 1 });

@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { findDueAttempts } from "@ducat/db/auto-reload";
+import { findDueRefunds } from "@ducat/db/refunds";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { startStripeRig, stripeSecret } from "../../billing/test/stripe-rig.ts";
+import { stripeKey } from "../../billing/test/stripe-server.ts";
+import { useDatabase } from "../../db/test/use-database.ts";
+import type { MoneyTask } from "../test/money-child.ts";
+import { makeCardholder } from "../test/saved-cards.ts";
+import { openShop, readBooks } from "../test/shop.ts";
+import { resolveAttempt } from "./charge-reload.ts";
+import { resolveRefund } from "./refund-payment.ts";
+
+const database = useDatabase();
+const script = fileURLToPath(new URL("../test/money-child.ts", import.meta.url));
+
+let rig: Awaited<ReturnType<typeof startStripeRig>>;
+beforeAll(async () => {
+  rig = await startStripeRig();
+});
+afterAll(() => rig.close());
+
+const eventually = <T>(check: () => T | Promise<T>) =>
+  vi.waitFor(check, { timeout: 60_000, interval: 25 });
+
+function start(task: Pick<MoneyTask, "accountId" | "attemptId" | "paymentId">): ChildProcess {
+  const stripe = { secretKey: stripeKey, webhookSecret: stripeSecret, baseUrl: rig.server.url };
+  const whole: MoneyTask = { databaseUrl: database.url, stripe, ...task };
+  const flags = ["--import", "tsx", script, JSON.stringify(whole)];
+  const child = spawn(process.execPath, flags, { stdio: ["ignore", "inherit", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
+}
+
+/** Nobody can write this payment's row until the returned function is called. */
+async function lockPayment(paymentId: string): Promise<() => Promise<void>> {
+  const held = await database.admin.reserve();
+  await held`BEGIN`;
+  await held`SELECT FROM ducat.payments WHERE id = ${paymentId} FOR UPDATE`;
+  return async () => {
+    await held`ROLLBACK`;
+    held.release();
+  };
+}
+
+/** A process of ours waits for what another holds. */
+const waitsForLock = () =>
+  eventually(async () => {
+    const waiting = await database.admin`
+      SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND cardinality(pg_blocking_pids(pid)) > 0`;
+    expect(waiting).toHaveLength(1);
+  });
+
+const countCharges = () =>
+  rig.books.list("payment_intent").filter(({ status }) => status === "succeeded").length;
+
+describe("a process that is killed", () => {
+  const holderRig = () => ({
+    ...rig,
+    countCharges: async () => countCharges(),
+    keepCard: async (customer: string, id: string) => {
+      rig.books.cards.set(id, { id, customer, later: "succeeds" });
+    },
+  });
+
+  const settle = async (holder: Awaited<ReturnType<typeof makeCardholder>>) => {
+    await database.admin`UPDATE ducat.payment_attempts SET due_at = clock_timestamp()
+      WHERE account_id = ${holder.id}`;
+    for (const charge of await findDueAttempts(database.worker)) {
+      await resolveAttempt(holder.deps, charge);
+    }
+  };
+
+  it("before its charge was answered leaves one charge, and it is credited", async () => {
+    const before = countCharges();
+    const holder = await makeCardholder(database, holderRig());
+    await holder.spend(85);
+    rig.faults.add("POST /v1/payment_intents", "hang_after");
+    const child = start({ accountId: holder.id });
+    await eventually(() => expect(countCharges()).toBe(before + 1));
+    await kill(child);
+    expect(await holder.available()).toBe(15);
+    await settle(holder);
+    expect([countCharges(), await holder.available()]).toEqual([before + 1, 65]);
+  });
+
+  it("between its charge's answer and the books leaves one charge, and it is credited", async () => {
+    const before = countCharges();
+    const holder = await makeCardholder(database, holderRig());
+    await holder.spend(85);
+    const reserved = await holder.reserve(["stripe"]);
+    if (reserved.action !== "charge") throw new Error("nothing was reserved");
+    const { attempt_id: attemptId, payment_id } = reserved.charge;
+    const unlock = await lockPayment(payment_id);
+    const child = start({ accountId: holder.id, attemptId });
+    await waitsForLock();
+    expect(countCharges()).toBe(before + 1);
+    await kill(child);
+    await unlock();
+    expect(await holder.available()).toBe(15);
+    await settle(holder);
+    expect([countCharges(), await holder.available()]).toEqual([before + 1, 65]);
+  });
+
+  it("before its refund was answered leaves one refund", async () => {
+    const shop = await openShop(database, rig);
+    const { page, payment, accountId } = await shop.order("pack");
+    await rig.pay(page);
+    await shop.hear();
+    rig.faults.add("POST /v1/refunds", "hang_after");
+    const child = start({ accountId, paymentId: payment.id });
+    const refunds = () => rig.books.list("refund").length;
+    await eventually(() => expect(refunds()).toBe(1));
+    await kill(child);
+    expect((await readBooks(database, accountId)).available).toBe(103);
+    await database.admin`UPDATE ducat.payment_refunds SET due_at = clock_timestamp()`;
+    for (const refund of await findDueRefunds(database.worker)) {
+      await resolveRefund(shop.deps, refund);
+    }
+    expect([refunds(), (await readBooks(database, accountId)).available]).toEqual([1, 3]);
+  });
+});
