@@ -28,6 +28,7 @@ import {
 } from "./items.ts";
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
 import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
+import { findSubscription } from "./subscriptions.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -80,7 +81,7 @@ async function makePurchases(accountId: string) {
       started_at)
     VALUES (${accountId}, ${plan.product.id}, 'sandbox', 'test', 'active', 'month', now())
     RETURNING id`;
-  return { payment, subscriptionId: subscription?.id, priceId: plan.price.id };
+  return { payment, subscriptionId: subscription?.id ?? "", priceId: plan.price.id };
 }
 
 /** A message that a worker is sending. */
@@ -142,6 +143,18 @@ function listAttempts(): Record<string, Call> {
       const order = { purpose: "renewal", priceId, subscriptionId } as const;
       return openPayment(app, intruder, { ...order, provider: "sandbox", mode: "test" });
     },
+    refill_subscription: async () => {
+      const [row] = await worker<{ months: number }[]>`
+        SELECT ducat.refill_subscription(${intruder}, ${victim.bought.subscriptionId}) AS months`;
+      return row?.months !== 0;
+    },
+    advance_own_subscription: async () => {
+      const [row] = await worker<{ changed: boolean }[]>`
+        SELECT ducat.advance_own_subscription(${intruder}, ${victim.bought.subscriptionId})
+          AS changed`;
+      return row?.changed;
+    },
+    findSubscription: () => findSubscription(app, intruder),
     findPayment: () => findPayment(app, intruder, victim.bought.payment.id),
     findGeneration: () => findGeneration(app, intruder, open.id),
     findStatus: () => findStatus(app, intruder, open.id),
@@ -152,8 +165,9 @@ function listAttempts(): Record<string, Call> {
 
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
-  ...["adjust_credits", "advance_clock", "consume_credits", "create_generation"],
+  ...["adjust_credits", "advance_clock", "cancel_own", "consume_credits", "create_generation"],
   ...["expire_account", "freeze_account", "get_credit_balance", "grant_credits", "hold_credits"],
+  ...["refill_account", "resume_own", "schedule_change"],
 ];
 
 describe("another account's ids", () => {
