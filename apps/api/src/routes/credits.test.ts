@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Balance, Consumption, Hold, Transaction, TransactionPage } from "@ducat/types/credits";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeSubscribed } from "../../../../packages/db/test/subscription-facts.ts";
 import { type Call, eventually, order, type Stage, setStage } from "../../test/stage.ts";
 
 describe("credits", () => {
@@ -37,6 +38,19 @@ describe("credits", () => {
       ["trial", 3],
       ["adjustment", 10],
     ]);
+  });
+
+  it("of a subscription say what its period gave, what is used, and when more come", async () => {
+    const one = await makeSubscribed(stage.db);
+    await one.show();
+    await one.pay();
+    await consume(one.accountId, { amount: 13 });
+    const [start, end] = one.period(0).map((at) => at.toISOString());
+    expect(await read(one.accountId)).toMatchObject({
+      available: 90,
+      period: { start, end, granted: 100, used: 10 },
+      next_refill_at: end,
+    });
   });
 
   it("are consumed once per key, free ones first", async () => {
