@@ -25,7 +25,8 @@ const doubleClickMs = 15_000;
  * The page where a payment can be paid: the one that is open, else a new one, asked for under the
  * payment's reference by one caller at a time. Returns the payment with its checkout_url.
  * Errors: in_progress (another caller asks), provider_unavailable (ask again: it stays one order),
- * account_frozen, invalid_state (it is paid, or the provider refused), not_found, validation_failed.
+ * account_frozen, invalid_state (it is paid, or the provider refused), not_found,
+ * validation_failed.
  */
 export async function openPage(deps: PaymentDeps, payment: Payment): Promise<Payment> {
   const { db } = deps;

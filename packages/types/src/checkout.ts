@@ -26,9 +26,10 @@ const choice = {
   interval: z.enum(["once", "month", "year"]).optional(),
   currency: Currency.optional(),
 };
-const isOne = (value: { price_id?: unknown; product?: unknown }) =>
+/** For `refine`: one of the two, and not both. */
+export const namesOne = (value: { price_id?: unknown; product?: unknown }): boolean =>
   (value.price_id === undefined) !== (value.product === undefined);
-const oneOf = { error: "Either price_id or product.", path: ["price_id"] };
+export const oneOf = { error: "Either price_id or product.", path: ["price_id"] };
 
 export const CreateCheckout = z
   .strictObject({
@@ -44,7 +45,7 @@ export const CreateCheckout = z
       .meta({ description: "Keep the card for auto-reload; the customer has agreed to that." }),
     metadata: Metadata.default({}),
   })
-  .refine(isOne, oneOf)
+  .refine(namesOne, oneOf)
   .meta({
     id: "CreateCheckout",
     examples: [{ product: "pack_10", return_url: "http://localhost:3000/billing" }],
@@ -62,7 +63,7 @@ export type Checkout = z.infer<typeof Checkout>;
 
 export const ChangePlan = z
   .strictObject(choice)
-  .refine(isOne, oneOf)
+  .refine(namesOne, oneOf)
   .meta({ id: "ChangePlan", examples: [{ product: "pro" }] });
 export type ChangePlan = z.infer<typeof ChangePlan>;
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Currency, ProductKey, ProviderName } from "./checkout.ts";
+import { Currency, namesOne, oneOf, ProductKey, ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { Money, Texts } from "./payments.ts";
 import { Id, Moment, Time, text } from "./text.ts";
@@ -152,18 +152,21 @@ const reload = {
 /** On with what it buys, or off. */
 export const SetAutoReload = z
   .union([
-    z.strictObject({
-      enabled: z.literal(true),
-      threshold: reload.threshold,
-      price_id: Id.optional(),
-      product: ProductKey.optional().meta({ description: "A pack. Instead of `price_id`." }),
-      currency: Currency.optional(),
-      provider: ProviderName.optional(),
-      monthly_cap: reload.monthly_cap.default(null),
-      consent: z.boolean().meta({
-        description: "The customer agrees to be charged while they are away; keep a record of it.",
-      }),
-    }),
+    z
+      .strictObject({
+        enabled: z.literal(true),
+        threshold: reload.threshold,
+        price_id: Id.optional(),
+        product: ProductKey.optional().meta({ description: "A pack. Instead of `price_id`." }),
+        currency: Currency.optional(),
+        provider: ProviderName.optional(),
+        monthly_cap: reload.monthly_cap.default(null),
+        consent: z.boolean().meta({
+          description:
+            "The customer agrees to be charged while they are away; keep a record of it.",
+        }),
+      })
+      .refine(namesOne, oneOf),
     z.strictObject({ enabled: z.literal(false) }),
   ])
   .meta({

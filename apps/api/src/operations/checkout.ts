@@ -17,8 +17,8 @@ export const create = createRoute({
   tags: ["Billing"],
   summary: "Open a page where something is paid",
   description:
-    "One order for each `Idempotency-Key`: after a 502 or a lost answer the same key goes on with " +
-    "the same order. Afterwards the customer is sent to `return_url` with `payment_id` and " +
+    "One order for each `Idempotency-Key`: after a 502 or a lost answer the same key goes on " +
+    "with the same order. Afterwards the customer is sent to `return_url` with `payment_id` and " +
     "`status` in its query.",
   parameters: [ducatAccount, idempotencyKey],
   request: jsonBody(CreateCheckout),

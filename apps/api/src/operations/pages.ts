@@ -59,11 +59,11 @@ export const callback = {
 } as const;
 
 const sandbox = {
-  path: "/{page}/{id}",
+  path: "/{page}/{document}",
   tags,
   security: [],
   description: "In test mode only. No money moves here.",
-  parameters: [inPath("page"), inPath("id")],
+  parameters: [inPath("page"), inPath("document")],
 } as const;
 
 export const showSandbox = {

@@ -332,8 +332,10 @@ describe("the sandbox's pages", () => {
     const passed = await open(stage, body.url, { challenge: "pass" });
     expect(passed.status).toBe(303);
     // Its own webhook, signed, has come before the customer is back.
-    const events = await stage.db.admin`SELECT event_type FROM ducat.webhook_events
-      WHERE provider = 'sandbox' AND convert_from(body, 'utf8') LIKE ${`%${body.url.split("/").at(-1)}%`}`;
+    const like = `%${body.url.split("/").at(-1)}%`;
+    const events = await stage.db.admin`
+      SELECT event_type FROM ducat.webhook_events
+      WHERE provider = 'sandbox' AND convert_from(body, 'utf8') LIKE ${like}`;
     expect(events).toEqual([{ event_type: "payment.succeeded" }]);
     await hear(stage);
     expect(await balanceOf(stage, account)).toBe(100);

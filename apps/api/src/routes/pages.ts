@@ -76,7 +76,7 @@ export const sandboxRoutes = (deps: Deps) => {
   app.openAPIRegistry.registerPath(operations.showSandbox as unknown as RouteConfig);
   app.openAPIRegistry.registerPath(operations.useSandbox as unknown as RouteConfig);
 
-  app.on(["GET", "POST"], "/:page/:id", async (c) => {
+  app.on(["GET", "POST"], "/:page/:document", async (c) => {
     const { status, headers, body } = await handleSandboxPage(sandbox, c.req.raw);
     // As it says: its form posts to itself, so its policy is another one than the API's.
     for (const [name, value] of headers) c.header(name, value);

@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  type StripeServer,
+  signStripe,
+  startStripe,
+  stripeKey,
+} from "../../../../packages/billing/test/stripe-server.ts";
+import {
   startZarinpal,
   type ZarinpalServer,
   zarinpalMerchant,
@@ -9,9 +15,12 @@ import { makeOffer } from "../../../../packages/db/test/billing-factories.ts";
 import { askCheckout, balanceOf, hear, open, pay, shop } from "../../test/customer.ts";
 import { type Stage, setStage } from "../../test/stage.ts";
 
+const stripeSecret = "whsec_0123456789abcdef";
+
 type Made = Awaited<ReturnType<typeof makeOffer>>;
 let stage: Stage;
 let gateway: ZarinpalServer;
+let stripe: StripeServer;
 let small: Made;
 let middle: Made;
 let large: Made;
@@ -20,8 +29,15 @@ let trial: Made;
 let own: { small: Made; large: Made };
 beforeAll(async () => {
   gateway = await startZarinpal(Date.now, "S");
+  stripe = await startStripe(Date.now);
   stage = await setStage({
-    payments: { ZARINPAL_MERCHANT_ID: zarinpalMerchant, ZARINPAL_API_URL: gateway.url },
+    payments: {
+      ZARINPAL_MERCHANT_ID: zarinpalMerchant,
+      ZARINPAL_API_URL: gateway.url,
+      STRIPE_SECRET_KEY: stripeKey,
+      STRIPE_WEBHOOK_SECRET: [stripeSecret],
+      STRIPE_API_URL: stripe.url,
+    },
   });
   const plan = (credits: number, amount: number, more: object = {}) =>
     makeOffer(stage.db.admin, { kind: "plan", credits, ...more }, { amount, interval: "month" });
@@ -41,6 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage.close();
   await gateway.close();
+  await stripe.close();
 });
 
 const read = async (account: string) => (await stage.call("/v1/subscription", { account })).body;
@@ -244,6 +261,75 @@ describe("POST /v1/subscription/change", () => {
     }
     await hear(stage);
     expect(await invoices(account)).toHaveLength(1);
+  });
+});
+
+describe("a subscription at Stripe", () => {
+  const plan = async (credits: number, amount: number) => {
+    const provider_ref = `price_${randomUUID().slice(0, 8)}`;
+    const price = { id: provider_ref, unit_amount: amount, currency: "usd" };
+    stripe.books.prices.set(provider_ref, { ...price, interval: "month" });
+    return makeOffer(
+      stage.db.admin,
+      { kind: "plan", credits },
+      { provider: "stripe", interval: "month", amount, provider_ref },
+    );
+  };
+  /** Stripe posts what has happened since, and a worker processes it. */
+  let posted = 0;
+  const hearStripe = async () => {
+    for (const event of stripe.books.events.slice(posted)) {
+      const body = JSON.stringify(event);
+      const headers = signStripe(body, { secret: stripeSecret, at: Date.now() });
+      await stage.app.request("/webhooks/stripe", { method: "POST", body, headers });
+    }
+    posted = stripe.books.events.length;
+    await hear(stage);
+  };
+  const lastChange = () => {
+    const sent = stripe.requests.filter(({ raw }) => raw.includes("proration_behavior")).at(-1);
+    return new URLSearchParams(sent?.raw.toString()).get("proration_behavior");
+  };
+
+  it("is invoiced for a step up at once, and for a step down never", async () => {
+    const [less, more] = [await plan(100, 1_000), await plan(200, 2_000)];
+    const account = await stage.makeAccount();
+    const { body } = await askCheckout(stage, account, { price_id: less.price.id });
+    const [session] = stripe.books.list("checkout.session");
+    expect(body.url).toBe(session?.url);
+    stripe.books.pay(session?.id ?? "");
+    await hearStripe();
+    expect(await read(account)).toMatchObject({ status: "active", provider: "stripe" });
+    await act(account, "change", { price_id: more.price.id });
+    expect(lastChange()).toBe("always_invoice");
+    await hearStripe();
+    expect(await balanceOf(stage, account)).toBeGreaterThan(195);
+    expect((await act(account, "change", { price_id: less.price.id })).body).toMatchObject({
+      plan: { key: more.product.key },
+      next_plan: { key: less.product.key },
+    });
+    expect(lastChange()).toBe("none");
+    await hearStripe();
+    expect(await read(account)).toMatchObject({ next_plan: { key: less.product.key } });
+    const portal = await stage.call("/v1/portal", { account, body: { return_url: shop } });
+    expect(portal.body).toEqual({ url: expect.stringContaining("stripe.com"), expires_at: null });
+  });
+
+  it("is as it was when Stripe can't be reached, and the same key goes on", async () => {
+    const [less, more] = [await plan(100, 1_000), await plan(200, 2_000)];
+    const account = await stage.makeAccount();
+    await askCheckout(stage, account, { price_id: less.price.id });
+    stripe.books.pay(stripe.books.list("checkout.session")[0]?.id ?? "");
+    await hearStripe();
+    const key = randomUUID();
+    stripe.faults.add("POST /v1/subscriptions", "reset_after");
+    const lost = await act(account, "change", { price_id: more.price.id }, key);
+    expect([lost.status, lost.body.code]).toEqual([502, "provider_unavailable"]);
+    const done = await act(account, "change", { price_id: more.price.id }, key);
+    expect([done.status, done.body.plan.key]).toEqual([200, more.product.key]);
+    await hearStripe();
+    const { body } = await stage.call("/v1/payments?purpose=invoice", { account });
+    expect(body.data).toHaveLength(1);
   });
 });
 
