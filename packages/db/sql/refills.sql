@@ -11,6 +11,7 @@ RETURNS timestamptz LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $
   SELECT (p_from AT TIME ZONE 'UTC' + make_interval(months => p_months)) AT TIME ZONE 'UTC'
 $$;
 
+-- How many months an interval of a price has.
 CREATE OR REPLACE FUNCTION ducat.months_of(p_interval text) RETURNS int
 LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
   SELECT CASE p_interval WHEN 'year' THEN 12 ELSE 1 END

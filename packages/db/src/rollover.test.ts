@@ -49,7 +49,7 @@ describe("what is left at the end of a period", () => {
       { rollover: "capped", rollover_cap: 50 },
       [30, 10],
     );
-    // 70 are left of the first, 20 too many; 10 of the 50 are spent; of 40 + 100 live the newest 50.
+    // 70 are left of the first, 20 too many; of the 50 ten are spent. Of 40 + 100 live 50.
     expect(grants).toEqual([
       [100, 0, 60],
       [100, 50, 50],
