@@ -44,53 +44,41 @@ GRANT EXECUTE ON FUNCTION ducat.get_auto_reload TO ducat_app, ducat_worker;
 
 -- Switch auto-reload on, with what it buys and below how many credits, or off. Switched on anew
 -- it forgets the charges that failed before. On takes p_consent: the customer has agreed to be
--- charged while they are away.
---   DU003 not_found {what: account | price}   also a price that is not sold, not to this kind of
---                   account, or not by p_provider
---   DU007 validation_failed {what: threshold (1 to 100) | pack (one that is bought once, with 10
---         credits at least and for no subject) | monthly_cap (the price at least) | consent}
+-- charged while they are away. Off keeps what was set, also of a pack that is no longer sold.
+--   DU003 not_found {what: account | price}   see refuse_reload_price
+--   DU007 validation_failed {what: threshold (1 to 100) | consent | pack | monthly_cap}
 -- Locks the account row. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.set_auto_reload(
   p_account_id uuid, p_enabled boolean, p_threshold int, p_price_id uuid, p_provider text,
   p_monthly_cap bigint, p_consent boolean)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_price prices;
-  v_product products;
-  v_fault text;
 BEGIN
   PERFORM FROM credit_accounts WHERE account_id = p_account_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "account"}');
+  ELSIF (p_threshold BETWEEN 1 AND 100) IS NOT TRUE THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "threshold"}');
+  ELSIF p_enabled AND p_consent IS NOT TRUE THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "consent"}');
   END IF;
-  SELECT p.* INTO v_price FROM prices p
-  WHERE p.id = p_price_id AND p.is_active AND coalesce(p.provider, p_provider) = p_provider;
-  SELECT g.* INTO v_product FROM products g JOIN accounts a ON a.id = p_account_id
-  WHERE g.id = v_price.product_id AND g.is_active AND coalesce(g.audience, a.kind) = a.kind;
+  UPDATE auto_reloads
+  SET enabled = false, threshold = p_threshold, updated_at = clock_timestamp()
+  WHERE account_id = p_account_id AND price_id = p_price_id AND NOT p_enabled;
   IF NOT FOUND THEN
-    PERFORM refuse('DU003', 'not_found', '{"what": "price"}');
+    INSERT INTO auto_reloads AS r (account_id, enabled, threshold, price_id, provider, amount,
+      monthly_cap, consented_at)
+    VALUES (p_account_id, p_enabled, p_threshold, p_price_id, p_provider,
+      refuse_reload_price(p_account_id, p_price_id, p_provider, p_monthly_cap), p_monthly_cap,
+      CASE WHEN p_enabled THEN clock_timestamp() END)
+    ON CONFLICT (account_id) DO UPDATE
+    SET enabled = excluded.enabled, threshold = excluded.threshold,
+        price_id = excluded.price_id, provider = excluded.provider, amount = excluded.amount,
+        monthly_cap = excluded.monthly_cap,
+        consented_at = coalesce(excluded.consented_at, r.consented_at),
+        failures = CASE WHEN excluded.enabled AND NOT r.enabled THEN 0 ELSE r.failures END,
+        disabled_reason = CASE WHEN NOT excluded.enabled THEN r.disabled_reason END,
+        updated_at = clock_timestamp();
   END IF;
-  v_fault := CASE
-    WHEN p_threshold IS NULL OR p_threshold NOT BETWEEN 1 AND 100 THEN 'threshold'
-    WHEN v_product.kind <> 'pack' OR v_price."interval" <> 'once' OR v_product.needs_subject
-      OR v_product.credits + v_product.bonus < 10 OR v_price.amount < 1 THEN 'pack'
-    WHEN p_monthly_cap < v_price.amount THEN 'monthly_cap'
-    WHEN p_enabled AND p_consent IS NOT TRUE THEN 'consent' END;
-  IF v_fault IS NOT NULL THEN
-    PERFORM refuse('DU007', 'validation_failed', jsonb_build_object('what', v_fault));
-  END IF;
-  INSERT INTO auto_reloads AS r (account_id, enabled, threshold, price_id, provider, amount,
-    monthly_cap, consented_at)
-  VALUES (p_account_id, p_enabled, p_threshold, p_price_id, p_provider,
-    v_product.credits + v_product.bonus, p_monthly_cap,
-    CASE WHEN p_enabled THEN clock_timestamp() END)
-  ON CONFLICT (account_id) DO UPDATE
-  SET enabled = excluded.enabled, threshold = excluded.threshold, price_id = excluded.price_id,
-      provider = excluded.provider, amount = excluded.amount, monthly_cap = excluded.monthly_cap,
-      consented_at = coalesce(excluded.consented_at, r.consented_at),
-      failures = CASE WHEN excluded.enabled AND NOT r.enabled THEN 0 ELSE r.failures END,
-      disabled_reason = CASE WHEN NOT excluded.enabled THEN r.disabled_reason END,
-      updated_at = clock_timestamp();
   UPDATE credit_accounts
   SET reload_below = CASE WHEN p_enabled THEN p_threshold END,
       reload_due_at = CASE WHEN p_enabled THEN reload_due_at END
@@ -98,8 +86,35 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.set_auto_reload TO ducat_app, ducat_worker;
 
+-- Refuse a price that auto-reload can't buy; returns the credits that one reload gives.
+--   DU003 not_found {what: price}   it is not sold, not to this kind of account, or not by
+--                                   p_provider
+--   DU007 validation_failed {what: pack (one that is bought once, with 10 credits at least and for
+--         no subject) | monthly_cap (at least the price)}
+CREATE OR REPLACE FUNCTION ducat.refuse_reload_price(
+  p_account_id uuid, p_price_id uuid, p_provider text, p_monthly_cap bigint)
+RETURNS bigint LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_price prices;
+  v_product products;
+BEGIN
+  SELECT * INTO v_price FROM prices
+  WHERE id = p_price_id AND is_active AND coalesce(provider, p_provider) = p_provider;
+  SELECT g.* INTO v_product FROM products g JOIN accounts a ON a.id = p_account_id
+  WHERE g.id = v_price.product_id AND g.is_active AND coalesce(g.audience, a.kind) = a.kind;
+  IF NOT FOUND THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "price"}');
+  ELSIF v_product.kind <> 'pack' OR v_price."interval" <> 'once' OR v_product.needs_subject
+     OR v_product.credits + v_product.bonus < 10 OR v_price.amount < 1 THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "pack"}');
+  ELSIF p_monthly_cap < v_price.amount THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "monthly_cap"}');
+  END IF;
+  RETURN v_product.credits + v_product.bonus;
+END $$;
+
 -- Switch auto-reload off for the account's sake and tell it why: failures (three in a row),
--- method_removed, customer_removed, price_retired. With p_provider only where that is who is charged.
+-- method_removed, customer_removed, price_retired. With p_provider only where that is who charges.
 -- Returns whether it was on. Locks the account row. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.disable_auto_reload(
   p_account_id uuid, p_reason text, p_provider text DEFAULT NULL)
@@ -151,8 +166,8 @@ $$;
 --   link     payment_id: no card can be charged; the customer is sent a link to pay, at most once
 --            in 24 hours
 --   none     reason: not_due, off, frozen, above (the threshold), quarantined (a reload was charged
---            and not credited: a person looks first), failures, attempt_open, later (a minute hasn't
---            passed since the last), price_retired (switches it off), cap, link_sent.
+--            and not credited: a person looks first), failures, attempt_open, later (than the last
+--            attempt by less than a minute), price_retired (switches it off), cap, link_sent.
 --            With attempt_open and later it stays due a minute on, else until the next spend.
 --   DU003 not_found   no such account
 -- Locks the account row. Safe to retry: of parallel calls one reserves.
@@ -280,146 +295,3 @@ BEGIN
       'currency', p_payment.currency, 'credits', p_payment.credits, 'code', p_code),
     'reload_link:' || uuid_v7());
 END $$;
-
--- Say that the provider is being asked for an attempt's money now; false when the attempt has
--- ended meanwhile and nobody may be asked. Locks the attempt only. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.mark_sent(p_attempt_id uuid) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-BEGIN
-  UPDATE payment_attempts
-  SET status = CASE status WHEN 'reserved' THEN 'sent' ELSE status END,
-      due_at = clock_timestamp() + interval '2 minutes', updated_at = clock_timestamp()
-  WHERE id = p_attempt_id AND kind = 'charge'
-    AND status IN ('reserved', 'sent', 'processing', 'unknown');
-  RETURN FOUND;
-END $$;
-GRANT EXECUTE ON FUNCTION ducat.mark_sent TO ducat_worker;
-
--- Write down how charging a saved card ended. p_status:
---   succeeded | processing   stays open until the payment is settled; p_payment_ref is kept
---   needs_customer | failed  nothing was charged (declined, 3-D Secure, no card | refused for
---                            good): the payment has failed and a link to pay is sent; the third in
---                            a row switches auto-reload off
---   unknown                  stays open; looked up again 30 s later, then ever later, to an hour
---   expired                  nobody was ever asked for it: ends as if it had not been
--- Returns whether it changed something: an attempt whose end is known stays as it is, so that two
--- reports of one decline count once.
---   DU003 not_found · DU007 validation_failed   p_status is none of these
--- Locks payment, account, attempt. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.record_reload(
-  p_attempt_id uuid, p_status text, p_code text, p_payment_ref text)
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_attempt payment_attempts;
-  v_failed boolean := p_status IN ('needs_customer', 'failed');
-BEGIN
-  IF (p_status = ANY ('{succeeded,processing,needs_customer,failed,unknown,expired}')) IS NOT TRUE
-  THEN
-    PERFORM refuse('DU007', 'validation_failed', '{"what": "attempt"}');
-  END IF;
-  SELECT * INTO v_attempt FROM payment_attempts WHERE id = p_attempt_id AND kind = 'charge';
-  IF NOT FOUND THEN
-    PERFORM refuse('DU003', 'not_found', '{"what": "attempt"}');
-  END IF;
-  PERFORM FROM payments WHERE id = v_attempt.payment_id FOR NO KEY UPDATE;
-  PERFORM FROM credit_accounts WHERE account_id = v_attempt.account_id FOR NO KEY UPDATE;
-  UPDATE payment_attempts SET
-    status = CASE p_status WHEN 'succeeded' THEN 'processing' WHEN 'failed' THEN 'failed_final'
-             ELSE p_status END,
-    provider_ref = coalesce(provider_ref, p_payment_ref), code = left(p_code, 100),
-    due_at = CASE WHEN NOT v_failed AND p_status <> 'expired' THEN next_try(created_at) END,
-    updated_at = clock_timestamp()
-  WHERE id = p_attempt_id AND status IN ('reserved', 'sent', 'processing', 'unknown');
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
-  IF v_failed THEN
-    PERFORM fail_reload(v_attempt, left(coalesce(p_code, 'payment_failed'), 100));
-  ELSE
-    UPDATE payments
-    SET status = CASE p_status WHEN 'expired' THEN 'expired' WHEN 'unknown' THEN status
-                 ELSE 'pending' END,
-        provider_ref = coalesce(provider_ref, p_payment_ref), updated_at = clock_timestamp()
-    WHERE id = v_attempt.payment_id AND status IN ('created', 'pending');
-  END IF;
-  RETURN true;
-END $$;
-GRANT EXECUTE ON FUNCTION ducat.record_reload TO ducat_app, ducat_worker;
-
--- End the payment of a charge that failed, and count it: the customer is asked to pay by a link,
--- and after the third in a row nothing is charged any more. Payment and account are locked.
-CREATE OR REPLACE FUNCTION ducat.fail_reload(p_attempt ducat.payment_attempts, p_code text)
-RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_payment payments;
-  v_reload auto_reloads;
-  v_link payments;
-BEGIN
-  UPDATE payments SET status = 'failed', failure_code = p_code, updated_at = clock_timestamp()
-  WHERE id = p_attempt.payment_id AND status IN ('created', 'pending')
-  RETURNING * INTO v_payment;
-  IF FOUND THEN
-    PERFORM emit(v_payment.account_id, 'payment.failed', jsonb_build_object(
-      'payment_id', v_payment.id, 'purpose', v_payment.purpose, 'amount', v_payment.amount,
-      'currency', v_payment.currency, 'code', v_payment.failure_code));
-  END IF;
-  UPDATE auto_reloads SET failures = failures + 1, updated_at = clock_timestamp()
-  WHERE account_id = p_attempt.account_id RETURNING * INTO v_reload;
-  v_link := open_reload_link(v_reload, p_attempt.mode);
-  IF v_link.id IS NOT NULL THEN
-    PERFORM tell_reload_link(v_link, p_code);
-  END IF;
-  IF v_reload.failures >= 3 THEN
-    PERFORM disable_auto_reload(p_attempt.account_id, 'failures');
-  END IF;
-END $$;
-
--- What a reload that was paid, by card or by link, means for auto-reload: its attempt has
--- succeeded, and the failures before it are forgotten. For settle_payment, in its transaction.
--- Locks the account row and the attempt. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.reload_succeeded(p_payment ducat.payments) RETURNS void
-LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
-BEGIN
-  PERFORM FROM credit_accounts WHERE account_id = p_payment.account_id FOR NO KEY UPDATE;
-  UPDATE payment_attempts
-  SET status = 'succeeded', due_at = NULL, updated_at = clock_timestamp(),
-      provider_ref = coalesce(provider_ref, p_payment.provider_ref)
-  WHERE payment_id = p_payment.id AND kind = 'charge';
-  UPDATE auto_reloads SET failures = 0, updated_at = clock_timestamp()
-  WHERE account_id = p_payment.account_id;
-  PERFORM emit(p_payment.account_id, 'auto_reload.succeeded', jsonb_build_object(
-    'payment_id', p_payment.id, 'amount', p_payment.amount, 'currency', p_payment.currency,
-    'credits', p_payment.credits));
-END $$;
-
--- A charge as the provider is asked for it: always the same for the same attempt.
-CREATE OR REPLACE FUNCTION ducat.read_reload_charge(p_attempt_id uuid)
-RETURNS TABLE (
-  attempt_id uuid, status text, account_id uuid, payment_id uuid, reference text, provider text,
-  mode text, provider_ref text, customer_ref text, method_ref text, amount bigint, currency text,
-  name jsonb, created_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT t.id, t.status, t.account_id, p.id, p.reference, t.provider, t.mode, t.provider_ref,
-    p.customer_ref, t.method_ref, t.amount, t.currency, g.name, t.created_at
-  FROM payment_attempts t
-  JOIN payments p ON p.id = t.payment_id
-  JOIN products g ON g.id = p.product_id
-  WHERE t.id = p_attempt_id AND t.kind = 'charge'
-$$;
-GRANT EXECUTE ON FUNCTION ducat.read_reload_charge TO ducat_worker;
-
--- Take up to p_limit (100 at most) charges whose sender is gone or whose outcome isn't known,
--- longest due first: for two minutes no other caller gets them.
--- Locks the attempts only, skipping those that another caller is taking. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.find_due_attempts(p_limit int) RETURNS SETOF uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  WITH due AS (
-    SELECT id FROM payment_attempts
-    WHERE due_at <= clock_timestamp() AND kind = 'charge'
-      AND status IN ('reserved', 'sent', 'processing', 'unknown')
-    ORDER BY due_at LIMIT least(p_limit, 100) FOR NO KEY UPDATE SKIP LOCKED
-  )
-  UPDATE payment_attempts t SET due_at = clock_timestamp() + interval '2 minutes'
-  FROM due WHERE t.id = due.id RETURNING t.id
-$$;
-GRANT EXECUTE ON FUNCTION ducat.find_due_attempts TO ducat_worker;

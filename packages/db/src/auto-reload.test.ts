@@ -94,6 +94,17 @@ describe("the settings of auto-reload", () => {
     expect(await reloader.readDue()).toBeNull();
     expect(await reloader.reserve()).toEqual({ action: "none", reason: "not_due" });
   });
+
+  it("switch it off when the pack is no longer sold, too, but not on again", async () => {
+    const reloader = await makeReloader(database);
+    await database.admin`
+      UPDATE ducat.products SET is_active = false, credits = 0, bonus = 1
+      WHERE id = ${reloader.price.product_id}`;
+    expect(await reloader.set({ enabled: false, consent: false })).toMatchObject({
+      enabled: false,
+    });
+    expect(await refusalOf(reloader.set())).toEqual({ code: "not_found", what: "price" });
+  });
 });
 
 describe("reserve_reload", () => {

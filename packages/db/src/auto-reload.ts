@@ -102,7 +102,7 @@ export type ReloadCharge = {
   created_at: Date;
 };
 
-export type NoReload =
+type NoReload =
   | "not_due"
   | "off"
   | "frozen"
