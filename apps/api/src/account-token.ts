@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Scope, scopes } from "./scopes.ts";
 
 /** How long a browser may hold a token, in seconds; its server makes the next one. */
-export const longestToken = 15 * 60;
+const longestToken = 15 * 60;
 
 const Claims = z.strictObject({
   account: z.uuid(),

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { makeOffer, makePaid } from "../test/billing-factories.ts";
@@ -5,6 +6,7 @@ import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { claim, complete, output } from "../test/work.ts";
+import { createApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
 import {
@@ -28,6 +30,7 @@ import {
 } from "./items.ts";
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
 import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
+import { reserveRefund } from "./refunds.ts";
 import { findSubscription } from "./subscriptions.ts";
 
 let database: TestDatabase;
@@ -67,7 +70,14 @@ async function makeVictim() {
   });
   const bought = await makePurchases(accountId);
   const message = await makeMessage(accountId);
-  return { accountId, grant, hold, key, done, open, item, upload, bought, message };
+  const apiKey = await createApiKey(app, accountId, makeServerKey());
+  return { accountId, grant, hold, key, done, open, item, upload, bought, message, apiKey };
+}
+
+function makeServerKey() {
+  const id = randomBytes(4).toString("hex");
+  const hash = createHash("sha256").update(id).digest();
+  return { id, hash, name: "a server", scopes: ["credits"], audit };
 }
 
 /** A payment that succeeded, and a subscription with the price that it would be renewed at. */
@@ -143,6 +153,20 @@ function listAttempts(): Record<string, Call> {
       const order = { purpose: "renewal", priceId, subscriptionId } as const;
       return openPayment(app, intruder, { ...order, provider: "sandbox", mode: "test" });
     },
+    reserve_refund: () =>
+      reserveRefund(app, intruder, {
+        ...makeKey(),
+        paymentId: victim.bought.payment.id,
+        reason: "x",
+        audit,
+      }),
+    revoke_api_key: () => revokeApiKey(app, intruder, { id: victim.apiKey.id, audit }),
+    rotate_api_key: () =>
+      rotateApiKey(app, intruder, {
+        ...makeServerKey(),
+        oldId: victim.apiKey.id,
+        overlapSeconds: 0,
+      }),
     refill_subscription: async () => {
       const [row] = await worker<{ months: number }[]>`
         SELECT ducat.refill_subscription(${intruder}, ${victim.bought.subscriptionId}) AS months`;
@@ -165,9 +189,12 @@ function listAttempts(): Record<string, Call> {
 
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
-  ...["adjust_credits", "advance_clock", "cancel_own", "consume_credits", "create_generation"],
-  ...["expire_account", "freeze_account", "get_credit_balance", "grant_credits", "hold_credits"],
-  ...["refill_account", "resume_own", "schedule_change"],
+  ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
+  ...["create_api_key", "create_generation", "expire_account", "freeze_account"],
+  ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
+  ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
+  ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],
+  ...["set_auto_reload"],
 ];
 
 describe("another account's ids", () => {
