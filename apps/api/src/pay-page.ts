@@ -69,7 +69,10 @@ const words: Record<Language, Record<PayState, Words>> = {
   },
 };
 
-const retry: Record<Language, string> = { en: "Try again", fa: "تلاش دوباره" };
+const links: Record<Language, { retry: string; pay: string }> = {
+  en: { retry: "Try again", pay: "To the payment page" },
+  fa: { retry: "تلاش دوباره", pay: "رفتن به صفحهٔ پرداخت" },
+};
 const states: Partial<Record<ErrorCode, PayState>> = {
   not_found: "missing",
   in_progress: "opening",
@@ -105,7 +108,8 @@ export function answerPage(c: Context<AppEnv>, page: PayPage) {
   const style =
     "body{font:1rem/1.6 system-ui,Tahoma,sans-serif;max-width:32rem;margin:4rem auto;" +
     "padding:0 1rem;color:#1c2024}dl{color:#60646c}dd{margin:0 0 .5rem}";
-  const link = page.retryUrl && html`<p><a href="${page.retryUrl}">${retry[language]}</a></p>`;
+  const label = links[language][page.state === "waiting" ? "pay" : "retry"];
+  const link = page.retryUrl && html`<p><a href="${page.retryUrl}">${label}</a></p>`;
   return c.html(
     html`<!doctype html><html lang="${language}" dir="${directions[language]}"><head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">

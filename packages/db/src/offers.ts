@@ -26,8 +26,9 @@ export type Buyer = {
   locale: string;
   email: string | null;
   phone: string | null;
-  /** They have had a plan before. */
+  /** They have had a plan before, and they have one now. */
   had_plan: boolean;
+  has_plan: boolean;
 };
 
 export type Wanted = {
@@ -42,10 +43,12 @@ export async function findBuyer(db: Db, accountId: string): Promise<Buyer | unde
     db,
     accountId,
     (sql) => sql<Buyer[]>`
-      SELECT locale, email, phone, EXISTS (
-        SELECT FROM ducat.subscriptions
-        WHERE account_id = ${accountId} AND status <> 'incomplete') AS had_plan
-      FROM ducat.accounts WHERE id = ${accountId}`,
+      SELECT a.locale, a.email, a.phone, s.had_plan, s.has_plan
+      FROM ducat.accounts a, LATERAL (
+        SELECT count(*) > 0 AS had_plan, count(*) FILTER (WHERE status <> 'canceled') > 0 AS has_plan
+        FROM ducat.subscriptions
+        WHERE account_id = ${accountId} AND status <> 'incomplete') s
+      WHERE a.id = ${accountId}`,
   );
   return buyer;
 }

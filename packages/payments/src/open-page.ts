@@ -92,6 +92,11 @@ async function describeCheckout(
     findCustomer(db, accountId, payment),
   ]);
   if (!buyer || !offer) throw new DomainError("not_found");
+  // Another order may have begun one since this one was made.
+  if (payment.purpose === "subscription" && buyer.has_plan) {
+    const extra = { reason: "has_subscription" };
+    throw new DomainError("invalid_state", { detail: "A plan is running already.", extra });
+  }
   const isPlan = payment.purpose === "subscription" && provider.caps.subscriptions === "native";
   const priceRef = nameAtProvider(provider, offer);
   const hasTrial = isPlan && offer.trial_days > 0 && !buyer.had_plan;

@@ -288,6 +288,7 @@ describe("GET /pay/:reference/done", () => {
     const opened = await open(stage, `/pay/${payment.reference}`);
     const before = await open(stage, `/pay/${payment.reference}/done`);
     expect(before.text).toContain("در انتظار پرداخت");
+    expect(before.text).toContain(`href="/pay/${payment.reference}"`);
     const authority = opened.to?.split("/").at(-1) ?? "";
     gateway.pay(authority);
     const back = await callBack(authority);

@@ -102,7 +102,7 @@ function createPages({ log }: Deps) {
 
 async function showOrder(
   c: Context<AppEnv>,
-  { db, payments, publicUrl }: Deps,
+  { db, payments }: Deps,
   shown: { payment: Payment; status: 200 | 410; state: PayState },
 ) {
   const { payment, status, state } = shown;
@@ -111,13 +111,15 @@ async function showOrder(
     findBuyer(db, account_id),
     price_id === null ? undefined : findOffer(db, price_id),
   ]);
-  const canRetry = state === "failed" && isPayable(payment, payments.now());
+  // Whoever left the bank's page may go back: the link asks first whether it was paid after all.
+  const isOpen = state === "failed" || state === "waiting";
+  const canRetry = isOpen && isPayable(payment, payments.now());
   return answerPage(c, {
     status,
     state,
     locale: buyer?.locale,
     order: { amount, currency, reference, ...(offer && { name: offer.name }) },
-    retryUrl: canRetry ? `${publicUrl}/pay/${reference}` : undefined,
+    retryUrl: canRetry ? `/pay/${reference}` : undefined,
   });
 }
 

@@ -136,6 +136,23 @@ describe("GET /v1/subscription", () => {
   });
 });
 
+describe("an order of a plan that was left", () => {
+  it("opens no page once another order has begun one", async () => {
+    const account = await stage.makeAccount();
+    const left = await askCheckout(stage, account, { price_id: own.small.price.id });
+    const taken = await askCheckout(stage, account, { price_id: small.price.id });
+    await pay(stage, taken.body.url);
+    await hear(stage);
+    const { body } = await stage.call(`/v1/payments/${left.body.payment_id}`, { account });
+    const clock = stage.deps.payments.now;
+    stage.deps.payments.now = () => Date.now() + 60_000;
+    const page = await open(stage, body.pay_url);
+    stage.deps.payments.now = clock;
+    expect([page.status, page.to]).toEqual([409, null]);
+    expect(await read(account)).toMatchObject({ plan: { key: small.product.key } });
+  });
+});
+
 describe("POST /v1/subscription/{cancel,resume}", () => {
   it("ends it with its period, takes that back, and ends it now", async () => {
     const account = await subscribe(small);
