@@ -16,3 +16,119 @@ CREATE TABLE "ducat"."api_keys" (
 );
 --> statement-breakpoint
 CREATE INDEX "api_keys_account" ON "ducat"."api_keys" USING btree ("account_id");
+--> statement-breakpoint
+CREATE TABLE "ducat"."account_logins" (
+	"account_id" uuid NOT NULL,
+	"login_id" uuid NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "account_logins_pkey" PRIMARY KEY("account_id")
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."login_credentials" (
+	"id" uuid PRIMARY KEY DEFAULT ducat.uuid_v7() NOT NULL,
+	"login_id" uuid NOT NULL,
+	"provider_id" text NOT NULL,
+	"provider_account_id" text NOT NULL,
+	"password" text,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "login_credentials_once" UNIQUE("login_id","provider_id")
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."logins" (
+	"id" uuid PRIMARY KEY DEFAULT ducat.uuid_v7() NOT NULL,
+	"name" text DEFAULT '' NOT NULL,
+	"email" text,
+	"email_verified" boolean DEFAULT false NOT NULL,
+	"image" text,
+	"verified_at" timestamp with time zone,
+	"role" text DEFAULT 'user' NOT NULL,
+	"banned_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "logins_email_key" UNIQUE("email"),
+	CONSTRAINT "logins_role" CHECK (role IN ('user', 'support', 'admin')),
+	CONSTRAINT "logins_length" CHECK (length(name) <= 200 AND length(email) <= 320)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."rate_limits" (
+	"key" text PRIMARY KEY NOT NULL,
+	"taken" integer NOT NULL,
+	"resets_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "rate_limits_key" CHECK (length(key) BETWEEN 1 AND 200 AND taken >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."session_tokens" (
+	"session_id" uuid NOT NULL,
+	"generation" integer NOT NULL,
+	"access_hash" "bytea" NOT NULL,
+	"refresh_hash" "bytea" NOT NULL,
+	"access_expires_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "session_tokens_pkey" PRIMARY KEY("session_id","generation"),
+	CONSTRAINT "session_tokens_hash" CHECK (length(access_hash) = 32 AND length(refresh_hash) = 32)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."sessions" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"login_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	"generation" integer DEFAULT 1 NOT NULL,
+	"user_agent" text,
+	"ip" text,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"refreshed_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"ended_at" timestamp with time zone,
+	"end_reason" text,
+	CONSTRAINT "sessions_length" CHECK (length(user_agent) <= 300 AND length(ip) <= 64)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."trial_identities" (
+	"hmac" "bytea" PRIMARY KEY NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."verifications" (
+	"id" uuid PRIMARY KEY DEFAULT ducat.uuid_v7() NOT NULL,
+	"identifier" text NOT NULL,
+	"value" text NOT NULL,
+	"password" text,
+	"expires_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE "ducat"."login_credentials" ADD CONSTRAINT "login_credentials_login_id_logins_id_fk" FOREIGN KEY ("login_id") REFERENCES "ducat"."logins"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+ALTER TABLE "ducat"."session_tokens" ADD CONSTRAINT "session_tokens_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "ducat"."sessions"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+CREATE INDEX "account_logins_login" ON "ducat"."account_logins" USING btree ("login_id");
+--> statement-breakpoint
+CREATE INDEX "rate_limits_resets_at" ON "ducat"."rate_limits" USING btree ("resets_at");
+--> statement-breakpoint
+CREATE INDEX "sessions_login" ON "ducat"."sessions" USING btree ("login_id");
+--> statement-breakpoint
+CREATE INDEX "sessions_account" ON "ducat"."sessions" USING btree ("account_id");
+--> statement-breakpoint
+CREATE INDEX "verifications_identifier" ON "ducat"."verifications" USING btree ("identifier");
+--> statement-breakpoint
+CREATE INDEX "verifications_value" ON "ducat"."verifications" USING btree ("value");
+--> statement-breakpoint
+CREATE INDEX "verifications_expires_at" ON "ducat"."verifications" USING btree ("expires_at");
+--> statement-breakpoint
+ALTER TABLE "ducat"."messages" ADD COLUMN "recipient" text;
+--> statement-breakpoint
+ALTER TABLE "ducat"."messages" ADD COLUMN "has_secret" boolean DEFAULT false NOT NULL;
+--> statement-breakpoint
+CREATE TABLE "ducat"."external_identities" (
+	"issuer" text NOT NULL,
+	"subject" text NOT NULL,
+	"account_id" uuid NOT NULL,
+	"verified_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "external_identities_pkey" PRIMARY KEY("issuer","subject"),
+	CONSTRAINT "external_identities_length" CHECK (length(issuer) BETWEEN 1 AND 255 AND length(subject) BETWEEN 1 AND 255)
+);
+--> statement-breakpoint
+CREATE INDEX "external_identities_account" ON "ducat"."external_identities" USING btree ("account_id");

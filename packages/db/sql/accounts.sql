@@ -10,7 +10,6 @@ RETURNS TABLE (account ducat.accounts, created boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_account accounts;
-  v_trial bigint;
 BEGIN
   INSERT INTO accounts (external_id, kind, name, email, phone, locale)
   VALUES (p_external_id, p_kind, p_name, p_email, p_phone, p_locale)
@@ -24,14 +23,26 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO credit_accounts (account_id) VALUES (v_account.id);
-  SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
-  IF p_trial AND v_trial > 0 THEN
-    PERFORM grant_credits(v_account.id, 'trial', v_trial, 'trial:' || v_account.id,
-      p_description => 'Free trial');
+  IF p_trial THEN
+    PERFORM grant_trial(v_account.id);
   END IF;
   RETURN QUERY SELECT v_account, true;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
+
+-- Give an account the trial credits that the configuration says, if any; once per account.
+-- Locks the credit account. Safe to retry while the configuration stays. Internal.
+CREATE OR REPLACE FUNCTION ducat.grant_trial(p_account_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_trial bigint;
+BEGIN
+  SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
+  IF v_trial > 0 THEN
+    PERFORM grant_credits(p_account_id, 'trial', v_trial, 'trial:' || p_account_id,
+      p_description => 'Free trial');
+  END IF;
+END $$;
 
 -- The id of an account by its own or its external id; null when there is none. Its own wins: an
 -- external id may be anything, another account's id too.

@@ -1,0 +1,55 @@
+-- People who are signed in elsewhere. Their issuer's word is what they are known by: an e-mail
+-- address never leads to an account, or whoever can have one at some issuer could take it over.
+
+-- The account of an issuer's subject, made when they are first seen: {account_id, is_active}.
+-- When the issuer vouches for them (p_is_verified) for the first time, the account takes p_name
+-- and p_email, if it has none and no other account has that address; then it gets its trial, but
+-- not where another account has the address: that one had it. Later calls change nothing.
+-- Serial per subject while it is new or unverified; locks the new rows, then the credit account.
+-- Safe to retry and to call in parallel.
+CREATE OR REPLACE FUNCTION ducat.open_external_account(
+  p_issuer text, p_subject text, p_is_verified boolean,
+  p_name text DEFAULT NULL, p_email text DEFAULT NULL)
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_identity external_identities;
+  v_is_active boolean;
+BEGIN
+  SELECT * INTO v_identity FROM external_identities
+  WHERE issuer = p_issuer AND subject = p_subject;
+  IF NOT FOUND OR p_is_verified AND v_identity.verified_at IS NULL THEN
+    PERFORM pg_advisory_xact_lock(
+      hashtext('ducat.external_identities'), hashtext(p_issuer || ' ' || p_subject));
+    SELECT * INTO v_identity FROM external_identities
+    WHERE issuer = p_issuer AND subject = p_subject;
+    IF NOT FOUND THEN
+      INSERT INTO external_identities (issuer, subject, account_id)
+      VALUES (p_issuer, p_subject,
+        (SELECT (account).id FROM create_account(NULL, 'user', p_trial => false)))
+      RETURNING * INTO v_identity;
+    END IF;
+  END IF;
+  SELECT is_active INTO STRICT v_is_active FROM accounts WHERE id = v_identity.account_id;
+  IF v_is_active AND p_is_verified AND v_identity.verified_at IS NULL THEN
+    UPDATE external_identities SET verified_at = clock_timestamp()
+    WHERE issuer = p_issuer AND subject = p_subject;
+    IF take_profile(v_identity.account_id, p_name, p_email) THEN
+      PERFORM grant_trial(v_identity.account_id);
+    END IF;
+  END IF;
+  RETURN jsonb_build_object('account_id', v_identity.account_id, 'is_active', v_is_active);
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.open_external_account TO ducat_app;
+
+-- Give an account the name and address that it lacks. False, and no change, when another account
+-- of its kind has the address. Locks the account's row. Internal.
+CREATE OR REPLACE FUNCTION ducat.take_profile(p_account_id uuid, p_name text, p_email text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  UPDATE accounts SET name = coalesce(name, p_name), email = coalesce(email, p_email),
+    updated_at = clock_timestamp()
+  WHERE id = p_account_id;
+  RETURN true;
+EXCEPTION WHEN unique_violation THEN
+  RETURN false;
+END $$;

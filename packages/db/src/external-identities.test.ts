@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { atOnce, openSessions } from "../test/parallel.ts";
+import { useDatabase } from "../test/use-database.ts";
+import { createAccount } from "./accounts.ts";
+import { findBalance } from "./credits.ts";
+import { type ExternalPerson, openExternalAccount } from "./external-identities.ts";
+
+const database = useDatabase();
+const issuer = "https://issuer.example";
+
+const person = (more: Partial<ExternalPerson> = {}): ExternalPerson => ({
+  issuer,
+  subject: randomUUID(),
+  isVerified: true,
+  ...more,
+});
+const open = async (who: ExternalPerson) =>
+  (await openExternalAccount(database.app, who)).accountId;
+const trialOf = async (id: string) => (await findBalance(database.app, id))?.trial_credits;
+const profileOf = async (id: string) => {
+  const [row] = await database.admin`
+    SELECT kind, external_id, name, email FROM ducat.accounts WHERE id = ${id}`;
+  return row;
+};
+
+describe("somebody signed in elsewhere", () => {
+  it("gets one account with one trial, from fifty first requests at once", async () => {
+    const sessions = await openSessions(database.url, "ducat_app", 10);
+    const who = person({ email: "fifty@example.com", name: "Fifty" });
+    const all = await Promise.all(atOnce(sessions, 50, (db) => openExternalAccount(db, who)));
+    const ids = new Set(all.map(({ accountId }) => accountId));
+    expect(ids.size).toBe(1);
+    const [id = ""] = ids;
+    expect(await trialOf(id)).toBe(3);
+    expect(await profileOf(id)).toEqual({
+      kind: "user",
+      external_id: null,
+      name: "Fifty",
+      email: "fifty@example.com",
+    });
+    const [rows] = await database.admin`
+      SELECT count(*)::int AS n FROM ducat.accounts WHERE email = 'fifty@example.com'`;
+    expect(rows?.n).toBe(1);
+  });
+
+  it("is somebody else at another issuer, whatever they are called there", async () => {
+    const subject = randomUUID();
+    const here = await open(person({ subject }));
+    const there = await open(person({ subject, issuer: "https://other.example" }));
+    expect(here).not.toBe(there);
+    expect([await trialOf(here), await trialOf(there)]).toEqual([3, 3]);
+    expect(await open(person({ subject }))).toBe(here);
+  });
+
+  it("never reaches another account by its e-mail address, nor a second trial", async () => {
+    const email = `${randomUUID()}@example.com`;
+    const { account } = await createAccount(database.app, {
+      external_id: randomUUID(),
+      kind: "user",
+      email,
+    });
+    const id = await open(person({ email, name: "Mallory" }));
+    expect(id).not.toBe(account.id);
+    expect(await profileOf(id)).toMatchObject({ name: null, email: null });
+    expect(await trialOf(id)).toBe(0);
+    expect(await profileOf(account.id)).toMatchObject({ name: null, email });
+  });
+
+  it("of ten with one address only one gets it and the trial, all at once", async () => {
+    const sessions = await openSessions(database.url, "ducat_app", 10);
+    const email = `${randomUUID()}@example.com`;
+    const all = await Promise.all(
+      atOnce(sessions, 10, (db) => openExternalAccount(db, person({ email }))),
+    );
+    const ids = all.map(({ accountId }) => accountId);
+    expect(new Set(ids).size).toBe(10);
+    const trials = await Promise.all(ids.map(trialOf));
+    expect(trials.sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 3]);
+  });
+
+  it("who is not verified has nothing until they are, and then once", async () => {
+    const who = person({ name: "Ada", email: `${randomUUID()}@example.com` });
+    const id = await open({ ...who, isVerified: false });
+    expect(await trialOf(id)).toBe(0);
+    expect(await profileOf(id)).toMatchObject({ name: null, email: null });
+    for (let times = 0; times < 2; times++) expect(await open(who)).toBe(id);
+    expect(await trialOf(id)).toBe(3);
+    expect(await profileOf(id)).toMatchObject({ name: "Ada", email: who.email });
+    await database.admin`UPDATE ducat.accounts SET name = 'Countess' WHERE id = ${id}`;
+    await open(who);
+    expect(await profileOf(id)).toMatchObject({ name: "Countess" });
+  });
+
+  it("whose account was deactivated is told so, and gets nothing more", async () => {
+    const who = person({ isVerified: false });
+    const id = await open(who);
+    await database.admin`UPDATE ducat.accounts SET is_active = false WHERE id = ${id}`;
+    const again = await openExternalAccount(database.app, { ...who, isVerified: true });
+    expect(again).toEqual({ accountId: id, isActive: false });
+    expect(await trialOf(id)).toBe(0);
+  });
+
+  it("is seen by nobody but their own account", async () => {
+    await open(person());
+    const seen = await database.app`SELECT FROM ducat.external_identities`;
+    expect(seen).toEqual([]);
+  });
+});

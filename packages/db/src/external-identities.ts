@@ -1,0 +1,27 @@
+import type { Db } from "./connect.ts";
+import { ask } from "./errors.ts";
+
+/** Somebody whom an issuer calls so. Name and address count only when they are verified. */
+export type ExternalPerson = {
+  issuer: string;
+  subject: string;
+  isVerified: boolean;
+  name?: string | undefined;
+  email?: string | undefined;
+};
+
+/**
+ * The account of somebody who is signed in elsewhere, made when they are first seen; the trial is
+ * given when their issuer first vouches for them.
+ */
+export async function openExternalAccount(
+  db: Db,
+  { issuer, subject, isVerified, name, email }: ExternalPerson,
+): Promise<{ accountId: string; isActive: boolean }> {
+  type Opened = { account_id: string; is_active: boolean };
+  const [row] = await ask(db<{ opened: Opened }[]>`
+    SELECT ducat.open_external_account(${issuer}, ${subject}, ${isVerified},
+      ${isVerified ? (name ?? null) : null}, ${isVerified ? (email ?? null) : null}) AS opened`);
+  if (!row) throw new Error("open_external_account returned nothing");
+  return { accountId: row.opened.account_id, isActive: row.opened.is_active };
+}
