@@ -1,4 +1,5 @@
 import type { Db } from "./connect.ts";
+import { ask } from "./errors.ts";
 import type { ProviderName } from "./payments.ts";
 import { withAccount } from "./with-account.ts";
 
@@ -45,7 +46,8 @@ export async function findBuyer(db: Db, accountId: string): Promise<Buyer | unde
     (sql) => sql<Buyer[]>`
       SELECT a.locale, a.email, a.phone, s.had_plan, s.has_plan
       FROM ducat.accounts a, LATERAL (
-        SELECT count(*) > 0 AS had_plan, count(*) FILTER (WHERE status <> 'canceled') > 0 AS has_plan
+        SELECT count(*) > 0 AS had_plan,
+          count(*) FILTER (WHERE status <> 'canceled') > 0 AS has_plan
         FROM ducat.subscriptions
         WHERE account_id = ${accountId} AND status <> 'incomplete') s
       WHERE a.id = ${accountId}`,
@@ -81,11 +83,11 @@ export function listOffers(db: Db, accountId: string, wanted: Wanted): Promise<O
 
 /** A price whoever may buy it, retired ones too: for an order that was made with it. */
 export async function findOffer(db: Db, priceId: string): Promise<Offer | undefined> {
-  const [offer] = await db<Offer[]>`
+  const [offer] = await ask(db<Offer[]>`
     SELECT r.id AS price_id, r.provider, r.currency, r.interval, r.amount, r.provider_ref,
       p.id AS product_id, p.key AS product, p.kind, p.name, p.credits + p.bonus AS credits,
       p.trial_days, p.needs_subject
     FROM ducat.prices r JOIN ducat.products p ON p.id = r.product_id
-    WHERE r.id = ${priceId}`;
+    WHERE r.id = ${priceId}`);
   return offer;
 }
