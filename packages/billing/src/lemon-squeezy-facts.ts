@@ -157,6 +157,10 @@ function readInvoice(resource: Resource, seen: Seen, event: string): ProviderFac
   if (!paidStatuses.includes(invoice.status)) return [];
   const money = readMoney(invoice.total, invoice.currency);
   if (!money) return [anomaly(about(seen, object, invoice), "unreadable", object)];
+  // Without custom data it can't say for which plan it was paid, and its payment has been told.
+  if (event === "subscription_payment_refunded" && !seen.reference) {
+    return listReversals(invoice, seen, object);
+  }
   const reason = reasons[invoice.billing_reason] ?? "other";
   const planRef = reason === "initial" ? findOrdered(invoice, seen) : undefined;
   return [

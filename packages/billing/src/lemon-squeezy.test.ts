@@ -367,7 +367,6 @@ describe.skipIf(!hasFixtures)("payloads of Lemon Squeezy (needs ../shared/fixtur
       },
     ]);
     expect((await read(`${folder}/subscription_payment_refunded.json`))?.facts).toMatchObject([
-      { kind: "invoice.paid" },
       { kind: "reversal.total", paymentRef: "sinv:1", reversed: { amount: 999 } },
     ]);
     // The documentation's subscription is of another store than its invoices.

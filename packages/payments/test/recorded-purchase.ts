@@ -112,17 +112,19 @@ export async function recordPlan(rig: Rig): Promise<Purchase> {
 }
 
 /** Lemon Squeezy renews by the calendar; its imitation leaves the date to whoever renews. */
-function moveRenewal(rig: Rig, ref: string): void {
+export function moveRenewal(rig: Rig, ref: string): void {
   if (rig.provider.name !== "lemonsqueezy") return;
   const { books } = rig as Rig & {
     books: { get(type: string, id: string): { attributes: Record<string, unknown> } };
   };
   const { attributes } = books.get("subscriptions", ref);
-  attributes.renews_at = "2031-01-20T12:00:00.000000Z";
+  const next = new Date(String(attributes.renews_at));
+  next.setUTCMonth(next.getUTCMonth() + 1);
+  attributes.renews_at = next.toISOString();
 }
 
 /** Stripe's invoices don't name their payments in webhooks; its books do. */
-function findIntent(rig: Rig, invoiceRef: string): string {
+export function findIntent(rig: Rig, invoiceRef: string): string {
   const { books } = rig as Rig & { books: StripeBooks };
   const paid = books.list("invoice_payment").find(({ invoice }) => invoice === invoiceRef);
   const { payment_intent } = (paid?.payment ?? {}) as { payment_intent?: string };
