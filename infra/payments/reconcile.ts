@@ -22,6 +22,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const patienceMs = 150_000;
 const exitCodes = { clean: 0, differs: 1, failed: 2 } as const;
 
+/** Standard output is the report's alone. */
+const write = (detail: Record<string, unknown>, message: string) => {
+  const { provider = "", error = "" } = detail;
+  console.error([provider, message, error].filter(Boolean).join(": "));
+};
+const log = { info: () => undefined, warn: write, error: write };
+
 await runCommand(async (settings) => {
   const { values } = parseArgs({
     options: {
@@ -52,13 +59,6 @@ await runCommand(async (settings) => {
     await db.end({ timeout: 5 });
   }
 });
-
-/** Standard output is the report's alone. */
-const write = (detail: Record<string, unknown>, message: string) => {
-  const { provider = "", error = "" } = detail;
-  console.error([provider, message, error].filter(Boolean).join(": "));
-};
-const log = { info: () => undefined, warn: write, error: write };
 
 function readProvider(name: string): ProviderName {
   const found = providerNames.find((one) => one === name);
