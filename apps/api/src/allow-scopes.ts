@@ -13,7 +13,7 @@ export function allowScopes(
 ): Scope[] {
   const names = [...new Set(wanted)];
   const known = names.filter(isScope).filter((scope) => most.includes(scope));
-  if (known.length < names.length) throw refuseAt("#/scopes", `Some of: ${most.join(", ")}.`);
+  if (known.length < names.length) throw refuseAt("/scopes", `Some of: ${most.join(", ")}.`);
   if (!known.every((scope) => principal.scopes.includes(scope))) throw new DomainError("forbidden");
   return known;
 }

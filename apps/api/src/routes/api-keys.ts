@@ -29,7 +29,7 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
     const made = makeApiKey(mode);
     const expiresAt = body.expires_at;
     if (expiresAt && expiresAt.getTime() <= now()) {
-      throw refuseAt("#/expires_at", "This moment has passed.");
+      throw refuseAt("/expires_at", "This moment has passed.");
     }
     const key = await createApiKey(db, owner, {
       id: made.id,

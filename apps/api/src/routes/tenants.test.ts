@@ -14,7 +14,10 @@ describe("another account's things", () => {
   let owner: string;
   let stranger: string;
   /** Everything of the owner's that has an id, and the words that must not leak. */
-  let ids: Record<"generation" | "running" | "item" | "hold" | "upload" | "payment", string>;
+  let ids: Record<
+    "generation" | "running" | "item" | "hold" | "upload" | "payment" | "key",
+    string
+  >;
   let cursors: string[];
   let signed: URL;
 
@@ -45,7 +48,9 @@ describe("another account's things", () => {
     const buy = { priceId: price.id, metadata: { [canary]: canary } };
     await makePaid(stage.db.app, owner, buy);
     const bought = await makePaid(stage.db.app, owner, buy);
+    const key = await asOwner("/v1/api-keys", { body: { name: canary, scopes: ["credits"] } });
     ids = {
+      key: key.body.id,
       payment: bought.id,
       generation: made.body.id,
       running: running.body.id,
@@ -82,6 +87,8 @@ describe("another account's things", () => {
     ["POST /v1/generations/{id}/retry", [ids.generation]],
     ["POST /v1/credits/holds/{id}/capture", [ids.hold], { body: { amount: 1 } }],
     ["POST /v1/credits/holds/{id}/release", [ids.hold]],
+    ["DELETE /v1/api-keys/{id}", [ids.key]],
+    ["POST /v1/api-keys/{id}/rotate", [ids.key], { body: {} }],
     ["GET /v1/payments/{id}", [ids.payment]],
     ["GET /v1/payments/{id}/receipt", [ids.payment]],
     ["POST /v1/admin/generations/{id}/refund", [ids.generation], { body: { reason: "r" } }],
@@ -107,6 +114,7 @@ describe("another account's things", () => {
     // Named by the caller's own right: accounts for the server's key, files by their signature,
     // and for support what belongs to all accounts or to none.
     const others = [
+      "POST /v1/accounts/{id}/tokens",
       "POST /v1/admin/accounts/{id}/credits",
       "POST /v1/admin/payments/{id}/refund",
       "POST /v1/admin/webhook-events/{id}/discard",
@@ -140,6 +148,7 @@ describe("another account's things", () => {
         `/v1/payments?cursor=${paymentCursor}&count=true`,
         "/v1/credits/balance",
         "/v1/credits/auto-reload",
+        "/v1/api-keys",
         "/v1/styles",
       ].map((path) => asStranger(path)),
     );
