@@ -53,6 +53,25 @@ describe("the cache", () => {
     expect(source.reads).toBe(1);
   });
 
+  it("drops by a tag that only the value told", async () => {
+    const cache = await makeCache();
+    const { source } = makeSource();
+    const read = () =>
+      cache.getOrSet(source.key, {
+        ttlMs: 60_000,
+        tags: [],
+        tagsOf: (value: string) => [`${source.tag}:${value}`],
+        load: async () => `${++source.reads}`,
+      });
+    expect([await read(), await read()]).toEqual(["1", "1"]);
+    await cache.drop([`${source.tag}:1`]);
+    expect(await read()).toBe("2");
+    await cache.drop([`${source.tag}:1`]);
+    expect(await read()).toBe("2");
+    await cache.forget([`${source.tag}:2`]);
+    expect(await read()).toBe("3");
+  });
+
   it("drops by tag here at once and in another process as soon as it hears", async () => {
     const [here, there] = [await makeCache(), await makeCache()];
     const { source, read } = makeSource();

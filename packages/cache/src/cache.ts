@@ -16,6 +16,8 @@ export type Load<T> = {
   ttlMs: number;
   /** What it depends on, as in "key:1b9f…". */
   tags: string[];
+  /** What it depends on beside, where only the value tells. */
+  tagsOf?: (value: T) => string[];
   load: () => Promise<T>;
 };
 
@@ -100,15 +102,16 @@ export function createCache({ postgresUrl, log, maxBytes = 20_000_000 }: CacheOp
   }
 
   return {
-    async getOrSet<T>(key: string, { ttlMs, tags, load }: Load<T>): Promise<T> {
+    async getOrSet<T>(key: string, { ttlMs, tags, tagsOf, load }: Load<T>): Promise<T> {
       if (!isListening) return await load();
       const found = bento.getOrSet<T>({
         key,
         ttl: ttlMs,
-        tags,
+        tags: [...tags],
         factory: async (context) => {
           const before = drops;
           const value = await load();
+          context.setTags(tagsOf?.(value) ?? []);
           // Something was dropped while this was read: it may be what stood there before.
           if (drops !== before) context.setOptions({ ttl: 1 });
           return value;
