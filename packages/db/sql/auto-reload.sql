@@ -40,7 +40,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   JOIN products g ON g.id = p.product_id
   WHERE r.account_id = p_account_id
 $$;
-GRANT EXECUTE ON FUNCTION ducat.get_auto_reload TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.get_auto_reload TO ducat_app;
 
 -- Switch auto-reload on, with what it buys and below how many credits, or off. Switched on anew
 -- it forgets the charges that failed before. On takes p_consent: the customer has agreed to be
@@ -84,7 +84,7 @@ BEGIN
       reload_due_at = CASE WHEN p_enabled THEN reload_due_at END
   WHERE account_id = p_account_id;
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.set_auto_reload TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.set_auto_reload TO ducat_app;
 
 -- Refuse a price that auto-reload can't buy; returns the credits that one reload gives.
 --   DU003 not_found {what: price}   it is not sold, not to this kind of account, or not by
@@ -250,8 +250,8 @@ BEGIN
       AND p_reload.last_attempt_at > clock_timestamp() - interval '24 hours' THEN 'link_sent' END;
 END $$;
 
--- A payment of the pack that auto-reload buys; all null where it can't be bought (retired, the
--- account frozen). The account row is locked.
+-- A payment of the pack that auto-reload buys; all null where open_payment refuses it: DU003
+-- not_found (retired), DU004 account_frozen. The account row is locked.
 CREATE OR REPLACE FUNCTION ducat.open_reload(p_reload ducat.auto_reloads, p_mode text)
 RETURNS ducat.payments LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN

@@ -64,7 +64,7 @@ BEGIN
   END IF;
   RETURN true;
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.record_reload TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.record_reload TO ducat_worker;
 
 -- End the payment of a charge that failed, and count it: the customer is asked to pay by a link,
 -- and after the third in a row nothing is charged any more. Payment and account are locked.
