@@ -4,11 +4,13 @@ DO $$
 DECLARE
   v_role text;
 BEGIN
-  FOREACH v_role IN ARRAY ARRAY['ducat_owner', 'ducat_app', 'ducat_worker', 'ducat_queue'] LOOP
+  FOREACH v_role IN ARRAY
+    ARRAY['ducat_owner', 'ducat_app', 'ducat_worker', 'ducat_queue', 'ducat_auth'] LOOP
     BEGIN
       IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = v_role) THEN
         EXECUTE format('CREATE ROLE %I %s', v_role,
-                       CASE v_role WHEN 'ducat_owner' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+                       CASE WHEN v_role IN ('ducat_owner', 'ducat_auth') THEN 'NOLOGIN'
+                            ELSE 'LOGIN' END);
       END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
       NULL; -- another database of this cluster is being migrated at the same time
@@ -23,14 +25,22 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', v_role);
   END LOOP;
   -- The migrating login acts as the owner; API and workers reach the queue's tables as its owner.
-  EXECUTE format('GRANT ducat_owner, ducat_queue, ducat_app, ducat_worker TO %I', current_user);
+  EXECUTE format('GRANT ducat_owner, ducat_queue, ducat_app, ducat_worker, ducat_auth TO %I',
+                 current_user);
   GRANT ducat_queue TO ducat_app, ducat_worker;
+  -- The API takes this role on the few connections that check passwords, and has none of its
+  -- rights elsewhere.
+  IF current_setting('server_version_num')::int >= 160000 THEN
+    EXECUTE 'GRANT ducat_auth TO ducat_app WITH INHERIT FALSE'; -- no syntax of version 15
+  ELSE
+    GRANT ducat_auth TO ducat_app;
+  END IF;
   EXECUTE format('GRANT CREATE ON DATABASE %I TO ducat_owner', current_database());
 END $$;
 
 CREATE SCHEMA IF NOT EXISTS ducat AUTHORIZATION ducat_owner;
 CREATE SCHEMA IF NOT EXISTS bullmq AUTHORIZATION ducat_queue;
-GRANT USAGE ON SCHEMA ducat TO ducat_app, ducat_worker;
+GRANT USAGE ON SCHEMA ducat TO ducat_app, ducat_worker, ducat_auth;
 REVOKE ALL ON SCHEMA ducat FROM PUBLIC;
 
 SET ROLE ducat_owner;
@@ -61,7 +71,7 @@ BEGIN
     $f$;
   END IF;
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.uuid_v7() TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.uuid_v7() TO ducat_app, ducat_worker, ducat_auth;
 
 -- The account that this transaction acts for; null, hence no row anywhere, when none was named.
 CREATE OR REPLACE FUNCTION ducat.current_account() RETURNS uuid

@@ -31,6 +31,30 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+-- Write a message that holds a secret (a link, a code) to this address of the account's, once per
+-- p_effect_key. p_channel: email | sms; p_recipient null: the account's own. p_data comes sealed
+-- (packages/messages/src/seal.ts), so that no dump has the secret in clear, and it is emptied with
+-- the recipient when the message has ended. Returns whether a message was written now.
+--   DU007 validation_failed   the caller's fault: something is missing or too long
+-- Locks nothing but the new row. Safe to retry by p_effect_key.
+CREATE OR REPLACE FUNCTION ducat.queue_secret_message(
+  p_account_id uuid, p_channel text, p_recipient text, p_kind text, p_data jsonb,
+  p_effect_key text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  IF (length(p_kind) BETWEEN 1 AND 64 AND length(p_effect_key) BETWEEN 1 AND 300
+      AND p_channel IN ('email', 'sms') AND coalesce(length(p_recipient), 1) BETWEEN 1 AND 320
+      AND jsonb_typeof(p_data -> 'sealed') = 'string' AND octet_length(p_data::text) <= 16384)
+     IS NOT TRUE THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "message"}');
+  END IF;
+  INSERT INTO messages (account_id, kind, channel, recipient, has_secret, data, effect_key, due_at)
+  VALUES (p_account_id, p_kind, p_channel, p_recipient, true, p_data, p_effect_key,
+    clock_timestamp())
+  ON CONFLICT (account_id, effect_key) DO NOTHING;
+  RETURN FOUND;
+END $$;
+
 -- Take up to p_limit (100 at most) due messages of a channel, longest due first, for p_lease_s
 -- seconds: until then no other worker gets them. Returns what sending needs, with the attempt that
 -- record_message must name. Those whose account has lost its address end as skipped, and those
@@ -45,13 +69,13 @@ RETURNS TABLE (
 LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH due AS (
     SELECT m.account_id, m.id, a.name, a.locale,
-      CASE p_channel WHEN 'email' THEN a.email ELSE a.phone END AS recipient
+      coalesce(m.recipient, CASE p_channel WHEN 'email' THEN a.email ELSE a.phone END) AS recipient
     FROM messages m LEFT JOIN accounts a ON a.id = m.account_id
     WHERE m.channel = p_channel AND m.due_at <= clock_timestamp()
     ORDER BY m.due_at LIMIT least(p_limit, 100)
     FOR NO KEY UPDATE OF m SKIP LOCKED
   ), judged AS (
-    SELECT due.*, CASE WHEN recipient IS NULL THEN 'skipped' WHEN attempts >= 18 THEN 'failed'
+    SELECT due.*, CASE WHEN due.recipient IS NULL THEN 'skipped' WHEN attempts >= 18 THEN 'failed'
                   ELSE 'pending' END AS status
     FROM due JOIN messages USING (account_id, id)
   ), taken AS (
@@ -59,7 +83,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
       due_at = CASE j.status
         WHEN 'pending' THEN clock_timestamp() + make_interval(secs => p_lease_s::float8) END,
       last_error = CASE j.status WHEN 'skipped' THEN 'the account has no address any more'
-                   ELSE m.last_error END
+                   ELSE m.last_error END,
+      data = CASE WHEN m.has_secret AND j.status <> 'pending' THEN '{}' ELSE m.data END,
+      recipient = CASE WHEN j.status = 'pending' THEN m.recipient END
     FROM judged j WHERE m.account_id = j.account_id AND m.id = j.id
     RETURNING m.account_id, m.id, m.attempts, m.kind, m.data, j.recipient, j.name, j.locale,
       m.status, m.created_at
@@ -72,7 +98,7 @@ GRANT EXECUTE ON FUNCTION ducat.claim_messages TO ducat_worker;
 -- Write down how an attempt ended: `sent`, `failed` for ever, or `retry`: 30 s later, then twice as
 -- long each time up to 6 h, a quarter more or less, and failed after 18 attempts (about two days).
 -- Returns the message's status now; null when this attempt's lease was over and another has begun,
--- or when there is no such message: then nothing was written.
+-- or when there is no such message: then nothing was written. A secret goes when it has ended.
 -- Locks the message only. Safe to retry: the repeat finds the attempt ended and returns null.
 CREATE OR REPLACE FUNCTION ducat.record_message(
   p_account_id uuid, p_id uuid, p_attempt int, p_outcome text, p_error text DEFAULT NULL)
@@ -83,6 +109,9 @@ RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $
     due_at = CASE WHEN p_outcome = 'retry' AND attempts < 18 THEN clock_timestamp()
       + make_interval(secs => least(30 * 2 ^ (attempts - 1), 21600) * (0.75 + random() / 2)) END,
     sent_at = CASE p_outcome WHEN 'sent' THEN clock_timestamp() END,
+    data = CASE WHEN has_secret AND NOT (p_outcome = 'retry' AND attempts < 18) THEN '{}'
+                ELSE data END,
+    recipient = CASE WHEN p_outcome = 'retry' AND attempts < 18 THEN recipient END,
     last_error = CASE p_outcome WHEN 'sent' THEN NULL ELSE left(p_error, 500) END
   WHERE account_id = p_account_id AND id = p_id AND attempts = p_attempt AND status = 'pending'
   RETURNING status

@@ -37,6 +37,13 @@ GRANT SELECT ON ducat.migrations TO ducat_app, ducat_worker;
 REVOKE ALL ON ducat.payment_anomalies FROM ducat_app;
 -- Their bodies hold personal data of any account: the API sees events by functions only.
 REVOKE ALL ON ducat.webhook_events FROM ducat_app;
+-- People's secrets and identities: functions only, but for what better-auth reads and writes as a
+-- role of its own.
+REVOKE ALL ON ducat.logins, ducat.login_credentials, ducat.verifications, ducat.account_logins,
+  ducat.trial_identities, ducat.sessions, ducat.session_tokens, ducat.rate_limits
+  FROM ducat_app, ducat_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ducat.logins, ducat.login_credentials, ducat.verifications
+  TO ducat_auth;
 
 -- Reads of a grant go through this view: the row of the head grant lags behind the account row.
 CREATE OR REPLACE VIEW ducat.credit_grant_balances WITH (security_invoker = true) AS

@@ -1,5 +1,15 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, jsonb, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import {
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { at, bytea, createdAt, ducat, id } from "./columns.ts";
 
 /** What providers sent, as they sent it: stored and answered before anything is done about it. */
@@ -61,6 +71,10 @@ export const messages = ducat.table(
     /** The template, for example receipt or reload_link. */
     kind: text("kind").notNull(),
     channel: text("channel").notNull(),
+    /** Null: the account's own address or number, as it is when it is sent. */
+    recipient: text("recipient"),
+    /** Its data is sealed, and emptied when the message has ended. */
+    has_secret: boolean("has_secret").notNull().default(false),
     data: jsonb("data").$type<Record<string, unknown>>().notNull(),
     effect_key: text("effect_key").notNull(),
     status: text("status").notNull().default("pending"),

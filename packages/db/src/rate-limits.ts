@@ -1,0 +1,19 @@
+import type { Db } from "./connect.ts";
+import { ask } from "./errors.ts";
+
+/** At most `limit` in `windowSeconds` from the first one on. The key names no person in clear. */
+export type Limit = { key: string; limit: number; windowSeconds: number; amount?: number };
+
+/** Which limit said no, and in how many seconds it may be asked again. */
+export type Refused = { key: string; retryAfterSeconds: number };
+
+/** Takes from all of these limits (20 at most) or, when one refuses, from none. */
+export async function takeLimits(db: Db, limits: readonly Limit[]): Promise<Refused | undefined> {
+  const rows = limits.map(({ key, limit, windowSeconds, amount = 1 }) => ({
+    ...{ key, limit, window_s: windowSeconds, amount },
+  }));
+  const [row] = await ask(db<{ refused: { key: string; retry_after_s: number } | null }[]>`
+    SELECT ducat.take_limits(${JSON.stringify(rows)}::text::jsonb) AS refused`);
+  const refused = row?.refused;
+  return refused ? { key: refused.key, retryAfterSeconds: refused.retry_after_s } : undefined;
+}
