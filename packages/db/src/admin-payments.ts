@@ -37,8 +37,8 @@ export type PaymentSearch = {
 export async function searchPayments(db: Db, search: PaymentSearch): Promise<FoundPayment[]> {
   const { accountId, provider, status, purpose, text, beforeId, limit } = search;
   return ask(db<FoundPayment[]>`
-    SELECT (s.payment).*, s.product_key, s.is_disputed, s.refunds FROM ducat.search_payments(${limit}, ${accountId ?? null},
-      ${provider ?? null}, ${status ?? null}, ${purpose ?? null}, ${text ?? null},
+    SELECT (s.payment).*, s.product_key, s.is_disputed, s.refunds
+    FROM ducat.search_payments(${limit}, ${accountId ?? null}, ${provider ?? null}, ${status ?? null}, ${purpose ?? null}, ${text ?? null},
       ${beforeId ?? null}) AS s`);
 }
 

@@ -47,3 +47,12 @@ export async function findPaymentId(
     ORDER BY (reference IS NOT DISTINCT FROM ${reference ?? null}) DESC, id LIMIT 1`);
   return row?.id;
 }
+
+/** Whether a person has dealt with all that was odd about the charge under this effect key. */
+export async function isDealtWith(db: Db, effectKey: string): Promise<boolean> {
+  const [row] = await ask(db<{ is_done: boolean | null }[]>`
+    SELECT bool_and(a.resolved_at IS NOT NULL) AS is_done
+    FROM ducat.payments p JOIN ducat.payment_anomalies a ON a.payment_id = p.id
+    WHERE p.effect_key = ${effectKey}`);
+  return row?.is_done ?? false;
+}

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import type { PaymentSucceeded } from "@ducat/billing/facts";
 import type { PaymentProvider } from "@ducat/billing/provider";
 import { createAccount } from "@ducat/db/accounts";
+import { listAnomalies, resolveAnomaly } from "@ducat/db/payment-anomalies";
 import { listUnaskedSubscriptions } from "@ducat/db/provider-books";
 import { startReconciliation } from "@ducat/db/reconciliations";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -8,6 +10,7 @@ import { startLemonRig } from "../../billing/test/lemon-squeezy-rig.ts";
 import type { Rig } from "../../billing/test/rig.ts";
 import { startStripeRig } from "../../billing/test/stripe-rig.ts";
 import { startZarinpalRig } from "../../billing/test/zarinpal-rig.ts";
+import { makeSucceededFact } from "../../db/test/billing-factories.ts";
 import { cloneDatabase } from "../../db/test/clone.ts";
 import { assertInvariants } from "../../db/test/invariants.ts";
 import { openShop, readBooks } from "../test/shop.ts";
@@ -30,7 +33,8 @@ async function open<R extends Rig>(start: () => Promise<R>) {
     reconcile(shop.deps, provider, { everySeconds: 0, since });
   const available = async () => (await readBooks(database, account.id)).available;
   const agePages = (ms: number) => database.admin`
-    UPDATE ducat.payment_attempts SET created_at = created_at - make_interval(secs => ${ms / 1000})`;
+    UPDATE ducat.payment_attempts
+    SET created_at = created_at - make_interval(secs => ${ms / 1000})`;
   return { rig, shop, database, accountId: account.id, run, available, agePages };
 }
 
@@ -159,6 +163,26 @@ describe("a run", () => {
       },
     };
     expect(await run(slow)).toBeUndefined();
+  });
+
+  it("reports a charge that was kept aside until a person has dealt with it", async () => {
+    const { rig, shop, database, accountId, run } = await open(startStripeRig);
+    const { payment } = await shop.order("pack", accountId);
+    const wrong = { amount: payment.amount - 1, currency: payment.currency };
+    const told = first(rig.provider, async function* () {
+      const odd = { money: wrong, price: wrong, paymentRef: "pi_odd" };
+      yield makeSucceededFact(payment, odd) as PaymentSucceeded;
+    });
+    for (let round = 0; round < 2; round += 1) {
+      expect((await run(told))?.differences).toMatchObject([
+        { kind: "amount_differs", about: "pi_odd", repaired: false, payment_id: payment.id },
+      ]);
+    }
+    const audit = { actor: "root", request_id: "r", ip: null };
+    for (const { id } of await listAnomalies(database.worker, { limit: 9 })) {
+      await resolveAnomaly(database.app, id, audit);
+    }
+    expect(await run(told)).toMatchObject({ status: "clean" });
   });
 
   it("keeps a card that was saved, and takes none back that was removed", async () => {

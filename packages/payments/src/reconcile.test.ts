@@ -51,7 +51,8 @@ describe.each(starts)("reconciliation with %s", (_name, start) => {
   const letPass = async (ms: number) => {
     rig.clock.now += ms;
     await database.admin`
-      UPDATE ducat.payment_attempts SET created_at = created_at - make_interval(secs => ${ms / 1000})
+      UPDATE ducat.payment_attempts
+      SET created_at = created_at - make_interval(secs => ${ms / 1000})
       WHERE provider = ${rig.provider.name}`;
   };
   const buy = async (what: "pack" | "small" = "pack") => {
@@ -74,7 +75,7 @@ describe.each(starts)("reconciliation with %s", (_name, start) => {
     await settle(two.payment.reference);
     const request = { ...makeKey(), paymentId: two.payment.id, reason: "r" };
     const audit = { actor: "root", request_id: "r", ip: null };
-    await refundPayment(shop.deps, two.accountId, { ...request, audit });
+    await refundPayment({ ...shop.deps, db: database.app }, two.accountId, { ...request, audit });
     await shop.hear();
     await letPass(6 * minute);
     expect(await run()).toMatchObject({ status: "clean", differences: [], error: null });

@@ -1,7 +1,7 @@
 import type { ProviderFact } from "@ducat/billing/facts";
 import type { Money } from "@ducat/billing/money";
 import type { PaymentProvider } from "@ducat/billing/provider";
-import { findPaymentId, hasSavedMethod } from "@ducat/db/provider-books";
+import { findPaymentId, hasSavedMethod, isDealtWith } from "@ducat/db/provider-books";
 import type { Difference, Reconciliation } from "@ducat/db/reconciliations";
 import type { DomainError } from "@ducat/types/errors";
 import { type AppliedFact, applyFacts } from "./apply-facts.ts";
@@ -29,7 +29,7 @@ export type Run = {
   /** Subscriptions and payments that the provider was asked about in this run. */
   asked: Set<string>;
   failures: unknown[];
-  /** Writes what the provider told and notes what differed. Throws when it is of no use any more. */
+  /** Writes what the provider told and notes what differed. Throws when that is of no use. */
   take(fact: ProviderFact): Promise<AppliedFact[]>;
   note(finding: Finding, of?: { reference?: string | undefined; refs?: string[] }): Promise<void>;
 };
@@ -65,7 +65,9 @@ export function openRun(
       inARow = 0;
       for (const one of applied) {
         const finding = describeDifference(one);
-        if (finding) await note(finding, namesOf(one.fact));
+        // What was kept aside is told again and again: until somebody has said what it is.
+        const isOver = finding && one.outcome === "refused" && (await isOldNews(run, one.fact));
+        if (finding && !isOver) await note(finding, namesOf(one.fact));
       }
       return applied;
     } catch (error) {
@@ -135,6 +137,9 @@ async function isOldCard({ deps, asked }: Run, fact: ProviderFact): Promise<bool
   if (customerRef === undefined || asked.has(`method.saved:${fact.methodRef}`)) return true;
   return hasSavedMethod(deps.db, { provider, mode, customerRef });
 }
+
+const isOldNews = async ({ deps }: Run, fact: ProviderFact): Promise<boolean> =>
+  fact.kind !== "anomaly" && isDealtWith(deps.db, fact.effectKey);
 
 /** By which names our payment of a fact may be found. */
 function namesOf(fact: ProviderFact): { reference: string | undefined; refs: string[] } {

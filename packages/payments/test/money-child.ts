@@ -25,15 +25,17 @@ const stripe = createStripe({
   ...{ secretKey, webhookSecrets: [webhookSecret], mode: "test", baseUrl, timeoutMs: 60_000 },
 });
 const quiet = () => undefined;
+const { accountId, attemptId, paymentId } = task;
+// Refunds are asked for in the API, charges are made by workers.
+const role = paymentId === undefined ? "ducat_worker" : "ducat_app";
 const deps: PaymentDeps = {
-  db: connectDatabase({ url: task.databaseUrl, role: "ducat_worker", max: 2 }),
+  db: connectDatabase({ url: task.databaseUrl, role, max: 2 }),
   providers: new Map([["stripe", stripe]]),
   mode: "test",
   publicUrl: "http://ducat.test",
   log: { info: quiet, warn: quiet, error: quiet },
   now: Date.now,
 };
-const { accountId, attemptId, paymentId } = task;
 if (paymentId !== undefined) {
   const request = { key: "killed", fingerprint: Buffer.from("killed"), paymentId, reason: "r" };
   const audit = { actor: "root", request_id: "r", ip: null };

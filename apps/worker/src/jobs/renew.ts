@@ -7,9 +7,9 @@ const batch = 100;
 const mostRounds = 100;
 
 /**
- * Gives what is due by our clock: the monthly refills of annual plans, renewal orders and
- * reminders of our own subscriptions, the end of orders that nobody paid. Several workers may do it at once; the database gives each
- * its rows, one transaction each, so that a crash loses none and repeats none.
+ * Does what is due by our clock: the monthly refills of annual plans, renewal orders and reminders
+ * of our own subscriptions, the end of orders that nobody paid. Several workers may do it at once;
+ * the database gives each its rows, one transaction each, so that a crash loses and repeats none.
  */
 export async function renewDue(db: Db, signal: AbortSignal): Promise<void> {
   await untilNone(signal, () => refillDue(db, batch));
