@@ -96,6 +96,14 @@ describe("no reload", () => {
     expect(await reloader.reserve()).toEqual(none("frozen"));
   });
 
+  it("is made after three charges in a row that failed", async () => {
+    const reloader = await makeReloader(database);
+    await reloader.spend(90);
+    await database.admin`
+      UPDATE ducat.auto_reloads SET failures = 3 WHERE account_id = ${reloader.id}`;
+    expect(await reloader.reserve()).toEqual(none("failures"));
+  });
+
   it("is made when there is enough again", async () => {
     const reloader = await makeReloader(database);
     await reloader.spend(90);
@@ -118,6 +126,7 @@ describe("no reload", () => {
     expect(await findDueReloads(database.worker, 500)).not.toContain(reloader.id);
     await reloader.letPass(59);
     expect(await reloader.reserve()).toEqual(none("not_due"));
+    expect(await reloader.readDue()).not.toBeNull();
     await database.admin`
       UPDATE ducat.credit_accounts SET reload_due_at = clock_timestamp()
       WHERE account_id = ${reloader.id}`;
