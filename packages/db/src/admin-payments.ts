@@ -38,8 +38,8 @@ export async function searchPayments(db: Db, search: PaymentSearch): Promise<Fou
   const { accountId, provider, status, purpose, text, beforeId, limit } = search;
   return ask(db<FoundPayment[]>`
     SELECT (s.payment).*, s.product_key, s.is_disputed, s.refunds
-    FROM ducat.search_payments(${limit}, ${accountId ?? null}, ${provider ?? null}, ${status ?? null}, ${purpose ?? null}, ${text ?? null},
-      ${beforeId ?? null}) AS s`);
+    FROM ducat.search_payments(${limit}, ${accountId ?? null}, ${provider ?? null},
+      ${status ?? null}, ${purpose ?? null}, ${text ?? null}, ${beforeId ?? null}) AS s`);
 }
 
 /** Whose payment this is; undefined when there is none. For administrators. */

@@ -38,7 +38,7 @@ export type Reconciliation = {
 };
 
 /** The most differences that a row keeps; a run counts the others. */
-export const mostDifferences = 1_000;
+const mostDifferences = 1_000;
 
 /**
  * Asks for a run as soon as possible; one that waits already is the answer.
