@@ -226,9 +226,11 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.clear_webhook_bodies TO ducat_worker;
 
--- Whether the credit that an effect key stands for is in our books, by whichever way it came.
+-- Whether the credit that an effect key stands for is in our books, by whichever way it came. A
+-- charge that is quarantined has given none.
 CREATE OR REPLACE FUNCTION ducat.is_known_effect(p_effect_key text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT EXISTS (SELECT FROM payments WHERE effect_key = p_effect_key)
+  SELECT EXISTS (
+    SELECT FROM payments WHERE effect_key = p_effect_key AND status = 'succeeded')
 $$;
 GRANT EXECUTE ON FUNCTION ducat.is_known_effect TO ducat_app, ducat_worker;
