@@ -1,4 +1,5 @@
 import { connectDatabase } from "@ducat/db/connect";
+import { createSeal } from "@ducat/messages/seal";
 import { createSenders } from "@ducat/messages/senders";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
@@ -48,7 +49,7 @@ const worker = createWorker({
   db,
   queue,
   payments,
-  messages: { senders, brand: env.MAIL_FROM?.name },
+  messages: { senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
   log,
   blobs: createDiskBlobs({ dir: env.DATA_DIR }),
   imageIntake: createImageIntake(),

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
+import type { Seal } from "@ducat/messages/seal";
 import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
@@ -27,7 +28,7 @@ export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing"> &
   queue: Queue;
   payments: PaymentDeps;
   /** Who sends messages, and in whose name. */
-  messages: { senders: Senders; brand?: string | undefined };
+  messages: { senders: Senders; brand?: string | undefined; seal: Pick<Seal, "open"> };
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;

@@ -3,6 +3,7 @@
  * provider behind its generator. It tells its parent where it is, and holds where it is told to.
  */
 import { connectDatabase } from "@ducat/db/connect";
+import { createSeal } from "@ducat/messages/seal";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -65,7 +66,7 @@ const payments = createPaymentDeps(config.payments, {
 const worker = createWorker({
   db,
   payments,
-  messages: { senders: {} },
+  messages: { senders: {}, seal: createSeal(["s".repeat(32)]) },
   queue,
   log,
   at,

@@ -1,6 +1,7 @@
 /** One round of sending messages in a process of its own, for a test that kills it. */
 import { connectDatabase } from "@ducat/db/connect";
 import { createMailer } from "@ducat/messages/mailer";
+import { createSeal } from "@ducat/messages/seal";
 import { createSendMessages } from "../src/jobs/send-messages.ts";
 
 const [databaseUrl = "", smtpUrl = ""] = process.argv.slice(2);
@@ -10,6 +11,7 @@ const log = { info() {}, warn() {}, error() {} };
 await createSendMessages({
   db,
   senders: { email: createMailer({ url: smtpUrl, from }) },
+  seal: createSeal(["s".repeat(32)]),
   log,
   publicUrl: "https://pay.example",
   leaseSeconds: 60,

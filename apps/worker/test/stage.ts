@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createSeal } from "@ducat/messages/seal";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue, type Queue, type QueueOptions } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
@@ -154,7 +155,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
           {},
           { db: db.worker, mode: "test", publicUrl: nowhere, secretKeys: ["s".repeat(32)], log },
         ),
-        messages: { senders: {} },
+        messages: { senders: {}, seal: createSeal(["s".repeat(32)]) },
         blobs,
         log,
         imageIntake: createImageIntake(),

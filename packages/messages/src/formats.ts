@@ -17,6 +17,8 @@ export type Formats = {
   name(name: LocalizedName): string;
   /** Where a customer pays the order of this reference. */
   payLink(reference: string): string;
+  /** Where a person proves an address or chooses a password. */
+  loginLink(page: "verify-email" | "reset-password", token: string): string;
 };
 
 const locales = { en: "en-GB", fa: "fa-IR-u-ca-persian-nu-arabext" } as const;
@@ -46,6 +48,7 @@ export function createFormats(language: Language, publicUrl: string): Formats {
     day,
     name: (name) => isolate(name[language] ?? Object.values(name)[0] ?? "", language),
     payLink: (reference) => `${publicUrl}/pay/${encodeURIComponent(reference)}`,
+    loginLink: (page, token) => `${publicUrl}/auth/${page}?token=${encodeURIComponent(token)}`,
   };
 }
 

@@ -1,23 +1,31 @@
+import { loginExists } from "./kinds/login-exists.ts";
 import { passEnding } from "./kinds/pass-ending.ts";
+import { passwordChanged } from "./kinds/password-changed.ts";
 import { paymentFailed } from "./kinds/payment-failed.ts";
 import { receipt } from "./kinds/receipt.ts";
 import { refund } from "./kinds/refund.ts";
 import { reloadDisabled } from "./kinds/reload-disabled.ts";
 import { reloadNeedsCustomer } from "./kinds/reload-needs-customer.ts";
 import { renewalDue } from "./kinds/renewal-due.ts";
+import { resetPassword } from "./kinds/reset-password.ts";
 import { subscriptionEnded } from "./kinds/subscription-ended.ts";
+import { verifyEmail } from "./kinds/verify-email.ts";
 import type { Kind } from "./letter.ts";
 
 /** Every kind of message by the name that it is queued with. A new one is a file and a line. */
 export const kinds: ReadonlyMap<string, Kind> = new Map(
   Object.entries({
+    login_exists: loginExists,
     pass_ending: passEnding,
+    password_changed: passwordChanged,
     payment_failed: paymentFailed,
     receipt,
     refund,
     reload_disabled: reloadDisabled,
     reload_needs_customer: reloadNeedsCustomer,
     renewal_due: renewalDue,
+    reset_password: resetPassword,
     subscription_ended: subscriptionEnded,
+    verify_email: verifyEmail,
   }),
 );

@@ -51,3 +51,5 @@ export const At = z.iso.datetime({ offset: true }).transform((text) => new Date(
 export const Price = { amount: Count, currency: z.string().regex(/^[A-Z]{3}$/, "is no currency") };
 /** The opaque name of an order, as it stands in a link. */
 export const OrderReference = z.string().regex(/^[\w-]{1,64}$/, "is no reference");
+/** The secret of a link that works once. */
+export const LinkToken = z.string().regex(/^[\w-]{43}$/, "is no token");

@@ -1,5 +1,7 @@
 /** Data of each kind, as the database queues it. */
 export const samples: Record<string, Record<string, unknown>> = {
+  login_exists: {},
+  password_changed: {},
   pass_ending: {
     product: { en: "7-day pass", fa: "گذر ۷ روزه" },
     subject: "house 12",
@@ -44,5 +46,7 @@ export const samples: Record<string, Record<string, unknown>> = {
     currency: "IRR",
     due_at: "2026-12-01T08:00:00+00:00",
   },
+  reset_password: { token: "Zr7q_tK3vYw0bN5mXc8LdP2sHf6jGaQe-1uVoTiRkEx" },
   subscription_ended: { product: { en: "Basic", fa: "پایه" } },
+  verify_email: { token: "Zr7q_tK3vYw0bN5mXc8LdP2sHf6jGaQe-1uVoTiRkEx" },
 };

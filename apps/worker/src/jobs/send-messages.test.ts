@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { recordMessage } from "@ducat/db/messages";
 import { createMailer } from "@ducat/messages/mailer";
+import { createSeal } from "@ducat/messages/seal";
 import type { Outgoing } from "@ducat/messages/sender";
 import type { Senders } from "@ducat/messages/senders";
 import { DomainError } from "@ducat/types/errors";
@@ -39,11 +40,14 @@ function makeSenders(): Senders {
   return { email };
 }
 
+const seal = createSeal(["s".repeat(32)]);
+
 /** One round of a worker. */
 const send = (more: Partial<SendMessagesDeps> = {}) =>
   createSendMessages({
     db: database.worker,
     senders: makeSenders(),
+    seal,
     log: { info: write, warn: write, error: write },
     publicUrl: "https://pay.example",
     brand: "Shop",
@@ -235,5 +239,58 @@ describe("a mail that was taken and not recorded", () => {
     const [row] = await listRows(id);
     const stale = { accountId: id, id: row?.id, attempt: 1 };
     expect(await recordMessage(database.worker, stale, { outcome: "sent" })).toBeUndefined();
+  });
+});
+
+describe("a message that holds a secret", () => {
+  const token = "Zr7q_tK3vYw0bN5mXc8LdP2sHf6jGaQe-1uVoTiRkEx";
+  const queueSecret = (id: string, kind = "verify_email") => database.admin`
+    SELECT ducat.queue_secret_message(${id}, 'email', 'new@home.example', ${kind},
+      ${JSON.stringify(seal.seal({ token }))}::text::jsonb, ${randomUUID()})`;
+  const readRow = async (id: string) => {
+    const [row] = await database.admin<{ text: string; status: string }[]>`
+      SELECT m::text AS text, status FROM ducat.messages m WHERE account_id = ${id}`;
+    return row;
+  };
+
+  it("goes to the address it names, and is nowhere in clear, then nowhere at all", async () => {
+    const { id } = await makePerson();
+    await queueSecret(id);
+    expect((await readRow(id))?.text).not.toContain(token);
+    sink.wishes.push({ at: "rcpt", code: 451 });
+    await send();
+    expect((await readRow(id))?.text).toContain("sealed");
+    await makeDue();
+    await send();
+    const [mail] = sink.mails;
+    expect(mail?.envelope.to).toEqual(["new@home.example"]);
+    expect(mail?.text).toContain(`/auth/verify-email?token=${token}`);
+    const row = await readRow(id);
+    expect(row?.status).toBe("sent");
+    expect(row?.text).not.toMatch(/sealed|new@home/);
+  });
+
+  it("is emptied as well when it is given up", async () => {
+    const refused = await makePerson();
+    await queueSecret(refused.id);
+    sink.wishes.push({ at: "rcpt", code: 550 });
+    await send();
+    const silent = await makePerson();
+    await queueSecret(silent.id);
+    await database.admin`
+      UPDATE ducat.messages SET attempts = 18 WHERE account_id = ${silent.id}`;
+    await send();
+    for (const { id } of [refused, silent]) {
+      const row = await readRow(id);
+      expect(row?.status).toBe("failed");
+      expect(row?.text).not.toMatch(/sealed|new@home/);
+    }
+  });
+
+  it("sealed with a secret of another deployment is given up, not tried for ever", async () => {
+    const { id } = await makePerson();
+    await queueSecret(id);
+    await send({ seal: createSeal(["other".repeat(8)]) });
+    expect((await readRow(id))?.status).toBe("failed");
   });
 });

@@ -8,6 +8,7 @@ import {
 } from "@ducat/db/messages";
 import { DeliveryError } from "@ducat/messages/delivery-error";
 import { type RenderOptions, renderMessage } from "@ducat/messages/render-message";
+import type { Seal } from "@ducat/messages/seal";
 import type { MessageSender } from "@ducat/messages/sender";
 import type { Senders } from "@ducat/messages/senders";
 import type { Log } from "../log.ts";
@@ -20,6 +21,8 @@ const batch = 5;
 export type SendMessagesDeps = RenderOptions & {
   db: Db;
   senders: Senders;
+  /** Opens the data of messages that hold a secret. */
+  seal: Pick<Seal, "open">;
   log: Log;
   /** Longer than the slowest attempt and its record together. */
   leaseSeconds: number;
@@ -81,11 +84,13 @@ async function sendMessage(
 }
 
 async function attemptMessage(
-  { log, publicUrl, brand }: SendMessagesDeps,
+  { log, publicUrl, brand, seal }: SendMessagesDeps,
   sender: MessageSender,
-  { id, kind, data, locale, name, recipient: to }: ClaimedMessage,
+  message: ClaimedMessage,
 ): Promise<MessageOutcome> {
+  const { id, kind, locale, name, recipient: to } = message;
   try {
+    const data = seal.open(message.data);
     const rendered = await renderMessage({ kind, data, locale, name }, { publicUrl, brand });
     await sender.send({ ...rendered, id, kind, to });
     return { outcome: "sent" };
