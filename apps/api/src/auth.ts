@@ -6,19 +6,25 @@ import { DomainError } from "@ducat/types/errors";
 import type { MiddlewareHandler } from "hono";
 import { hashApiKey, readApiKey } from "./api-key.ts";
 import type { AppEnv, Deps } from "./deps.ts";
+import { findExternalPrincipal } from "./external-principal.ts";
 import { isScope, type Scope, scopes } from "./scopes.ts";
 
 /** Who calls. `actor` names them in audit lines; `accountId` is set when they are an account. */
 export type Principal = {
-  kind: "root" | "key" | "account_token";
+  kind: "root" | "key" | "account_token" | "external";
   actor: string;
   scopes: readonly Scope[];
   accountId?: string;
+  /** False: they may not spend, until whoever vouches for them says who they are. */
+  isVerified?: boolean;
 };
 
 export const hashKey = (key: string): Buffer => createHash("sha256").update(key).digest();
 
-type AuthDeps = Pick<Deps, "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens">;
+type AuthDeps = Pick<
+  Deps,
+  "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens" | "externalIssuers"
+>;
 
 /**
  * Finds out who calls, the only place that does; the credential's shape says what it is. Every
@@ -39,6 +45,7 @@ async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal |
     return { kind: "root", actor: "root", scopes };
   }
   if (token.startsWith("dat_")) return readAccountToken(deps, token);
+  if (token.split(".").length === 3) return await findExternalPrincipal(deps, token);
   return await findKey(deps, token);
 }
 

@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import type { AccountTokens } from "./account-token.ts";
 import type { Principal } from "./auth.ts";
 import type { Enqueue } from "./enqueue.ts";
+import type { ExternalIssuers } from "./external-issuers.ts";
 
 /** What the routes are made of. */
 export type Deps = {
@@ -24,6 +25,7 @@ export type Deps = {
   /** What this process remembers of keys, dropped in every process when it changes. */
   cache: Cache;
   accountTokens: AccountTokens;
+  externalIssuers: ExternalIssuers;
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];

@@ -1,5 +1,6 @@
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { z } from "zod";
+import { checkIssuers, IssuerList } from "./issuer-settings.ts";
 
 const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
 const postgresUrl = z.string().regex(scheme("postgres", "postgresql"), "starts with postgres://");
@@ -28,6 +29,8 @@ export const Env = z.object({
     .refine((origins) => origins.every((text) => /^https?:\/\/[^/?#\s*]+$/.test(text)), {
       error: "are origins as in https://app.example.com, with commas between them",
     }),
+  /** Whose tokens are accepted beside our own. */
+  OIDC_ISSUERS: IssuerList,
   METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
@@ -37,7 +40,9 @@ const Checked = Env.refine(
   ({ DUCAT_MODE, ROOT_KEY }) =>
     !ROOT_KEY.startsWith(DUCAT_MODE === "live" ? "dk_test_" : "dk_live_"),
   { path: ["ROOT_KEY"], error: "belongs to the other mode (see DUCAT_MODE)" },
-).superRefine(checkPaymentSettings);
+)
+  .superRefine(checkPaymentSettings)
+  .superRefine(checkIssuers);
 
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {

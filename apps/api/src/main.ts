@@ -11,6 +11,7 @@ import { createApp } from "./app.ts";
 import { hashKey } from "./auth.ts";
 import { createEnqueue } from "./enqueue.ts";
 import { type Env, parseEnv } from "./env.ts";
+import { createExternalIssuers } from "./external-issuers.ts";
 import { createLog } from "./log.ts";
 import { startServer } from "./server.ts";
 
@@ -43,6 +44,12 @@ async function main(env: Env): Promise<void> {
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
     accountTokens: createAccountTokens(secrets),
+    externalIssuers: createExternalIssuers({
+      issuers: env.OIDC_ISSUERS,
+      allowedOrigins: env.ALLOWED_ORIGINS,
+      now: Date.now,
+      log,
+    }),
     mode: env.DUCAT_MODE,
     publicUrl: env.PUBLIC_URL,
     allowedOrigins: env.ALLOWED_ORIGINS,

@@ -18,6 +18,7 @@ import { createApp } from "../src/app.ts";
 import { hashKey } from "../src/auth.ts";
 import type { Deps } from "../src/deps.ts";
 import { createEnqueue } from "../src/enqueue.ts";
+import { createExternalIssuers } from "../src/external-issuers.ts";
 import { createLog } from "../src/log.ts";
 
 export const rootKey = "dk_test_root_of_the_tests_0123456789abcdef";
@@ -95,6 +96,7 @@ export async function setStage(
     rootKeyHash: hashKey(rootKey),
     cache,
     accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
+    externalIssuers: createExternalIssuers({ issuers: [], allowedOrigins: [], now: Date.now, log }),
     mode: "test",
     publicUrl,
     allowedOrigins: [],
