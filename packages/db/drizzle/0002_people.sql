@@ -40,6 +40,7 @@ CREATE TABLE "ducat"."logins" (
 	"name" text DEFAULT '' NOT NULL,
 	"email" text,
 	"email_verified" boolean DEFAULT false NOT NULL,
+	"phone" text,
 	"image" text,
 	"verified_at" timestamp with time zone,
 	"role" text DEFAULT 'user' NOT NULL,
@@ -47,8 +48,9 @@ CREATE TABLE "ducat"."logins" (
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "logins_email_key" UNIQUE("email"),
+	CONSTRAINT "logins_phone_key" UNIQUE("phone"),
 	CONSTRAINT "logins_role" CHECK (role IN ('user', 'support', 'admin')),
-	CONSTRAINT "logins_length" CHECK (length(name) <= 200 AND length(email) <= 320)
+	CONSTRAINT "logins_length" CHECK (length(name) <= 200 AND length(email) <= 320 AND length(phone) <= 32)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."rate_limits" (
@@ -132,3 +134,57 @@ CREATE TABLE "ducat"."external_identities" (
 );
 --> statement-breakpoint
 CREATE INDEX "external_identities_account" ON "ducat"."external_identities" USING btree ("account_id");
+--> statement-breakpoint
+CREATE TABLE "ducat"."login_codes" (
+	"phone" text NOT NULL,
+	"purpose" text NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"used_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "login_codes_pkey" PRIMARY KEY("phone","purpose"),
+	CONSTRAINT "login_codes_purpose" CHECK (purpose IN ('phone_verify', 'login', 'password_reset')),
+	CONSTRAINT "login_codes_length" CHECK (length(phone) <= 32 AND length(hash) = 32 AND tries BETWEEN 0 AND 5)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."login_totps" (
+	"login_id" uuid NOT NULL,
+	"secret" "bytea" NOT NULL,
+	"active_at" timestamp with time zone,
+	"last_step" bigint DEFAULT 0 NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "login_totps_pkey" PRIMARY KEY("login_id"),
+	CONSTRAINT "login_totps_length" CHECK (length(secret) BETWEEN 32 AND 200)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."totp_backup_codes" (
+	"login_id" uuid NOT NULL,
+	"hash" "bytea" NOT NULL,
+	CONSTRAINT "totp_backup_codes_pkey" PRIMARY KEY("login_id","hash"),
+	CONSTRAINT "totp_backup_codes_hash" CHECK (length(hash) = 32)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."totp_challenges" (
+	"hash" "bytea" PRIMARY KEY NOT NULL,
+	"login_id" uuid NOT NULL,
+	"account_id" uuid NOT NULL,
+	"password" text,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"passed_at" timestamp with time zone,
+	"expires_at" timestamp with time zone NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "totp_challenges_tries" CHECK (length(hash) = 32 AND tries BETWEEN 0 AND 5)
+);
+--> statement-breakpoint
+ALTER TABLE "ducat"."login_totps" ADD CONSTRAINT "login_totps_login_id_logins_id_fk" FOREIGN KEY ("login_id") REFERENCES "ducat"."logins"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+ALTER TABLE "ducat"."totp_backup_codes" ADD CONSTRAINT "totp_backup_codes_login_id_logins_id_fk" FOREIGN KEY ("login_id") REFERENCES "ducat"."logins"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+ALTER TABLE "ducat"."totp_challenges" ADD CONSTRAINT "totp_challenges_login_id_logins_id_fk" FOREIGN KEY ("login_id") REFERENCES "ducat"."logins"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+CREATE INDEX "login_codes_expires_at" ON "ducat"."login_codes" USING btree ("expires_at");
+--> statement-breakpoint
+CREATE INDEX "totp_challenges_login" ON "ducat"."totp_challenges" USING btree ("login_id");
+--> statement-breakpoint
+CREATE INDEX "totp_challenges_expires_at" ON "ducat"."totp_challenges" USING btree ("expires_at");

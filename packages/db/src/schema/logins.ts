@@ -22,6 +22,8 @@ export const logins = ducat.table(
     /** In lower case. Null for a login without one (by phone). */
     email: text("email").unique("logins_email_key"),
     email_verified: boolean("email_verified").notNull().default(false),
+    /** E.164, and known to be theirs: nothing else is ever written here. */
+    phone: text("phone").unique("logins_phone_key"),
     image: text("image"),
     /** Since when an address or number of theirs is known to be theirs. */
     verified_at: at("verified_at"),
@@ -33,7 +35,10 @@ export const logins = ducat.table(
   },
   () => [
     check("logins_role", sql`role IN ('user', 'support', 'admin')`),
-    check("logins_length", sql`length(name) <= 200 AND length(email) <= 320`),
+    check(
+      "logins_length",
+      sql`length(name) <= 200 AND length(email) <= 320 AND length(phone) <= 32`,
+    ),
   ],
 );
 
