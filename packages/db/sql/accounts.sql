@@ -30,18 +30,30 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
 
--- Give an account the trial credits that the configuration says, if any; once per account.
--- Locks the credit account. Safe to retry while the configuration stays. Internal.
-CREATE OR REPLACE FUNCTION ducat.grant_trial(p_account_id uuid) RETURNS void
-LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+-- Give an account the trial credits that the configuration says, if any; once per account, and once
+-- per identity: p_identities are HMACs of what is known of the person, remembered for ever. One that
+-- had its trial stands for all of them. Returns whether it was given. Locks the credit account.
+-- Internal.
+CREATE OR REPLACE FUNCTION ducat.grant_trial(
+  p_account_id uuid, p_identities bytea[] DEFAULT '{}')
+RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_trial bigint;
+  v_new int;
 BEGIN
   SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
-  IF v_trial > 0 THEN
-    PERFORM grant_credits(p_account_id, 'trial', v_trial, 'trial:' || p_account_id,
-      p_description => 'Free trial');
+  IF coalesce(v_trial, 0) = 0 THEN
+    RETURN false;
   END IF;
+  INSERT INTO trial_identities (hmac) SELECT DISTINCT unnest(p_identities) ORDER BY 1
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS v_new = ROW_COUNT;
+  IF v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) AS i) THEN
+    RETURN false;
+  END IF;
+  PERFORM grant_credits(p_account_id, 'trial', v_trial, 'trial:' || p_account_id,
+    p_description => 'Free trial');
+  RETURN true;
 END $$;
 
 -- The id of an account by its own or its external id; null when there is none. Its own wins: an

@@ -2,14 +2,14 @@
 -- address never leads to an account, or whoever can have one at some issuer could take it over.
 
 -- The account of an issuer's subject, made when they are first seen: {account_id, is_active}.
--- When the issuer vouches for them (p_is_verified) for the first time, the account takes p_name
--- and p_email, if it has none and no other account has that address; then it gets its trial, but
--- not where another account has the address: that one had it. Later calls change nothing.
+-- p_profile ({name?, email?}) is null while the issuer doesn't vouch for them. The first time it
+-- does, the account takes what it lacks of the profile and gets its trial, once per identity
+-- (p_identities: see grant_trial) - neither where another account has the address: that one had
+-- it. Later calls change nothing.
 -- Serial per subject while it is new or unverified; locks the new rows, then the credit account.
 -- Safe to retry and to call in parallel.
 CREATE OR REPLACE FUNCTION ducat.open_external_account(
-  p_issuer text, p_subject text, p_is_verified boolean,
-  p_name text DEFAULT NULL, p_email text DEFAULT NULL)
+  p_issuer text, p_subject text, p_profile jsonb DEFAULT NULL, p_identities bytea[] DEFAULT '{}')
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_identity external_identities;
@@ -17,7 +17,7 @@ DECLARE
 BEGIN
   SELECT * INTO v_identity FROM external_identities
   WHERE issuer = p_issuer AND subject = p_subject;
-  IF NOT FOUND OR p_is_verified AND v_identity.verified_at IS NULL THEN
+  IF NOT FOUND OR p_profile IS NOT NULL AND v_identity.verified_at IS NULL THEN
     PERFORM pg_advisory_xact_lock(
       hashtext('ducat.external_identities'), hashtext(p_issuer || ' ' || p_subject));
     SELECT * INTO v_identity FROM external_identities
@@ -30,11 +30,11 @@ BEGIN
     END IF;
   END IF;
   SELECT is_active INTO STRICT v_is_active FROM accounts WHERE id = v_identity.account_id;
-  IF v_is_active AND p_is_verified AND v_identity.verified_at IS NULL THEN
+  IF v_is_active AND p_profile IS NOT NULL AND v_identity.verified_at IS NULL THEN
     UPDATE external_identities SET verified_at = clock_timestamp()
     WHERE issuer = p_issuer AND subject = p_subject;
-    IF take_profile(v_identity.account_id, p_name, p_email) THEN
-      PERFORM grant_trial(v_identity.account_id);
+    IF take_profile(v_identity.account_id, p_profile ->> 'name', p_profile ->> 'email') THEN
+      PERFORM grant_trial(v_identity.account_id, p_identities);
     END IF;
   END IF;
   RETURN jsonb_build_object('account_id', v_identity.account_id, 'is_active', v_is_active);

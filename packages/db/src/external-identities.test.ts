@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
@@ -90,6 +90,19 @@ describe("somebody signed in elsewhere", () => {
     await database.admin`UPDATE ducat.accounts SET name = 'Countess' WHERE id = ${id}`;
     await open(who);
     expect(await profileOf(id)).toMatchObject({ name: "Countess" });
+  });
+
+  it("has one trial per identity, which an erased account doesn't give back", async () => {
+    const [mail, first, second] = [randomBytes(32), randomBytes(32), randomBytes(32)];
+    const openAs = async (...identities: Buffer[]) =>
+      (await openExternalAccount(database.app, person(), identities)).accountId;
+    const had = await openAs(mail, first);
+    expect(await trialOf(had)).toBe(3);
+    expect(await trialOf(await openAs(mail, second))).toBe(0);
+    expect(await trialOf(await openAs(second))).toBe(0);
+    await database.admin`DELETE FROM ducat.external_identities WHERE account_id = ${had}`;
+    expect(await trialOf(await openAs(first))).toBe(0);
+    expect(await trialOf(await openAs(randomBytes(32), randomBytes(32)))).toBe(3);
   });
 
   it("whose account was deactivated is told so, and gets nothing more", async () => {
