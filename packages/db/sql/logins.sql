@@ -140,32 +140,23 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.prove_login_email TO ducat_app;
 
--- Give the trial credits to the user account of a verified login, once per identity: p_identities
--- are HMACs of it (by each of our secrets), remembered for ever. Returns whether it was given now.
--- Locks the account. Safe to retry.
+-- Give the user account of a verified login its trial credits, unless it or the identity had them;
+-- p_identities as in grant_trial. Returns whether they were given now.
+-- Locks the credit account. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.grant_login_trial(p_login_id uuid, p_identities bytea[])
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_account_id uuid;
-  v_trial bigint;
-  v_new int;
 BEGIN
-  SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
   SELECT a.id INTO v_account_id FROM account_logins l JOIN accounts a ON a.id = l.account_id
     JOIN logins ON logins.id = l.login_id
   WHERE l.login_id = p_login_id AND a.kind = 'user' AND logins.verified_at IS NOT NULL;
-  IF v_account_id IS NULL OR coalesce(v_trial, 0) = 0 OR cardinality(p_identities) = 0 THEN
+  IF v_account_id IS NULL OR cardinality(p_identities) = 0 OR EXISTS (
+    SELECT FROM credit_grants
+    WHERE account_id = v_account_id AND effect_key = 'trial:' || v_account_id) THEN
     RETURN false;
   END IF;
-  INSERT INTO trial_identities (hmac) SELECT DISTINCT unnest(p_identities) ORDER BY 1
-  ON CONFLICT DO NOTHING;
-  GET DIAGNOSTICS v_new = ROW_COUNT;
-  IF v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) i) THEN
-    RETURN false;
-  END IF;
-  PERFORM grant_credits(v_account_id, 'trial', v_trial, 'trial:' || v_account_id,
-    p_description => 'Free trial');
-  RETURN true;
+  RETURN grant_trial(v_account_id, p_identities);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.grant_login_trial TO ducat_app;
 
@@ -194,6 +185,7 @@ CREATE OR REPLACE FUNCTION ducat.shut_old_access() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
   DELETE FROM verifications WHERE value = NEW.login_id::text;
+  DELETE FROM totp_challenges WHERE login_id = NEW.login_id;
   PERFORM end_sessions(NEW.login_id, NULL, 'password_changed');
   RETURN NULL;
 END $$;

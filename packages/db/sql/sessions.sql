@@ -3,11 +3,14 @@
 -- minutes, refresh 30 days from the last refresh, by the machine's time.
 
 -- Begin a session of a login on one of its accounts. p_session: {id, access_hash, refresh_hash (in
--- hex), user_agent?, ip?, password?}; password is the hash that was verified: the session is
--- refused when it isn't the login's any more. Returns {access_expires_at, refresh_expires_at,
--- is_verified}; null for a banned login, an account that is not active or not theirs, an old
--- password. Of more than 50 open sessions the oldest end.
--- Locks the login's credentials, the login, its sessions. Not repeatable: an id begins once.
+-- hex), user_agent?, ip?, password?, challenge?}; password is the hash that was verified: the
+-- session is refused when it isn't the login's any more. Challenge (hex) is one that was passed:
+-- a login with a second factor gets no session without, whatever else was verified. Returns
+-- {access_expires_at, refresh_expires_at, is_verified, is_email_verified}; null for a banned login,
+-- an account that is not active or not theirs, an old password, a missing factor. Of more than 50
+-- open sessions the oldest end.
+-- Locks the login's credentials, the login, the challenge, its sessions. Not repeatable: an id
+-- begins once.
 CREATE OR REPLACE FUNCTION ducat.create_session(
   p_login_id uuid, p_account_id uuid, p_session jsonb)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -27,7 +30,8 @@ BEGIN
     JOIN account_logins o ON o.login_id = l.id AND o.account_id = p_account_id
     JOIN accounts a ON a.id = o.account_id AND a.is_active
   WHERE l.id = p_login_id AND l.banned_at IS NULL FOR NO KEY UPDATE OF l;
-  IF NOT FOUND THEN
+  IF NOT FOUND
+    OR NOT spend_totp(p_login_id, p_account_id, decode(p_session ->> 'challenge', 'hex')) THEN
     RETURN NULL;
   END IF;
   DELETE FROM sessions WHERE login_id = p_login_id
@@ -44,7 +48,7 @@ BEGIN
   UPDATE accounts SET last_login_at = v_now WHERE id = p_account_id;
   RETURN jsonb_build_object('access_expires_at', v_now + interval '15 minutes',
     'refresh_expires_at', v_now + interval '30 days',
-    'is_verified', v_login.verified_at IS NOT NULL);
+    'is_verified', v_login.verified_at IS NOT NULL, 'is_email_verified', v_login.email_verified);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_session TO ducat_app;
 

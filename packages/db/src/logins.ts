@@ -95,10 +95,12 @@ export async function useLoginLink(
   return row?.proven ?? undefined;
 }
 
-/** Writes down that the login's address is theirs. Errors: not_found. */
-export async function proveLoginEmail(db: Db, loginId: string, audit: Audit): Promise<void> {
-  await ask(db`
-    SELECT FROM ducat.prove_login_email(${loginId}, ${JSON.stringify(audit)}::text::jsonb)`);
+/** Writes down that the login's address is theirs, and returns it. Errors: not_found. */
+export async function proveLoginEmail(db: Db, loginId: string, audit: Audit): Promise<string> {
+  const [row] = await ask(db<{ email: string }[]>`
+    SELECT email FROM ducat.prove_login_email(${loginId}, ${JSON.stringify(audit)}::text::jsonb)`);
+  if (!row) throw new Error("prove_login_email returned nothing");
+  return row.email;
 }
 
 /** Gives a verified login its trial credits, once per identity; whether it was given now. */

@@ -10,6 +10,8 @@ export type NewSession = TokenHashes & {
   ip?: string | undefined;
   /** The hash of the password that was verified; left out where something else was. */
   password?: string | undefined;
+  /** The hash (hex) of a challenge that was passed; a login with a second factor needs one. */
+  challenge?: string | undefined;
 };
 
 export type SessionTimes = {
@@ -17,6 +19,8 @@ export type SessionTimes = {
   refresh_expires_at: string;
   is_verified: boolean;
 };
+
+export type CreatedSession = SessionTimes & { is_email_verified: boolean };
 
 /**
  * Begins a session of the login on one of its accounts. Undefined when it may not: banned, not
@@ -26,8 +30,8 @@ export async function createSession(
   db: Db,
   { loginId, accountId }: { loginId: string; accountId: string },
   session: NewSession,
-): Promise<SessionTimes | undefined> {
-  const [row] = await ask(db<{ made: SessionTimes | null }[]>`
+): Promise<CreatedSession | undefined> {
+  const [row] = await ask(db<{ made: CreatedSession | null }[]>`
     SELECT ducat.create_session(${loginId}, ${accountId}, ${JSON.stringify(session)}::text::jsonb)
       AS made`);
   return row?.made ?? undefined;

@@ -52,4 +52,4 @@ export const Price = { amount: Count, currency: z.string().regex(/^[A-Z]{3}$/, "
 /** The opaque name of an order, as it stands in a link. */
 export const OrderReference = z.string().regex(/^[\w-]{1,64}$/, "is no reference");
 /** The secret of a link that works once. */
-export const LinkToken = z.string().regex(/^[\w-]{43}$/, "is no token");
+export const LinkToken = z.string().regex(/^[\w-]{24,64}$/, "is no token");

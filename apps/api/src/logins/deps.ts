@@ -1,0 +1,46 @@
+import type { Cache } from "@ducat/cache/cache";
+import type { Db } from "@ducat/db/connect";
+import type { LoginStore } from "@ducat/db/logins";
+import { createIdentity, type Identity } from "./identity.ts";
+import { createLoginSecrets, type LoginSecrets } from "./login-secrets.ts";
+import { createPasswordHasher, type HashCost, usualCost } from "./password-hasher.ts";
+import { createSessionTokens, type SessionTokens } from "./session-tokens.ts";
+
+/** What logging in is made of. */
+export type LoginDeps = {
+  db: Db;
+  cache: Pick<Cache, "forget">;
+  identity: Identity;
+  tokens: SessionTokens;
+  secrets: LoginSecrets;
+  /** Answers that must not tell who exists take at least this long. */
+  floorMs: number;
+};
+
+export type LoginOptions = {
+  db: Db;
+  store: Pick<LoginStore, "db">;
+  cache: Pick<Cache, "forget">;
+  secretKeys: readonly string[];
+  mode: "test" | "live";
+  publicUrl: string;
+  hashCost?: HashCost;
+  floorMs?: number;
+};
+
+/** How long a link works: longer to prove an address than to change a password. */
+export const linkSeconds = { verify: 24 * 60 * 60, reset: 60 * 60 } as const;
+
+export function createLoginDeps(options: LoginOptions): LoginDeps {
+  const { db, store, cache, secretKeys, mode, publicUrl, floorMs = 300 } = options;
+  const secrets = createLoginSecrets(secretKeys);
+  const identity = createIdentity({
+    store,
+    publicUrl,
+    secret: secrets.betterAuth,
+    hasher: createPasswordHasher(options.hashCost ?? usualCost),
+    resetSeconds: linkSeconds.reset,
+  });
+  const tokens = createSessionTokens({ secrets: secretKeys, mode });
+  return { db, cache, identity, tokens, secrets, floorMs };
+}
