@@ -25,6 +25,7 @@ function trust(
   const { verify } = createExternalIssuers({
     issuers: [IssuerSettings.parse({ issuer, jwksUrl, audience, ...more.settings })],
     allowedOrigins: [app],
+    secrets: ["n".repeat(32), "o".repeat(32)],
     now: () => Date.now() + clock.ahead,
     log: { warn: write, debug: write } as never,
     limits: { timeoutMs: 1_000, ...more.limits },
@@ -50,6 +51,7 @@ describe("a token of an issuer that we know", () => {
         email: "ada@example.com",
         name: "Ada",
       },
+      identities: expect.any(Array),
       expiresAt: exp * 1000,
     });
     await verify(await issuer.sign({}));
@@ -80,6 +82,20 @@ describe("a token of an issuer that we know", () => {
     });
     const odd = { email: "no address", name: "x\0y", email_verified: true };
     expect(await read(odd)).toMatchObject(nothing);
+  });
+
+  it("leaves a trace by every secret, of the subject and of a confirmed address", async () => {
+    const issuer = await start();
+    const { verify } = trust(issuer);
+    const trace = async (claims: object) =>
+      (await verify(await issuer.sign(claims)))?.identities.map((hmac) => hmac.toString("hex"));
+    const unconfirmed = await trace({ email: "ada@example.com" });
+    expect(unconfirmed).toHaveLength(2);
+    const ada = (await trace({ email: "ada@example.com", email_verified: true })) ?? [];
+    expect([ada.slice(0, 2), new Set(ada).size]).toEqual([unconfirmed, 4]);
+    const bob = await trace({ sub: "bob", email: "ADA+2@example.com", email_verified: true });
+    expect(bob?.slice(2)).toEqual(ada.slice(2));
+    expect(ada).not.toContain(bob?.[0]);
   });
 
   it("may be for several audiences, and of any length up to 8 KiB", async () => {

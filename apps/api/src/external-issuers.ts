@@ -5,13 +5,19 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as jose, jwtV
 import type { Logger } from "pino";
 import { createKeySource, type KeyLimits, type KeySource } from "./issuer-keys.ts";
 import type { IssuerSettings } from "./issuer-settings.ts";
+import { createPersonHash } from "./person-hash.ts";
 
 const longestToken = 8 * 1024;
 /** How far an issuer's clock may be from ours, in seconds. */
 const clockTolerance = 5;
 
 /** What a token proves: who it is, and until when (milliseconds). */
-export type ExternalProof = { person: ExternalPerson; expiresAt: number };
+export type ExternalProof = {
+  person: ExternalPerson;
+  /** What is remembered of them when they have had their trial. */
+  identities: Buffer[];
+  expiresAt: number;
+};
 
 export type ExternalIssuers = {
   /**
@@ -27,16 +33,20 @@ type Issuer = { settings: IssuerSettings; findKey: KeySource };
 export function createExternalIssuers({
   issuers,
   allowedOrigins,
+  secrets,
   now,
   log,
   limits = {},
 }: {
   issuers: IssuerSettings[];
   allowedOrigins: string[];
+  /** SECRET_KEYS, newest first. */
+  secrets: readonly string[];
   now: () => number;
   log: Pick<Logger, "warn" | "debug">;
   limits?: KeyLimits;
 }): ExternalIssuers {
+  const hashPerson = createPersonHash(secrets);
   const known = new Map<string, Issuer>();
   for (const settings of issuers) {
     const { issuer, jwksUrl } = settings;
@@ -50,7 +60,9 @@ export function createExternalIssuers({
       try {
         const claims = await readClaims(token, { ...issuer, now });
         checkClaims(claims, settings.checksOrigin ? allowedOrigins : undefined);
-        return { person: toPerson(claims, settings.issuer), expiresAt: (claims.exp ?? 0) * 1000 };
+        const person = toPerson(claims, settings.issuer);
+        const expiresAt = (claims.exp ?? 0) * 1000;
+        return { person, identities: hashPerson(person), expiresAt };
       } catch (error) {
         if (error instanceof DomainError) throw error;
         // The error itself may hold the claims.

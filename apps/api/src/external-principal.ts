@@ -38,7 +38,7 @@ async function loadFound(
 ): Promise<Found> {
   const proof = await externalIssuers.verify(token);
   if (!proof) throw new DomainError("unauthenticated");
-  const { accountId, isActive } = await openExternalAccount(db, proof.person);
+  const { accountId, isActive } = await openExternalAccount(db, proof.person, proof.identities);
   if (!isActive) throw new DomainError("unauthenticated");
   return { accountId, isVerified: proof.person.isVerified, expiresAt: proof.expiresAt };
 }

@@ -47,6 +47,7 @@ async function main(env: Env): Promise<void> {
     externalIssuers: createExternalIssuers({
       issuers: env.OIDC_ISSUERS,
       allowedOrigins: env.ALLOWED_ORIGINS,
+      secrets: env.SECRET_KEYS,
       now: Date.now,
       log,
     }),
