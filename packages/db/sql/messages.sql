@@ -57,8 +57,8 @@ END $$;
 
 -- Take up to p_limit (100 at most) due messages of a channel, longest due first, for p_lease_s
 -- seconds: until then no other worker gets them. Returns what sending needs, with the attempt that
--- record_message must name. Those whose account has lost its address end as skipped, and those
--- that were taken 18 times without a word as failed; neither is returned.
+-- record_message must name. Those whose account has lost its address and codes that have expired
+-- end as skipped, and those that were taken 18 times without a word as failed; none is returned.
 -- Locks the messages only, skipping those that another worker is taking. Safe to retry: what the
 -- first call took comes back when its lease is over.
 CREATE OR REPLACE FUNCTION ducat.claim_messages(
@@ -68,22 +68,26 @@ RETURNS TABLE (
   locale text)
 LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH due AS (
-    SELECT m.account_id, m.id, a.name, a.locale,
+    SELECT m.account_id, m.id, a.name,
+      coalesce(a.locale, m.data ->> 'locale', 'en') AS locale,
       coalesce(m.recipient, CASE p_channel WHEN 'email' THEN a.email ELSE a.phone END) AS recipient
     FROM messages m LEFT JOIN accounts a ON a.id = m.account_id
     WHERE m.channel = p_channel AND m.due_at <= clock_timestamp()
     ORDER BY m.due_at LIMIT least(p_limit, 100)
     FOR NO KEY UPDATE OF m SKIP LOCKED
   ), judged AS (
-    SELECT due.*, CASE WHEN due.recipient IS NULL THEN 'skipped' WHEN attempts >= 18 THEN 'failed'
-                  ELSE 'pending' END AS status
-    FROM due JOIN messages USING (account_id, id)
+    SELECT due.*, CASE
+      WHEN due.recipient IS NULL OR m.kind = 'login_code'
+        AND m.created_at < clock_timestamp() - interval '10 minutes' THEN 'skipped'
+      WHEN m.attempts >= 18 THEN 'failed' ELSE 'pending' END AS status
+    FROM due JOIN messages m USING (account_id, id)
   ), taken AS (
     UPDATE messages m SET status = j.status, attempts = m.attempts + (j.status = 'pending')::int,
       due_at = CASE j.status
         WHEN 'pending' THEN clock_timestamp() + make_interval(secs => p_lease_s::float8) END,
-      last_error = CASE j.status WHEN 'skipped' THEN 'the account has no address any more'
-                   ELSE m.last_error END,
+      last_error = CASE WHEN j.status <> 'skipped' THEN m.last_error
+                   WHEN j.recipient IS NULL THEN 'the account has no address any more'
+                   ELSE 'the code has expired' END,
       data = CASE WHEN m.has_secret AND j.status <> 'pending' THEN '{}' ELSE m.data END,
       recipient = CASE WHEN j.status = 'pending' THEN m.recipient END
     FROM judged j WHERE m.account_id = j.account_id AND m.id = j.id

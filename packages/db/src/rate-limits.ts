@@ -9,11 +9,14 @@ export type Refused = { key: string; retryAfterSeconds: number };
 
 /** Takes from all of these limits (20 at most) or, when one refuses, from none. */
 export async function takeLimits(db: Db, limits: readonly Limit[]): Promise<Refused | undefined> {
-  const rows = limits.map(({ key, limit, windowSeconds, amount = 1 }) => ({
-    ...{ key, limit, window_s: windowSeconds, amount },
-  }));
   const [row] = await ask(db<{ refused: { key: string; retry_after_s: number } | null }[]>`
-    SELECT ducat.take_limits(${JSON.stringify(rows)}::text::jsonb) AS refused`);
+    SELECT ducat.take_limits(${JSON.stringify(toLimitRows(limits))}::text::jsonb) AS refused`);
   const refused = row?.refused;
   return refused ? { key: refused.key, retryAfterSeconds: refused.retry_after_s } : undefined;
 }
+
+/** The limits as take_limits reads them. */
+export const toLimitRows = (limits: readonly Limit[]) =>
+  limits.map(({ key, limit, windowSeconds, amount = 1 }) => ({
+    ...{ key, limit, window_s: windowSeconds, amount },
+  }));
