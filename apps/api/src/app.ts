@@ -3,7 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { matchedRoutes } from "hono/route";
 import { METHOD_NAME_ALL } from "hono/router";
 import { createMethodFinder } from "./allowed-methods.ts";
-import { authenticate, createAccountFinder } from "./auth.ts";
+import { authenticate, createAccountFinders } from "./auth.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { allowOrigins, endConnections, setSecurityHeaders } from "./http-headers.ts";
 import { createMetrics } from "./metrics.ts";
@@ -41,7 +41,7 @@ const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
 export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   const { log, publicUrl, allowedOrigins, closing } = deps;
   const metrics = createMetrics(deps);
-  const findAccount = createAccountFinder(deps);
+  const { findAccount, findAnyAccount } = createAccountFinders(deps);
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw refuseInvalid(result.target, result.error);
@@ -65,7 +65,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/sandbox", sandboxRoutes(deps));
   app.route("/v1/files", fileRoutes(deps));
   // Everything below is behind a key; each file of routes asks for its scope.
-  app.use("/v1/*", authenticate(deps));
+  app.use("/v1/*", authenticate(deps, findAccount));
   app.route("/v1/accounts", accountRoutes(deps, findAccount));
   app.route("/v1/api-keys", apiKeyRoutes(deps, findAccount));
   app.route("/v1/styles", styleRoutes(deps));
@@ -79,11 +79,11 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/portal", portalRoutes(deps, findAccount));
   app.route("/v1/payments", paymentRoutes(deps, findAccount));
   app.route("/v1/subscription", subscriptionRoutes(deps, findAccount));
-  app.route("/v1/admin", adminRoutes(deps, findAccount));
+  app.route("/v1/admin", adminRoutes(deps, findAnyAccount));
   app.route("/v1/admin/products", adminProductRoutes(deps));
   app.route("/v1/admin/promo-codes", promoCodeRoutes(deps));
   app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
-  app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAccount));
+  app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
 
   registerComponents(app);

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { findAccountId } from "@ducat/db/accounts";
+import { findAccount } from "@ducat/db/accounts";
 import { useApiKey } from "@ducat/db/api-keys";
 import type { Db } from "@ducat/db/connect";
 import { DomainError } from "@ducat/types/errors";
@@ -28,13 +28,15 @@ type AuthDeps = Pick<
 
 /**
  * Finds out who calls, the only place that does; the credential's shape says what it is. Every
- * refusal is the same, whatever was wrong. Errors: unauthenticated.
+ * refusal is the same, whatever was wrong. Callers that are an account are refused everywhere while
+ * it is not active. Errors: unauthenticated, forbidden.
  */
-export function authenticate(deps: AuthDeps): MiddlewareHandler<AppEnv> {
+export function authenticate(deps: AuthDeps, findAccount: FindAccount): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const [, token] = /^Bearer +([!-~]+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
     const principal = token === undefined ? undefined : await findPrincipal(deps, token);
     if (!principal) throw new DomainError("unauthenticated");
+    if (principal.accountId !== undefined) await findAccount(principal.accountId);
     c.set("principal", principal);
     await next();
   };
@@ -105,7 +107,7 @@ export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
 
 /**
  * Sets the account acted for: the caller's own, or the one that `Ducat-Account` names by its id or
- * external id. Errors: account_required, not_found.
+ * external id. Errors: account_required, not_found, forbidden (not active).
  */
 export function requireAccount(findId: FindAccount): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
@@ -119,23 +121,37 @@ export function requireAccount(findId: FindAccount): MiddlewareHandler<AppEnv> {
 
 export type FindAccount = (reference: string) => Promise<string>;
 
-const rememberMs = 60_000;
-const mostRemembered = 10_000;
+/** How long a process may believe it; what changes an account tells every process at once. */
+const accountLifeMs = 15_000;
 
 /**
- * Looks accounts up by id or external id, and remembers those it found for a minute: both are an
- * account's for ever. Errors: not_found.
+ * Looks accounts up by id or external id, with no query while they are cached. `findAccount` is for
+ * whoever acts for an account, `findAnyAccount` for admins: it finds those that are not active too.
+ * Errors: not_found, forbidden (not active).
  */
-export function createAccountFinder({ db, now }: { db: Db; now: () => number }): FindAccount {
-  const known = new Map<string, { id: string; until: number }>();
-  return async (reference) => {
+export function createAccountFinders({ db, cache }: Pick<Deps, "db" | "cache">): {
+  findAccount: FindAccount;
+  findAnyAccount: FindAccount;
+} {
+  const find = async (reference: string) => {
     if (!/^[!-~]{1,255}$/.test(reference)) throw new DomainError("not_found");
-    const found = known.get(reference);
-    if (found && found.until > now()) return found.id;
-    const id = await findAccountId(db, reference);
-    if (!id) throw new DomainError("not_found", { detail: "There is no such account." });
-    if (known.size >= mostRemembered) known.clear();
-    known.set(reference, { id, until: now() + rememberMs });
-    return id;
+    return await cache.getOrSet(`account:${reference}`, {
+      ttlMs: accountLifeMs,
+      tags: [],
+      tagsOf: ({ id }) => [`account:${id}`],
+      load: async () => {
+        const found = await findAccount(db, reference);
+        if (found) return found;
+        throw new DomainError("not_found", { detail: "There is no such account." });
+      },
+    });
+  };
+  return {
+    findAnyAccount: async (reference) => (await find(reference)).id,
+    async findAccount(reference) {
+      const { id, is_active } = await find(reference);
+      if (is_active) return id;
+      throw new DomainError("forbidden", { detail: "The account is not active." });
+    },
   };
 }

@@ -1,6 +1,7 @@
 /** What a caller may do; each file of routes asks for one of these. */
 export const scopes = [
   "accounts",
+  "profile",
   "styles",
   "uploads",
   "generations",
@@ -13,6 +14,7 @@ export type Scope = (typeof scopes)[number];
 
 /** What a caller that is one account may be allowed at most: a browser, an account's own key. */
 export const accountScopes: readonly Scope[] = [
+  "profile",
   "styles",
   "uploads",
   "generations",

@@ -188,3 +188,23 @@ CREATE INDEX "login_codes_expires_at" ON "ducat"."login_codes" USING btree ("exp
 CREATE INDEX "totp_challenges_login" ON "ducat"."totp_challenges" USING btree ("login_id");
 --> statement-breakpoint
 CREATE INDEX "totp_challenges_expires_at" ON "ducat"."totp_challenges" USING btree ("expires_at");
+--> statement-breakpoint
+CREATE TABLE "ducat"."vendors" (
+	"account_id" uuid PRIMARY KEY NOT NULL,
+	"business_name" text NOT NULL,
+	"profile_info" text,
+	"contact_info" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"social_links" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"verified_at" timestamp with time zone,
+	"verified_by" text,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "vendors_length" CHECK (length(business_name) BETWEEN 1 AND 200 AND length(profile_info) <= 4000
+        AND octet_length(contact_info::text) <= 16384 AND octet_length(social_links::text) <= 65536)
+);
+--> statement-breakpoint
+ALTER TABLE "ducat"."accounts" ADD COLUMN "erased_at" timestamp with time zone;
+--> statement-breakpoint
+ALTER TABLE "ducat"."blobs" DROP CONSTRAINT "blobs_purpose";
+--> statement-breakpoint
+ALTER TABLE "ducat"."blobs" ADD CONSTRAINT "blobs_purpose" CHECK (purpose IN ('input', 'output', 'avatar'));

@@ -56,14 +56,92 @@ BEGIN
   RETURN true;
 END $$;
 
--- The id of an account by its own or its external id; null when there is none. Its own wins: an
--- external id may be anything, another account's id too.
+-- The account with this id or external id, and whether it is active; no row when there is none. Its
+-- own id wins: an external id may be anything, another account's id too.
+CREATE OR REPLACE FUNCTION ducat.find_account(p_reference text, OUT id uuid, OUT is_active boolean)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT a.id, a.is_active FROM accounts a
+  WHERE a.external_id = p_reference
+     OR a.id = CASE WHEN p_reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                    THEN p_reference::uuid END
+  ORDER BY a.external_id = p_reference NULLS FIRST LIMIT 1
+$$;
+GRANT EXECUTE ON FUNCTION ducat.find_account TO ducat_app;
+
+-- What find_account was called before: for processes of the last release.
 CREATE OR REPLACE FUNCTION ducat.find_account_id(p_reference text) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT id FROM accounts
-  WHERE external_id = p_reference
-     OR id = CASE WHEN p_reference ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                  THEN p_reference::uuid END
-  ORDER BY external_id = p_reference NULLS FIRST LIMIT 1
+  SELECT id FROM find_account(p_reference)
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_account_id TO ducat_app, ducat_worker;
+
+-- Let an account act, or refuse it everywhere from now on, in every process; what it has stays.
+-- Returns its row.
+--   DU003 not_found · DU006 invalid_state {reason: erased}
+-- Locks the account's row. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.set_account_active(
+  p_account_id uuid, p_is_active boolean, p_audit jsonb)
+RETURNS SETOF ducat.accounts
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_account accounts := lock_unerased(p_account_id);
+  v_before boolean := v_account.is_active;
+BEGIN
+  UPDATE accounts SET is_active = p_is_active, updated_at = clock_timestamp()
+  WHERE id = p_account_id RETURNING * INTO v_account;
+  PERFORM audit(p_account_id,
+    CASE WHEN p_is_active THEN 'account.activate' ELSE 'account.deactivate' END,
+    'account', p_account_id::text, p_audit, jsonb_build_object(
+      'before', jsonb_build_object('is_active', v_before),
+      'after', jsonb_build_object('is_active', p_is_active)));
+  PERFORM drop_cached('account:' || p_account_id);
+  RETURN NEXT v_account;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.set_account_active TO ducat_app;
+
+-- Lock an account's row for a change of it; returns the row. Internal.
+--   DU003 not_found · DU006 invalid_state {reason: erased}
+CREATE OR REPLACE FUNCTION ducat.lock_unerased(p_account_id uuid) RETURNS ducat.accounts
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_account accounts;
+BEGIN
+  SELECT * INTO v_account FROM accounts WHERE id = p_account_id FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "account"}');
+  ELSIF v_account.erased_at IS NOT NULL THEN
+    PERFORM refuse('DU006', 'invalid_state', '{"reason": "erased"}');
+  END IF;
+  RETURN v_account;
+END $$;
+
+-- Change what an account says of itself: p_change has some of name, avatar, bio, locale; null takes
+-- a value away. The avatar is an upload of the account's, which then stays; the one before it goes
+-- within the hour in which its URLs work. Returns the row.
+--   DU003 not_found       {what: account}, or {what: upload}: none of theirs, or it has expired
+--   DU006 invalid_state   {reason: erased}
+-- Locks the account's row, then the uploads. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.update_profile(p_account_id uuid, p_change jsonb)
+RETURNS SETOF ducat.accounts
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_before accounts := lock_unerased(p_account_id);
+  v_after accounts := jsonb_populate_record(v_before, p_change);
+BEGIN
+  IF v_after.avatar IS DISTINCT FROM v_before.avatar THEN
+    IF v_after.avatar IS NOT NULL THEN
+      UPDATE blobs SET purpose = 'avatar', expires_at = NULL
+      WHERE account_id = p_account_id AND id = v_after.avatar::uuid AND purpose = 'input'
+        AND expires_at > clock_timestamp();
+      IF NOT FOUND THEN
+        PERFORM refuse('DU003', 'not_found', '{"what": "upload"}');
+      END IF;
+    END IF;
+    UPDATE blobs SET expires_at = clock_timestamp() + interval '1 hour'
+    WHERE account_id = p_account_id AND id = v_before.avatar::uuid;
+  END IF;
+  RETURN QUERY UPDATE accounts SET name = v_after.name, avatar = v_after.avatar,
+    bio = v_after.bio, locale = v_after.locale, updated_at = clock_timestamp()
+  WHERE id = p_account_id RETURNING *;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.update_profile TO ducat_app;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { makeAccount } from "../test/factories.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
-import { createAccount, findAccountId } from "./accounts.ts";
+import { createAccount, findAccount } from "./accounts.ts";
 import { findBalance } from "./credits.ts";
 
 const database = useDatabase();
@@ -55,9 +55,15 @@ describe("an account", () => {
       external_id: account.id,
       kind: "user",
     });
-    expect(await findAccountId(database.app, account.id)).toBe(account.id);
-    expect(await findAccountId(database.app, account.external_id ?? "")).toBe(account.id);
-    expect(await findAccountId(database.app, shadow.id)).toBe(shadow.id);
-    expect(await findAccountId(database.app, "nobody")).toBeUndefined();
+    expect(await findAccount(database.app, account.id)).toEqual({
+      id: account.id,
+      is_active: true,
+    });
+    expect(await findAccount(database.app, account.external_id ?? "")).toEqual({
+      id: account.id,
+      is_active: true,
+    });
+    expect(await findAccount(database.app, shadow.id)).toEqual({ id: shadow.id, is_active: true });
+    expect(await findAccount(database.app, "nobody")).toBeUndefined();
   });
 });

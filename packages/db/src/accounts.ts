@@ -41,9 +41,12 @@ export async function createAccount(
   return { account: made, created };
 }
 
-/** The id of the account that has this id or external id; undefined when there is none. */
-export async function findAccountId(db: Db, reference: string): Promise<string | undefined> {
-  const [row] = await ask(db<{ id: string | null }[]>`
-    SELECT ducat.find_account_id(${reference}) AS id`);
-  return row?.id ?? undefined;
+/** The account that has this id or external id; undefined when there is none. */
+export async function findAccount(
+  db: Db,
+  reference: string,
+): Promise<{ id: string; is_active: boolean } | undefined> {
+  const [row] = await ask(db<{ id: string; is_active: boolean }[]>`
+    SELECT id, is_active FROM ducat.find_account(${reference})`);
+  return row;
 }

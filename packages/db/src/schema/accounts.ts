@@ -11,11 +11,14 @@ export const accounts = ducat.table(
     name: text("name"),
     email: text("email"),
     phone: text("phone"),
+    /** The id of a blob of the account's. */
     avatar: text("avatar"),
     bio: text("bio"),
     locale: text("locale").notNull().default("en"),
     is_active: boolean("is_active").notNull().default(true),
     last_login_at: at("last_login_at"),
+    /** Its person's data are gone; the row stays, for the ledger. */
+    erased_at: at("erased_at"),
     created_at: createdAt(),
     updated_at: at("updated_at").notNull().default(sql`clock_timestamp()`),
   },
