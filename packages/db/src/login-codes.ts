@@ -1,3 +1,4 @@
+import { toBinary } from "./binary.ts";
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
@@ -48,7 +49,7 @@ export async function useLoginCode(
 ): Promise<ProvenPhone | undefined> {
   const { audit, ...rest } = more;
   const [row] = await ask(db<{ proven: ProvenPhone | null }[]>`
-    SELECT ducat.use_login_code(${guess.phone}, ${guess.purpose}, ${toByteas(guess.hashes)}::bytea[],
+    SELECT ducat.use_login_code(${guess.phone}, ${guess.purpose}, ${toBinary(db, guess.hashes)},
       ${JSON.stringify(rest)}::text::jsonb, ${JSON.stringify(audit)}::text::jsonb) AS proven`);
   return row?.proven ?? undefined;
 }
@@ -60,9 +61,7 @@ export async function resetPasswordByCode(
   { password, audit }: { password: string; audit: Audit },
 ): Promise<{ login_id: string } | undefined> {
   const [row] = await ask(db<{ reset: { login_id: string } | null }[]>`
-    SELECT ducat.reset_password_by_code(${guess.phone}, ${toByteas(guess.hashes)}::bytea[],
+    SELECT ducat.reset_password_by_code(${guess.phone}, ${toBinary(db, guess.hashes)},
       ${password}, ${JSON.stringify(audit)}::text::jsonb) AS reset`);
   return row?.reset ?? undefined;
 }
-
-const toByteas = (hashes: readonly Buffer[]) => hashes.map((hash) => `\\x${hash.toString("hex")}`);

@@ -1,3 +1,4 @@
+import { toBinary } from "./binary.ts";
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
@@ -13,9 +14,8 @@ export async function offerTotp(
   loginId: string,
   offer: { secret: Buffer; codes: readonly Buffer[] },
 ): Promise<boolean> {
-  const codes = offer.codes.map((code) => `\\x${code.toString("hex")}`);
   const [row] = await ask(db<{ offered: boolean }[]>`
-    SELECT ducat.offer_totp(${loginId}, ${offer.secret}, ${codes}::bytea[]) AS offered`);
+    SELECT ducat.offer_totp(${loginId}, ${offer.secret}, ${toBinary(db, offer.codes)}) AS offered`);
   return row?.offered ?? false;
 }
 
