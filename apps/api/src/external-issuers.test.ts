@@ -1,5 +1,5 @@
 import { createHmac, createPublicKey, randomUUID } from "node:crypto";
-import { base64url, exportSPKI } from "jose";
+import { base64url, type CryptoKey, exportJWK, exportSPKI, importJWK } from "jose";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Issuer, makePair, startIssuer } from "../test/issuer.ts";
 import { createExternalIssuers } from "./external-issuers.ts";
@@ -168,6 +168,10 @@ describe("a token is refused", () => {
     const der = createPublicKey(pem).export({ type: "spki", format: "der" });
     const foreign = await makePair("RS256", kid);
     const other = await makePair("ES256", kid);
+    const longer = (await importJWK(
+      await exportJWK(issuer.pair().privateKey),
+      "RS512",
+    )) as CryptoKey;
     const jwk = { jwk: await issuer.publicJwk() };
     const forged: Record<string, string> = {
       "alg none": `${encode({ alg: "none", kid })}.${body}.`,
@@ -180,7 +184,7 @@ describe("a token is refused", () => {
       "another algorithm with the same kid": await issuer.sign({}, { pair: other }),
       "an algorithm that is not allowed": await issuer.sign(
         {},
-        { pair: { ...(await makePair("RS512", kid)), alg: "RS512" } },
+        { pair: { ...issuer.pair(), alg: "RS512", privateKey: longer } },
       ),
       "an extension that must be understood": await issuer.sign(
         {},
@@ -262,7 +266,9 @@ describe("the keys of an issuer", () => {
     "answers 404": (_, response) => response.writeHead(404).end(),
     "answers no JSON": (_, response) => response.end("<html>"),
     "answers no keys": (_, response) => response.end('{"keys":7}'),
-    "answers far too much": (_, response) => {
+    "answers too much": (_, response) =>
+      response.end(`{"keys":[],"more":"${"x".repeat(140_000)}"}`),
+    "never stops answering": (_, response) => {
       const more = () => {
         while (response.write(" ".repeat(65_536)));
       };

@@ -42,7 +42,6 @@ export async function startIssuer(alg = "ES256"): Promise<Issuer> {
   const publicJwk = async () => ({
     ...(await exportJWK(pair.publicKey)),
     kid: pair.kid,
-    alg,
     use: "sig",
   });
   const server = createServer(async (request, response) => {

@@ -31,9 +31,9 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
 
 -- Give an account the trial credits that the configuration says, if any; once per account, and once
--- per identity: p_identities are HMACs of what is known of the person, remembered for ever. One that
--- had its trial stands for all of them. Returns whether it was given. Locks the credit account.
--- Internal.
+-- per identity: p_identities are HMACs of what is known of the person, remembered for ever. One
+-- that had its trial stands for all of them. Returns whether it was given. Locks the credit
+-- account. Internal.
 CREATE OR REPLACE FUNCTION ducat.grant_trial(
   p_account_id uuid, p_identities bytea[] DEFAULT '{}')
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
