@@ -14,6 +14,7 @@ import { answerProblem, refuseInvalid, toRefusal } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
+import { anomalyRoutes } from "./routes/anomalies.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
@@ -85,6 +86,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
   app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
+  app.route("/v1/admin/anomalies", anomalyRoutes(deps));
 
   registerComponents(app);
   app.openapi(operations.openapi, (c) => c.json(document, 200));

@@ -8,6 +8,7 @@ const shapes = {
   webhook_event: uuid,
   promo_code: uuid,
   reconciliation: uuid,
+  anomaly: uuid,
   /** The last payment of a page. */
   payment: uuid,
   /** The last ledger line of a page. */

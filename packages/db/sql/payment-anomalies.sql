@@ -26,7 +26,7 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.report_anomaly TO ducat_app, ducat_worker;
 
--- Anomalies, newest first, before p_before_id, up to p_limit (100 at most); open ones only where
+-- Anomalies, newest first, before p_before_id, up to p_limit (101 at most); open ones only where
 -- p_open is true, resolved ones only where it is false. For administrators: sees every account.
 CREATE OR REPLACE FUNCTION ducat.list_anomalies(
   p_limit int, p_open boolean DEFAULT NULL, p_kind text DEFAULT NULL,
@@ -36,7 +36,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT * FROM payment_anomalies
   WHERE (p_open IS NULL OR (resolved_at IS NULL) = p_open)
     AND (p_kind IS NULL OR kind = p_kind) AND (p_before_id IS NULL OR id < p_before_id)
-  ORDER BY id DESC LIMIT least(p_limit, 100)
+  ORDER BY id DESC LIMIT least(p_limit, 101)
 $$;
 GRANT EXECUTE ON FUNCTION ducat.list_anomalies TO ducat_app, ducat_worker;
 

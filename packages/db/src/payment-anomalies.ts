@@ -46,7 +46,7 @@ export type AnomalyFilter = {
   limit: number;
 };
 
-/** Anomalies of every account, newest first, 100 at most. For administrators. */
+/** Anomalies of every account, newest first, 101 at most. For administrators. */
 export function listAnomalies(db: Db, filter: AnomalyFilter): Promise<Anomaly[]> {
   return ask(db<Anomaly[]>`
     SELECT * FROM ducat.list_anomalies(${filter.limit}, ${filter.open ?? null},

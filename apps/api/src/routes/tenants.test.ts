@@ -116,6 +116,7 @@ describe("another account's things", () => {
     const others = [
       "POST /v1/accounts/{id}/tokens",
       "POST /v1/admin/accounts/{id}/credits",
+      "POST /v1/admin/anomalies/{id}/resolve",
       "POST /v1/admin/payments/{id}/refund",
       "POST /v1/admin/webhook-events/{id}/discard",
       "POST /v1/admin/webhook-events/{id}/replay",
