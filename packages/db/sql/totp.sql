@@ -3,20 +3,22 @@
 -- acceptance of a code, one session to a challenge. Times are the machine's.
 
 -- Offer a login a new secret (encrypted) and backup codes (hashed, 10): they replace those that
--- were offered before, and are in force when a first code is right. False when one is in force
--- already. Locks the login's second factor. Safe to retry.
+-- were offered before, and are in force when a first code is right. Returns {name} to show beside
+-- the codes: the login's address or number; null when a second factor is in force already.
+-- Locks the login's second factor. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.offer_totp(p_login_id uuid, p_secret bytea, p_codes bytea[])
-RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
   INSERT INTO login_totps AS t (login_id, secret) VALUES (p_login_id, p_secret)
   ON CONFLICT (login_id) DO UPDATE SET secret = EXCLUDED.secret, created_at = clock_timestamp()
   WHERE t.active_at IS NULL;
   IF NOT FOUND THEN
-    RETURN false;
+    RETURN NULL;
   END IF;
   DELETE FROM totp_backup_codes WHERE login_id = p_login_id;
   INSERT INTO totp_backup_codes (login_id, hash) SELECT p_login_id, unnest(p_codes);
-  RETURN true;
+  RETURN (SELECT jsonb_build_object('name', coalesce(email, phone, '')) FROM logins
+          WHERE id = p_login_id);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.offer_totp TO ducat_app;
 

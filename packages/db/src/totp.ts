@@ -8,15 +8,18 @@ export type TotpProof = { step: number } | { codes: string[] };
 
 const jsonOf = (proof: TotpProof) => JSON.stringify(proof);
 
-/** Offers a login a secret (encrypted) and backup codes (hashed); false when one is in force. */
+/**
+ * Offers a login a secret (encrypted) and backup codes (hashed), and tells what to show beside the
+ * codes; undefined when a second factor is in force.
+ */
 export async function offerTotp(
   db: Db,
   loginId: string,
   offer: { secret: Buffer; codes: readonly Buffer[] },
-): Promise<boolean> {
-  const [row] = await ask(db<{ offered: boolean }[]>`
+): Promise<{ name: string } | undefined> {
+  const [row] = await ask(db<{ offered: { name: string } | null }[]>`
     SELECT ducat.offer_totp(${loginId}, ${offer.secret}, ${toBinary(db, offer.codes)}) AS offered`);
-  return row?.offered ?? false;
+  return row?.offered ?? undefined;
 }
 
 /** The secret is encrypted, in hex. */
