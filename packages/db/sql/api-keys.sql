@@ -31,23 +31,21 @@ BEGIN
     p_expires_at)
   RETURNING * INTO v_key;
   PERFORM audit(p_account_id, 'api_key.create', 'api_key', p_id, p_audit,
-    jsonb_build_object('name', p_name, 'scopes', p_scopes, 'expires_at', p_expires_at));
+    jsonb_build_object('scopes', p_scopes, 'expires_at', p_expires_at));
   RETURN to_jsonb(v_key) - 'hash';
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_api_key TO ducat_app;
 
 -- The key with this id while it works: {account_id, hash (hex), scopes, expires_at}; null
--- otherwise, and for the keys of an account that was deactivated. Writes last_used_at, at most
+-- otherwise. Whether its account is active is find_account's to say. Writes last_used_at, at most
 -- once a minute. The caller compares the hash and caches what it found.
 CREATE OR REPLACE FUNCTION ducat.use_api_key(p_id text) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_key api_keys;
 BEGIN
-  SELECT k.* INTO v_key FROM api_keys k LEFT JOIN accounts a ON a.id = k.account_id
-  WHERE k.id = p_id AND k.revoked_at IS NULL
-    AND coalesce(k.expires_at, 'infinity') > clock_timestamp()
-    AND coalesce(a.is_active, true);
+  SELECT * INTO v_key FROM api_keys
+  WHERE id = p_id AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp();
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;

@@ -151,8 +151,11 @@ CREATE OR REPLACE FUNCTION ducat.freeze_account(
   p_account_id uuid, p_reason text, p_frozen boolean, p_audit jsonb)
 RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
+  v_before text[];
   v_reasons text[];
 BEGIN
+  SELECT frozen INTO v_before FROM credit_accounts
+  WHERE account_id = p_account_id FOR NO KEY UPDATE;
   UPDATE credit_accounts
   SET frozen = array_remove(frozen, p_reason)
                || CASE WHEN p_frozen THEN ARRAY[p_reason] ELSE '{}' END
@@ -161,7 +164,8 @@ BEGIN
     PERFORM refuse('DU003', 'not_found', '{"what": "account"}');
   END IF;
   PERFORM audit(p_account_id, 'account.freeze', 'account', p_account_id::text, p_audit,
-    jsonb_build_object('reason', p_reason, 'frozen', p_frozen));
+    jsonb_build_object('reason', p_reason, 'frozen', p_frozen,
+      'before', to_jsonb(v_before), 'after', to_jsonb(v_reasons)));
   RETURN v_reasons;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.freeze_account TO ducat_app, ducat_worker;

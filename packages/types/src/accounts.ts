@@ -4,21 +4,22 @@ import { Id, Time, text } from "./text.ts";
 /** What the product calls the account. It travels in a header, hence no spaces and only ASCII. */
 const ExternalId = z.string().regex(/^[!-~]{1,255}$/, "1 to 255 visible ASCII characters.");
 
+export const Email = z
+  .string()
+  .max(320)
+  .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, "Not an e-mail address.")
+  .toLowerCase();
+export const Phone = z
+  .string()
+  .regex(/^\+[1-9]\d{6,14}$/, "A phone number as in +4915112345678.");
+
 export const CreateAccount = z
   .strictObject({
     external_id: ExternalId,
     kind: z.enum(["user", "vendor"]).default("user"),
     name: text(200).optional(),
-    email: z
-      .string()
-      .max(320)
-      .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, "Not an e-mail address.")
-      .toLowerCase()
-      .optional(),
-    phone: z
-      .string()
-      .regex(/^\+[1-9]\d{6,14}$/, "A phone number as in +4915112345678.")
-      .optional(),
+    email: Email.optional(),
+    phone: Phone.optional(),
     locale: z
       .string()
       .max(16)

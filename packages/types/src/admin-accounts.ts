@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { Account } from "./accounts.ts";
+import { Balance } from "./credits.ts";
+import { page, pageQuery } from "./pagination.ts";
+import { Subscription } from "./subscriptions.ts";
+import { Id, isStorable, Time } from "./text.ts";
+import { Vendor } from "./vendors.ts";
+
+const { cursor, limit } = pageQuery;
+
+export const AccountQuery = z.strictObject({
+  query: z
+    .string()
+    .min(1)
+    .max(320)
+    .refine(isStorable, "NUL and lone surrogates are not accepted.")
+    .optional()
+    .meta({
+      description: "An id, external id, e-mail address, phone number, or how a name begins.",
+    }),
+  kind: z.enum(["user", "vendor"]).optional(),
+  cursor,
+  limit,
+});
+
+export const FoundAccount = Account.extend({
+  bio: z.string().nullable(),
+  last_login_at: Time.nullable(),
+  erased_at: Time.nullable(),
+}).meta({ id: "FoundAccount" });
+export type FoundAccount = z.infer<typeof FoundAccount>;
+
+export const AccountPage = page(FoundAccount);
+
+export const Role = z.enum(["user", "support", "admin"]);
+
+export const AccountDetail = FoundAccount.extend({
+  vendor: Vendor.nullable(),
+  balance: Balance,
+  frozen: z.array(z.string()).meta({ description: "Why: `admin`, `dispute:<id>`, `erased`." }),
+  subscription: Subscription.nullable().meta({ description: "The one that runs, else the last." }),
+  logins: z.array(
+    z.strictObject({
+      id: Id,
+      email: z.string().nullable(),
+      email_verified: z.boolean(),
+      phone: z.string().nullable(),
+      role: Role,
+      verified_at: Time.nullable(),
+      banned_at: Time.nullable(),
+      created_at: Time,
+    }),
+  ),
+}).meta({ id: "AccountDetail" });
+export type AccountDetail = z.infer<typeof AccountDetail>;
+
+export const SetRole = z
+  .strictObject({ role: Role })
+  .meta({ id: "SetRole", examples: [{ role: "support" }] });
+export const LoginRole = z.strictObject({ id: Id, role: Role }).meta({ id: "LoginRole" });
