@@ -23,6 +23,8 @@ import { docsRoutes } from "./routes/docs.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { loginPageRoutes } from "./routes/login-pages.ts";
+import { loginRoutes } from "./routes/logins.ts";
 import { callbackRoutes, payRoutes, sandboxRoutes } from "./routes/pages.ts";
 import { paymentRoutes } from "./routes/payments.ts";
 import { portalRoutes } from "./routes/portal.ts";
@@ -30,6 +32,7 @@ import { adminProductRoutes, productRoutes } from "./routes/products.ts";
 import { promoCodeRoutes } from "./routes/promo-codes.ts";
 import { reconciliationRoutes } from "./routes/reconciliation.ts";
 import { redeemRoutes } from "./routes/redeem.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
@@ -65,8 +68,11 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/pay", payRoutes(deps));
   app.route("/sandbox", sandboxRoutes(deps));
   app.route("/v1/files", fileRoutes(deps));
+  app.route("/v1/auth", loginRoutes(deps));
+  app.route("/auth", loginPageRoutes(deps));
   // Everything below is behind a key; each file of routes asks for its scope.
   app.use("/v1/*", authenticate(deps, findAccount));
+  app.route("/v1/auth", sessionRoutes(deps));
   app.route("/v1/accounts", accountRoutes(deps, findAccount));
   app.route("/v1/api-keys", apiKeyRoutes(deps, findAccount));
   app.route("/v1/styles", styleRoutes(deps));

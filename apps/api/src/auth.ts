@@ -8,22 +8,27 @@ import { hashApiKey, readApiKey } from "./api-key.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { findExternalPrincipal } from "./external-principal.ts";
 import { isScope, type Scope, scopes } from "./scopes.ts";
+import { findSessionPrincipal } from "./session-principal.ts";
 
 /** Who calls. `actor` names them in audit lines; `accountId` is set when they are an account. */
 export type Principal = {
-  kind: "root" | "key" | "account_token" | "external";
+  kind: "root" | "key" | "account_token" | "external" | "session";
   actor: string;
   scopes: readonly Scope[];
   accountId?: string;
   /** False: they may not spend, until whoever vouches for them says who they are. */
   isVerified?: boolean;
+  /** Of somebody who has logged in here. */
+  loginId?: string;
+  sessionId?: string;
+  role?: "user" | "vendor" | "support" | "admin";
 };
 
 export const hashKey = (key: string): Buffer => createHash("sha256").update(key).digest();
 
 type AuthDeps = Pick<
   Deps,
-  "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens" | "externalIssuers"
+  "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens" | "externalIssuers" | "logins"
 >;
 
 /**
@@ -48,6 +53,7 @@ async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal |
   }
   if (token.startsWith("dat_")) return readAccountToken(deps, token);
   if (token.split(".").length === 3) return await findExternalPrincipal(deps, token);
+  if (token.startsWith("ds_")) return await findSessionPrincipal(deps, token);
   return await findKey(deps, token);
 }
 
@@ -97,10 +103,17 @@ async function loadKey(db: Db, id: string): Promise<CachedKey | null> {
   };
 }
 
-/** Errors: forbidden. */
+/**
+ * Lets those pass who have the scope. Support sees what admins see and changes nothing of it; who
+ * has not proven who they are only reads. Errors: forbidden, not_verified.
+ */
 export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    if (!c.var.principal.scopes.includes(scope)) throw new DomainError("forbidden");
+    const { scopes, role, isVerified } = c.var.principal;
+    const isReading = ["GET", "HEAD"].includes(c.req.method);
+    if (!scopes.includes(scope)) throw new DomainError("forbidden");
+    if (scope === "admin" && role === "support" && !isReading) throw new DomainError("forbidden");
+    if (isVerified === false && !isReading) throw new DomainError("not_verified");
     await next();
   };
 }

@@ -11,6 +11,7 @@ import type { AccountTokens } from "./account-token.ts";
 import type { Principal } from "./auth.ts";
 import type { Enqueue } from "./enqueue.ts";
 import type { ExternalIssuers } from "./external-issuers.ts";
+import type { LoginDeps } from "./logins/deps.ts";
 
 /** What the routes are made of. */
 export type Deps = {
@@ -26,9 +27,12 @@ export type Deps = {
   cache: Cache;
   accountTokens: AccountTokens;
   externalIssuers: ExternalIssuers;
+  logins: LoginDeps;
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];
+  /** How many proxies of ours stand before us, each of which adds to X-Forwarded-For. */
+  proxyHops: number;
   metricsToken: string | undefined;
   /** Milliseconds, for ages and cache times of this process; business time is the database's. */
   now: () => number;

@@ -28,7 +28,7 @@ export function problems<C extends ErrorCode>(
 }
 
 /** The refusals of every route behind a key, besides its own. */
-export const behindKey = ["unauthenticated", "forbidden"] as const;
+export const behindKey = ["unauthenticated", "forbidden", "not_verified"] as const;
 /** … of every route that acts for an account. */
 export const forAccount = [...behindKey, "account_required", "not_found"] as const;
 /** … of every route that reads a JSON body. */

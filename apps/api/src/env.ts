@@ -31,6 +31,8 @@ export const Env = z.object({
     }),
   /** Whose tokens are accepted beside our own. */
   OIDC_ISSUERS: IssuerList,
+  /** Reverse proxies before the API, each of which adds to X-Forwarded-For. */
+  PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
   METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });

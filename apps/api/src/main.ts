@@ -1,5 +1,6 @@
 import { createCache } from "@ducat/cache/cache";
 import { connectDatabase } from "@ducat/db/connect";
+import { connectLoginStore } from "@ducat/db/logins";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -13,6 +14,7 @@ import { createEnqueue } from "./enqueue.ts";
 import { type Env, parseEnv } from "./env.ts";
 import { createExternalIssuers } from "./external-issuers.ts";
 import { createLog } from "./log.ts";
+import { createLoginDeps } from "./logins/deps.ts";
 import { startServer } from "./server.ts";
 
 const requestsGraceMs = 25_000;
@@ -31,6 +33,7 @@ async function main(env: Env): Promise<void> {
     secretKeys: env.SECRET_KEYS,
     log,
   });
+  const loginStore = connectLoginStore({ url: env.DIRECT_DATABASE_URL });
   const cache = createCache({ postgresUrl: env.DIRECT_DATABASE_URL, log });
   const secrets = { secrets: env.SECRET_KEYS, mode: env.DUCAT_MODE, now: Date.now };
   const app = createApp({
@@ -44,6 +47,10 @@ async function main(env: Env): Promise<void> {
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
     accountTokens: createAccountTokens(secrets),
+    logins: createLoginDeps({
+      ...{ db, cache, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
+      secretKeys: env.SECRET_KEYS,
+    }),
     externalIssuers: createExternalIssuers({
       issuers: env.OIDC_ISSUERS,
       allowedOrigins: env.ALLOWED_ORIGINS,
@@ -54,6 +61,7 @@ async function main(env: Env): Promise<void> {
     mode: env.DUCAT_MODE,
     publicUrl: env.PUBLIC_URL,
     allowedOrigins: env.ALLOWED_ORIGINS,
+    proxyHops: env.PROXY_HOPS,
     metricsToken: env.METRICS_TOKEN,
     now: Date.now,
     log,
@@ -72,6 +80,7 @@ async function main(env: Env): Promise<void> {
     await enqueue.drain();
     await queue.close();
     await cache.close();
+    await loginStore.close();
     await db.end({ timeout: 5 });
     log.info("stopped");
   });

@@ -36,6 +36,7 @@ const parameters = {
 
 const tags = [
   { name: "Accounts" },
+  { name: "Logins", description: "For people, by e-mail and password." },
   { name: "Uploads" },
   { name: "Styles" },
   { name: "Generations" },

@@ -24,7 +24,8 @@ export function toRefusal(error: unknown): DomainError {
 export function answerProblem(c: Context<AppEnv>, refusal: DomainError): Response {
   const body = makeProblem(refusal, c.var.requestId ?? "");
   const headers: Record<string, string> = { "content-type": "application/problem+json" };
-  const retryAfter = retryAfterSeconds[refusal.code];
+  const known = refusal.detail.extra?.retry_after_s;
+  const retryAfter = known === undefined ? retryAfterSeconds[refusal.code] : String(known);
   if (retryAfter) headers["retry-after"] = retryAfter;
   if (refusal.code === "unauthenticated") headers["www-authenticate"] = 'Bearer realm="ducat"';
   return c.body(JSON.stringify(body), body.status as ContentfulStatusCode, headers);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectLoginStore } from "@ducat/db/logins";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type Queue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -20,6 +21,7 @@ import type { Deps } from "../src/deps.ts";
 import { createEnqueue } from "../src/enqueue.ts";
 import { createExternalIssuers } from "../src/external-issuers.ts";
 import { createLog } from "../src/log.ts";
+import { createLoginDeps } from "../src/logins/deps.ts";
 
 export const rootKey = "dk_test_root_of_the_tests_0123456789abcdef";
 /** Nobody listens there: the port is reserved and never given out. */
@@ -84,6 +86,7 @@ export async function setStage(
   };
   const secretKeys = ["s".repeat(32)];
   const place = { db: db.app, mode: "test", publicUrl, secretKeys, fetch: fetchHere, log } as const;
+  const loginStore = connectLoginStore({ url: db.url });
   const cache = createCache({ postgresUrl: db.url, log });
   const deps: Deps = {
     db: db.app,
@@ -103,9 +106,14 @@ export async function setStage(
       now: Date.now,
       log,
     }),
+    logins: createLoginDeps({
+      ...{ db: db.app, store: loginStore, cache, secretKeys, mode: "test", publicUrl },
+      ...{ hashCost: { memoryKib: 8, passes: 1 }, floorMs: 0 },
+    }),
     mode: "test",
     publicUrl,
     allowedOrigins: [],
+    proxyHops: 0,
     metricsToken: undefined,
     now: Date.now,
     log,
@@ -132,6 +140,7 @@ export async function setStage(
       await assertInvariants(db.admin);
       await queue.close();
       await cache.close();
+      await loginStore.close();
       await db.close();
       await rm(dir, { recursive: true, force: true });
     },

@@ -30,9 +30,16 @@ CREATE TABLE "ducat"."login_credentials" (
 	"provider_id" text NOT NULL,
 	"provider_account_id" text NOT NULL,
 	"password" text,
+	"access_token" text,
+	"refresh_token" text,
+	"id_token" text,
+	"access_token_expires_at" timestamp with time zone,
+	"refresh_token_expires_at" timestamp with time zone,
+	"scope" text,
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "login_credentials_once" UNIQUE("login_id","provider_id")
+	CONSTRAINT "login_credentials_once" UNIQUE("login_id","provider_id"),
+	CONSTRAINT "login_credentials_no_tokens" CHECK (access_token IS NULL AND refresh_token IS NULL AND id_token IS NULL)
 );
 --> statement-breakpoint
 CREATE TABLE "ducat"."logins" (

@@ -12,6 +12,7 @@ export const errors = {
   signature_invalid: { status: 400, title: "This webhook is not signed by its provider." },
   unauthenticated: { status: 401, title: "Valid credentials are required." },
   insufficient_credits: { status: 402, title: "There are not enough credits." },
+  not_verified: { status: 403, title: "Prove your address or number first." },
   forbidden: { status: 403, title: "These credentials may not do this." },
   quota_exceeded: { status: 403, title: "A quota of the plan is used up." },
   account_frozen: { status: 403, title: "The account is frozen." },

@@ -23,6 +23,7 @@ const rules = {
   ],
   /** Links and refreshes: their secrets can't be guessed, but trying costs us queries. */
   link: [{ by: "ip", limit: 100, windowSeconds: 15 * minutes }],
+  refresh: [{ by: "ip", limit: 600, windowSeconds: 15 * minutes }],
 } as const;
 
 /** Errors: rate_limited, with `retry_after_s`. */

@@ -55,10 +55,23 @@ export const login_credentials = ducat.table(
     provider_account_id: text("provider_account_id").notNull(),
     /** argon2id. */
     password: text("password"),
+    // What better-auth must find here for logging in by other sites, which it doesn't do here.
+    access_token: text("access_token"),
+    refresh_token: text("refresh_token"),
+    id_token: text("id_token"),
+    access_token_expires_at: at("access_token_expires_at"),
+    refresh_token_expires_at: at("refresh_token_expires_at"),
+    scope: text("scope"),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
-  (t) => [unique("login_credentials_once").on(t.login_id, t.provider_id)],
+  (t) => [
+    unique("login_credentials_once").on(t.login_id, t.provider_id),
+    check(
+      "login_credentials_no_tokens",
+      sql`access_token IS NULL AND refresh_token IS NULL AND id_token IS NULL`,
+    ),
+  ],
 );
 
 /** Links that were sent, by the hash of their token; better-auth's "verification". */
