@@ -6,8 +6,8 @@
 -- does, the account takes what it lacks of the profile and gets its trial, once per identity
 -- (p_identities: see grant_trial) - neither where another account has the address: that one had
 -- it. Later calls change nothing.
--- Serial per subject while it is new or unverified; locks the new rows, then the credit account.
--- Safe to retry and to call in parallel.
+-- Serial per subject while it is new or unverified; locks the identity, the account's row, then the
+-- credit account. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.open_external_account(
   p_issuer text, p_subject text, p_profile jsonb DEFAULT NULL, p_identities bytea[] DEFAULT '{}')
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -32,8 +32,11 @@ BEGIN
   SELECT is_active INTO STRICT v_is_active FROM accounts WHERE id = v_identity.account_id;
   IF v_is_active AND p_profile IS NOT NULL AND v_identity.verified_at IS NULL THEN
     UPDATE external_identities SET verified_at = clock_timestamp()
-    WHERE issuer = p_issuer AND subject = p_subject;
-    IF take_profile(v_identity.account_id, p_profile ->> 'name', p_profile ->> 'email') THEN
+    WHERE issuer = p_issuer AND subject = p_subject AND account_id = v_identity.account_id;
+    IF NOT FOUND THEN
+      -- The account was erased a moment ago: it must not get their name back.
+      v_is_active := false;
+    ELSIF take_profile(v_identity.account_id, p_profile ->> 'name', p_profile ->> 'email') THEN
       PERFORM grant_trial(v_identity.account_id, p_identities);
     END IF;
   END IF;

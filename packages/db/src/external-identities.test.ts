@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { createAccount } from "./accounts.ts";
 import { findBalance } from "./credits.ts";
 import { type ExternalPerson, openExternalAccount } from "./external-identities.ts";
@@ -111,6 +112,21 @@ describe("somebody signed in elsewhere", () => {
     await database.admin`UPDATE ducat.accounts SET is_active = false WHERE id = ${id}`;
     const again = await openExternalAccount(database.app, { ...who, isVerified: true });
     expect(again).toEqual({ accountId: id, isActive: false });
+    expect(await trialOf(id)).toBe(0);
+  });
+
+  it("gives no name back to an account that is being erased", async () => {
+    const who = person({ name: "Gone", isVerified: false });
+    const id = await open(who);
+    // Erasing takes the identity first; then whoever just comes waits for it.
+    const erased = await database.admin.begin(async (tx) => {
+      await tx`DELETE FROM ducat.external_identities WHERE account_id = ${id}`;
+      const late = openExternalAccount(database.app, { ...who, isVerified: true });
+      await waitForLocks(database.admin);
+      return { late };
+    });
+    expect(await erased.late).toEqual({ accountId: id, isActive: false });
+    expect(await profileOf(id)).toMatchObject({ name: null });
     expect(await trialOf(id)).toBe(0);
   });
 
