@@ -128,22 +128,33 @@ describe("somebody who is signed in elsewhere", () => {
     expect((await readBalance(token)).status).toBe(200);
   });
 
+  it("may look and not spend until their issuer vouches for them, and has the trial then", async () => {
+    const claims = { sub: "unverified", email: "late@example.com" };
+    const body = { amount: 1, description: "a try" };
+    const spend = (bearer: string) =>
+      stage.call("/v1/credits/consume", { bearer, key: crypto.randomUUID(), body });
+    const unverified = await sign({ ...claims, email_verified: false });
+    expect((await readBalance(unverified)).body.available).toBe(0);
+    const refused = await spend(unverified);
+    expect([refused.status, refused.body.code]).toEqual([403, "not_verified"]);
+    const verified = await sign({ ...claims, email_verified: true });
+    expect((await spend(verified)).status).toBe(201);
+    expect((await readBalance(verified)).body.available).toBe(2);
+    expect((await spend(unverified)).body.code).toBe("not_verified");
+  });
+
   it("is out when the account is deactivated: as soon as the database tells", async () => {
     const token = await sign({ sub: "banned" });
     expect((await readBalance(token)).status).toBe(200);
     const id = await accountOf("banned");
-    const tell = JSON.stringify([`account:${id}`]);
     // As another process does it: this one only hears of it.
-    await stage.db.admin`
-      WITH banned AS (UPDATE ducat.accounts SET is_active = false WHERE id = ${id} RETURNING id)
-      SELECT pg_notify('ducat_cache', ${tell}) FROM banned`;
+    const setActive = (isActive: boolean) =>
+      stage.db.app`SELECT ducat.set_account_active(${id}, ${isActive}, '{}')`;
+    await setActive(false);
     await eventually(async () => expect((await readBalance(token)).status).toBe(401));
     expect((await readBalance(await sign({ sub: "banned" }))).body.code).toBe("unauthenticated");
-    await stage.db.admin`UPDATE ducat.accounts SET is_active = true WHERE id = ${id}`;
-    expect((await readBalance(token)).status).toBe(200);
-    await stage.db.admin`UPDATE ducat.accounts SET is_active = false WHERE id = ${id}`;
-    await stage.deps.cache.drop([`account:${id}`]);
-    expect((await readBalance(token)).status).toBe(401);
+    await setActive(true);
+    await eventually(async () => expect((await readBalance(token)).status).toBe(200));
   });
 });
 
