@@ -86,6 +86,80 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.record_refund TO ducat_app, ducat_worker;
 
+-- A person's word on a refund whose outcome no provider can tell: p_outcome succeeded or failed, and
+-- why. It is written as a provider's answer would be: one that succeeded also counts as paid back,
+-- and the credits follow. What was reported of it is thereby resolved. Returns the refund.
+--   DU003 not_found              the account has no such payment, or the payment no such refund
+--   DU006 invalid_state {reason: under_way | decided, current_status}   somebody is asking the
+--         provider just now; it has ended, and not in this way
+--   DU007 validation_failed      p_outcome is neither
+-- p_audit: {actor, request_id, ip}. Locks the payment, the refund, then the account. Safe to retry:
+-- a repeat returns the refund.
+CREATE OR REPLACE FUNCTION ducat.close_refund(
+  p_account_id uuid, p_payment_id uuid, p_refund_id uuid, p_outcome text, p_reason text,
+  p_audit jsonb)
+RETURNS TABLE (refund ducat.payment_refunds, payment ducat.payments)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_about text;
+BEGIN
+  IF (p_outcome IN ('succeeded', 'failed')) IS NOT TRUE THEN
+    PERFORM refuse('DU007', 'validation_failed', '{"what": "refund"}');
+  END IF;
+  SELECT * INTO payment FROM payments
+  WHERE account_id = p_account_id AND id = p_payment_id FOR NO KEY UPDATE;
+  SELECT * INTO refund FROM payment_refunds
+  WHERE account_id = p_account_id AND payment_id = p_payment_id AND id = p_refund_id
+  FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "refund"}');
+  ELSIF refund.status = p_outcome THEN
+    RETURN NEXT;
+    RETURN;
+  ELSIF refund.status <> 'unknown' OR is_asking(refund) THEN
+    PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('current_status', refund.status,
+      'reason', CASE WHEN refund.status IN ('succeeded', 'failed') THEN 'decided'
+                     ELSE 'under_way' END));
+  END IF;
+  refund := record_refund(p_refund_id, p_outcome, p_reason);
+  PERFORM audit(p_account_id, 'refund.resolve', 'refund', p_refund_id::text, p_audit,
+    jsonb_build_object('payment_id', p_payment_id, 'outcome', p_outcome,
+      'amount', refund.amount, 'currency', payment.currency, 'reason', p_reason));
+  IF p_outcome = 'succeeded' THEN
+    PERFORM count_refund(payment, refund);
+  END IF;
+  v_about := format('%s:%s', coalesce(payment.provider_ref, payment.invoice_ref), p_refund_id);
+  PERFORM resolve_anomaly(a.id, p_audit) FROM payment_anomalies a
+  WHERE a.provider = payment.provider AND a.mode = payment.mode AND a.kind = 'refund_unknown'
+    AND a.about = left(v_about, 300);
+  RETURN NEXT;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.close_refund TO ducat_app;
+
+-- Whether the provider is being asked for a refund just now. Where a repeat isn't safe that is
+-- written down first (error: asked), and whoever did has ended after two minutes.
+CREATE OR REPLACE FUNCTION ducat.is_asking(p_refund ducat.payment_refunds) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT coalesce((p_refund).error = 'asked', false)
+    AND (p_refund).updated_at > clock_timestamp() - interval '2 minutes'
+$$;
+
+-- Count a refund that nobody but a person could tell of as paid back, unless what the provider has
+-- told since it was reserved holds it already. Locks payment, then account.
+CREATE OR REPLACE FUNCTION ducat.count_refund(
+  p_payment ducat.payments, p_refund ducat.payment_refunds)
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_total bigint := (p_refund).reversed_before + (p_refund).amount;
+BEGIN
+  IF v_total > (p_payment).refunded THEN
+    PERFORM apply_reversal((p_payment).provider, (p_payment).mode,
+      coalesce((p_payment).provider_ref, (p_payment).invoice_ref), (p_payment).invoice_ref,
+      v_total, (p_payment).currency,
+      greatest(clock_timestamp(), (p_payment).refunded_at + interval '1 microsecond'));
+  END IF;
+END $$;
+
 -- When something whose outcome is unknown is asked for again: as much later as it is old already,
 -- but from 30 seconds to an hour.
 CREATE OR REPLACE FUNCTION ducat.next_try(p_since timestamptz) RETURNS timestamptz

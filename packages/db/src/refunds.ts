@@ -74,6 +74,31 @@ export async function recordRefund(
   return row.status;
 }
 
+/**
+ * A person's word on a refund whose outcome no provider can tell: written as the provider's answer
+ * would be, with the credits that follow, an audit line, and what was reported of it resolved. A
+ * repeat returns the refund. Errors: not_found, invalid_state (reason: under_way, decided).
+ */
+export async function closeRefund(
+  db: Db,
+  accountId: string,
+  word: {
+    paymentId: string;
+    refundId: string;
+    outcome: "succeeded" | "failed";
+    reason: string;
+    audit: Audit;
+  },
+): Promise<Refund> {
+  const { paymentId, refundId, outcome, reason, audit } = word;
+  const [row] = await ask(db<RefundRow[]>`
+    SELECT ${refundColumns(db)}
+    FROM ducat.close_refund(${accountId}, ${paymentId}, ${refundId}, ${outcome}, ${reason},
+      ${JSON.stringify(audit)}::text::jsonb)`);
+  if (!row) throw new Error("close_refund returned nothing");
+  return toRefund(row);
+}
+
 /** Takes refunds that nobody has finished, for two minutes; `limit` at most, 100 at the most. */
 export async function findDueRefunds(db: Db, limit = 20): Promise<Refund[]> {
   const rows = await ask(db<RefundRow[]>`

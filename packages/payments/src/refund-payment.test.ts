@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createZarinpal } from "@ducat/billing/zarinpal";
 import { findOrder } from "@ducat/db/payments";
-import { findDueRefunds, type Refund } from "@ducat/db/refunds";
+import { closeRefund, findDueRefunds, type Refund } from "@ducat/db/refunds";
 import type { DomainError } from "@ducat/types/errors";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLemonRig } from "../../billing/test/lemon-squeezy-rig.ts";
@@ -163,6 +163,35 @@ describe.each(starts)("a refund at %s", (name, start) => {
     const anomalies = await database.admin`
       SELECT kind FROM ducat.payment_anomalies WHERE payment_id = ${paid.payment.id}`;
     expect(anomalies).toEqual([{ kind: "refund_unknown" }]);
+    // Who has looked there says so, and whoever was about to ask again leaves it at that.
+    const due = await paid.takeDue();
+    const word = { outcome: "succeeded", reason: "the panel shows it", audit } as const;
+    const { accountId, payment } = paid;
+    const named = { paymentId: payment.id, refundId: refund.id };
+    await closeRefund(database.app, accountId, { ...named, ...word });
+    await resolveRefund(shop.deps, due);
+    expect([await paid.reversed(), await paid.available()]).toEqual([paid.charged, 3]);
+    const left = await database.admin`
+      SELECT kind FROM ducat.payment_anomalies
+      WHERE payment_id = ${payment.id} AND resolved_at IS NULL`;
+    expect(left).toEqual([]);
+  });
+
+  it("raises no alarm about one that a person has just decided", async () => {
+    if (rig.provider.caps.refunds.repeatable) return;
+    const paid = await buy(shop);
+    rig.faults.add("reverse.json", "reset");
+    const { refund } = await paid.refund();
+    const due = await paid.takeDue();
+    const word = { outcome: "failed", reason: "the panel doesn't show it", audit } as const;
+    const named = { paymentId: paid.payment.id, refundId: refund.id };
+    await closeRefund(database.app, paid.accountId, { ...named, ...word });
+    await resolveRefund(shop.deps, due);
+    expect(await paid.readRefunds()).toMatchObject([{ status: "failed" }]);
+    const anomalies = await database.admin`
+      SELECT kind FROM ducat.payment_anomalies WHERE payment_id = ${paid.payment.id}`;
+    expect(anomalies).toEqual([]);
+    expect((await paid.refund()).refund.status).toBe("succeeded");
   });
 
   it("waits while the provider is away", async () => {

@@ -148,8 +148,10 @@ async function leaveToPerson(
   const { id, amount, currency, payment_id: paymentId } = refund;
   const data = { refund: id, amount, currency };
   const about = `${refund.payment.ref}:${id}`;
+  const error = "Look for it at the provider.";
+  // Somebody may just have said how it ended.
+  if ((await recordRefund(deps.db, id, { status: "unknown", error })) !== "unknown") return;
   await reportAnomaly(deps.db, { provider, mode, kind: "refund_unknown", about, data, paymentId });
-  await recordRefund(deps.db, id, { status: "unknown", error: "Look for it at the provider." });
 }
 
 const refuse = (detail: string | null) =>

@@ -17,6 +17,19 @@ export const RefundPayment = z
   .meta({ id: "RefundPayment", examples: [{ amount: 450, reason: "Half of it was spent" }] });
 export type RefundPayment = z.infer<typeof RefundPayment>;
 
+export const ResolveRefund = z
+  .strictObject({
+    outcome: z
+      .enum(["succeeded", "failed"])
+      .meta({ description: "Whether the provider has paid it back, as somebody has seen there." }),
+    reason: text(500).meta({ description: "How that is known; for the audit line." }),
+  })
+  .meta({
+    id: "ResolveRefund",
+    examples: [{ outcome: "succeeded", reason: "The panel shows it, 20 November" }],
+  });
+export type ResolveRefund = z.infer<typeof ResolveRefund>;
+
 const refund = {
   id: Id,
   status: z.enum(["pending", "succeeded", "failed"]).meta({

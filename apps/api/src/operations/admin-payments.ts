@@ -3,6 +3,7 @@ import {
   AdminPaymentQuery,
   PaymentRefund,
   RefundPayment,
+  ResolveRefund,
 } from "@ducat/types/admin-payments";
 import { Id } from "@ducat/types/text";
 import { createRoute, z } from "@hono/zod-openapi";
@@ -53,5 +54,23 @@ repeat with the key says how the refund stands by then. Leaves an audit line.`,
       "idempotency_conflict",
       "invalid_state",
     ),
+  },
+});
+
+export const resolveRefund = createRoute({
+  method: "post",
+  path: "/{id}/refunds/{refund_id}/resolve",
+  tags,
+  summary: "Say how a refund ended that nobody can ask about",
+  description: `For a refund that stays \`pending\` because its provider's answer got lost and the
+provider can't be asked (anomaly \`refund_unknown\`): look for it there, then say what you saw.
+\`succeeded\` also takes the credits back; \`failed\` frees the payment for another refund. A repeat
+changes nothing. \`invalid_state\`: it has ended in the other way (\`reason: decided\`), or the provider
+is being asked (\`reason: under_way\`). Leaves an audit line.`,
+  request: { params: z.object({ id: Id, refund_id: Id }), ...jsonBody(ResolveRefund) },
+  middleware: [readJson] as const,
+  responses: {
+    200: answer(PaymentRefund, "It has ended."),
+    ...problems(...behindKey, ...withBody, "not_found", "invalid_state"),
   },
 });

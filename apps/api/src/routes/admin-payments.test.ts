@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { choose } from "@ducat/billing/sandbox-payments";
 import { findOrder, openPayment } from "@ducat/db/payments";
+import { recordRefund, reserveRefund } from "@ducat/db/refunds";
 import { openPage } from "@ducat/payments/open-page";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import { settleOrder } from "@ducat/payments/settle-order";
@@ -142,6 +143,74 @@ describe("POST /v1/admin/payments/:id/refund", () => {
     expect((await refund(id, { reason: "r" }, { bearer: null })).status).toBe(401);
     const keyless = await refund(id, { reason: "r" }, { key: undefined });
     expect(keyless.body.code).toBe("idempotency_key_required");
+  });
+});
+
+describe("POST /v1/admin/payments/:id/refunds/:refund_id/resolve", () => {
+  /** A refund of which the provider's answer got lost. */
+  async function lose() {
+    const paid = await buy();
+    const key = { key: randomUUID(), fingerprint: Buffer.alloc(32) };
+    const audit = { actor: "root", request_id: "r", ip: null };
+    const request = { ...key, paymentId: paid.id, amount: 450, reason: "half of it", audit };
+    const { refund: open } = await reserveRefund(stage.db.app, paid.accountId, request);
+    const error = "Look for it at the provider.";
+    await recordRefund(stage.db.worker, open.id, { status: "unknown", error });
+    const path = `/v1/admin/payments/${paid.id}/refunds/${open.id}/resolve`;
+    const close = (outcome: string, more: Call = {}) =>
+      stage.call(path, { body: { outcome, reason: "the panel shows it" }, ...more });
+    return { ...paid, refundId: open.id, close };
+  }
+
+  it("ends a refund as somebody has seen it, with its credits and an audit line", async () => {
+    const lost = await lose();
+    const answer = await lost.close("succeeded");
+    expect([answer.status, PaymentRefund.parse(answer.body)]).toMatchObject([
+      200,
+      { id: lost.refundId, payment_id: lost.id, status: "succeeded", error: null },
+    ]);
+    expect(await available(lost.accountId)).toBe(53);
+    const again = await lost.close("succeeded");
+    expect([again.status, again.text]).toEqual([200, answer.text]);
+    expect(await available(lost.accountId)).toBe(53);
+    const lines = await stage.db.admin`
+      SELECT actor, action, request_id FROM ducat.audit_logs WHERE resource_id = ${lost.refundId}`;
+    const request_id = answer.headers.get("x-request-id");
+    expect(lines).toEqual([{ actor: "root", action: "refund.resolve", request_id }]);
+    const other = await lost.close("failed");
+    expect([other.status, other.body]).toMatchObject([
+      409,
+      { code: "invalid_state", reason: "decided", current_status: "succeeded" },
+    ]);
+  });
+
+  it("frees the payment for another refund when it failed", async () => {
+    const lost = await lose();
+    expect((await refund(lost.id, { reason: "r" })).body).toMatchObject({ reason: "refund_open" });
+    const { body } = await lost.close("failed");
+    expect(body).toMatchObject({ status: "failed", error: "the panel shows it" });
+    expect((await refund(lost.id, { amount: 450, reason: "r" })).status).toBe(201);
+    expect(await available(lost.accountId)).toBe(53);
+  });
+
+  it("refuses what it doesn't know, a bad word, and who has no key", async () => {
+    const [lost, other] = [await lose(), await lose()];
+    for (const body of [{ outcome: "lost", reason: "r" }, { outcome: "failed" }, {}]) {
+      expect((await lost.close("", { body })).status).toBe(422);
+    }
+    expect((await lost.close("failed", { bearer: null })).status).toBe(401);
+    const body = { outcome: "failed", reason: "r" };
+    for (const [id, refundId] of [
+      [lost.id, other.refundId],
+      [other.id, lost.refundId],
+      [lost.id, randomUUID()],
+      [randomUUID(), lost.refundId],
+      ["x", lost.refundId],
+      [lost.id, "x"],
+    ]) {
+      const path = `/v1/admin/payments/${id}/refunds/${refundId}/resolve`;
+      expect((await stage.call(path, { body })).status).toBe(404);
+    }
   });
 });
 

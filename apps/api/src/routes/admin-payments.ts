@@ -4,7 +4,7 @@ import {
   type ListedRefund,
   searchPayments,
 } from "@ducat/db/admin-payments";
-import type { Refund } from "@ducat/db/refunds";
+import { closeRefund, type Refund } from "@ducat/db/refunds";
 import { refundPayment } from "@ducat/payments/refund-payment";
 import type { AdminPayment, PaymentRefund } from "@ducat/types/admin-payments";
 import { DomainError } from "@ducat/types/errors";
@@ -37,8 +37,7 @@ export const adminPaymentRoutes = ({ db, payments }: Deps, findAccount: FindAcco
   app.openapi(operations.refund, async (c) => {
     const requestKey = readRequestKey(c);
     const { id: paymentId } = c.req.valid("param");
-    const accountId = await findPaymentAccount(db, paymentId);
-    if (accountId === undefined) throw new DomainError("not_found");
+    const accountId = await getPaymentAccount(db, paymentId);
     const { amount, reason } = c.req.valid("json");
     const request = { ...requestKey, paymentId, amount, reason, audit: auditOf(c) };
     const { refund, replayed } = await refundPayment(payments, accountId, request);
@@ -46,8 +45,21 @@ export const adminPaymentRoutes = ({ db, payments }: Deps, findAccount: FindAcco
     return c.json(showRefund(refund), refund.status === "succeeded" ? 201 : 202);
   });
 
+  app.openapi(operations.resolveRefund, async (c) => {
+    const { id: paymentId, refund_id: refundId } = c.req.valid("param");
+    const accountId = await getPaymentAccount(db, paymentId);
+    const word = { ...c.req.valid("json"), paymentId, refundId, audit: auditOf(c) };
+    return c.json(showRefund(await closeRefund(db, accountId, word)), 200);
+  });
+
   return app;
 };
+
+async function getPaymentAccount(db: Deps["db"], paymentId: string): Promise<string> {
+  const accountId = await findPaymentAccount(db, paymentId);
+  if (accountId === undefined) throw new DomainError("not_found");
+  return accountId;
+}
 
 const statuses = {
   reserved: "pending",

@@ -118,13 +118,14 @@ describe("another account's things", () => {
       "POST /v1/admin/accounts/{id}/credits",
       "POST /v1/admin/anomalies/{id}/resolve",
       "POST /v1/admin/payments/{id}/refund",
+      "POST /v1/admin/payments/{id}/refunds/{refund_id}/resolve",
       "POST /v1/admin/webhook-events/{id}/discard",
       "POST /v1/admin/webhook-events/{id}/replay",
       "PATCH /v1/admin/promo-codes/{id}",
     ];
     const routes = stage.app.routes
       .filter(({ method, path }) => method !== METHOD_NAME_ALL && path.includes("/:id"))
-      .map(({ method, path }) => `${method} ${path.replace(":id", "{id}")}`);
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
     expect([...new Set(routes)].sort()).toEqual([...tried, ...others].sort());
   });
 
