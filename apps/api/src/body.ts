@@ -25,6 +25,16 @@ export const readJson: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
+/** As readJson, on routes whose body may be left out: then there is nothing to read. */
+export const readAnyJson: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const length = c.req.header("content-length") ?? "0";
+  const isSent =
+    c.req.header("content-type") !== undefined ||
+    c.req.header("transfer-encoding") !== undefined ||
+    length !== "0";
+  return isSent ? await readJson(c, next) : await next();
+};
+
 /** Refuses a body of another type, or one that is compressed. Returns the type as it was sent. */
 export function assertType(c: Context<AppEnv>, type: RegExp): string {
   const given = c.req.header("content-type")?.trim() ?? "";

@@ -11,6 +11,7 @@ const shapes = {
   anomaly: uuid,
   /** The last payment of a page. */
   payment: uuid,
+  account: uuid,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

@@ -98,7 +98,8 @@ function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
   };
 }
 
-function showOutput(output: NonNullable<ItemRow["output"]>, urlSigner: UrlSigner): Output {
+/** What an item has made; a picture with a URL that opens it for an hour. */
+export function showOutput(output: NonNullable<ItemRow["output"]>, urlSigner: UrlSigner): Output {
   if (output.kind === "text") return { text: output.text };
   const { key, type, width, height, size, sha256 } = output;
   return { url: urlSigner.sign(key), type, width, height, size, sha256 };

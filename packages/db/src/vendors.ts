@@ -6,11 +6,12 @@ import { withAccount } from "./with-account.ts";
 export type VendorProfile = {
   business_name: string;
   profile_info: string | null;
-  contact_info: Record<string, string>;
+  contact_info: { [name in "email" | "phone" | "website" | "address"]?: string | undefined };
   social_links: Record<string, string>;
 };
 
-export type Vendor = VendorProfile & {
+export type Vendor = Omit<VendorProfile, "contact_info"> & {
+  contact_info: Record<string, string>;
   verified_at: Date | null;
   created_at: Date;
   updated_at: Date;

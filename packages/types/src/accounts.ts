@@ -9,9 +9,7 @@ export const Email = z
   .max(320)
   .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, "Not an e-mail address.")
   .toLowerCase();
-export const Phone = z
-  .string()
-  .regex(/^\+[1-9]\d{6,14}$/, "A phone number as in +4915112345678.");
+export const Phone = z.string().regex(/^\+[1-9]\d{6,14}$/, "A phone number as in +4915112345678.");
 
 export const CreateAccount = z
   .strictObject({

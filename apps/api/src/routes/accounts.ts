@@ -1,5 +1,4 @@
 import { createAccount } from "@ducat/db/accounts";
-import type { Account } from "@ducat/types/accounts";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { allowScopes } from "../allow-scopes.ts";
@@ -7,6 +6,7 @@ import { type FindAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/accounts.ts";
 import { accountScopes } from "../scopes.ts";
+import { showAccount } from "../show-account.ts";
 import { toTime } from "../show-generation.ts";
 
 export const accountRoutes = ({ db, accountTokens }: Deps, findAccount: FindAccount) => {
@@ -15,7 +15,7 @@ export const accountRoutes = ({ db, accountTokens }: Deps, findAccount: FindAcco
 
   app.openapi(operations.create, async (c) => {
     const { account, created } = await createAccount(db, c.req.valid("json"));
-    const body: Account = { ...account, created_at: toTime(account.created_at) };
+    const body = showAccount(account);
     return created ? c.json(body, 201) : c.json(body, 200);
   });
 

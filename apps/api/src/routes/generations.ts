@@ -12,6 +12,7 @@ import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import { cutPage, makeCursor, readCursor } from "../cursor.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/generations.ts";
+import { removeFiles } from "../remove-files.ts";
 import { showGeneration } from "../show-generation.ts";
 import { generationOrderRoutes } from "./generation-orders.ts";
 
@@ -55,12 +56,7 @@ export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
 
   app.openapi(operations.remove, async (c) => {
     const keys = await deleteGeneration(db, c.var.accountId, c.req.valid("param").id);
-    // The rows are gone: a file that stays behind now is an orphan, and those are collected.
-    const removed = await Promise.allSettled(keys.map((key) => deps.blobs.remove(key)));
-    for (const one of removed) {
-      if (one.status === "fulfilled") continue;
-      deps.log.warn({ err: one.reason, req_id: c.var.requestId }, "a file was not removed");
-    }
+    await removeFiles(deps, keys, c.var.requestId);
     return c.body(null, 204);
   });
 

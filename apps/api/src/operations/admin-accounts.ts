@@ -1,0 +1,92 @@
+import {
+  AccountDetail,
+  AccountPage,
+  AccountQuery,
+  LoginRole,
+  SetRole,
+} from "@ducat/types/admin-accounts";
+import { Id, Reference } from "@ducat/types/text";
+import { createRoute, z } from "@hono/zod-openapi";
+import { readJson } from "../body.ts";
+import { answer, behindKey, jsonBody, problems, withBody } from "../describe-route.ts";
+
+const tags = ["Admin"];
+const params = z.object({ id: Reference });
+
+export const list = createRoute({
+  method: "get",
+  path: "/",
+  tags,
+  summary: "Find accounts",
+  description: "Newest first.",
+  request: { query: AccountQuery },
+  responses: {
+    200: answer(AccountPage, "A page of them."),
+    ...problems(...behindKey, "validation_failed"),
+  },
+});
+
+export const get = createRoute({
+  method: "get",
+  path: "/{id}",
+  tags,
+  summary: "An account with all that support asks for",
+  description: "`id` is the account's id or external id.",
+  request: { params },
+  responses: {
+    200: answer(AccountDetail, "As it is now."),
+    ...problems(...behindKey, "not_found"),
+  },
+});
+
+/** An act on an account that needs no words: its path says it all. */
+const act = <P extends string>(path: P, summary: string, description: string) =>
+  createRoute({
+    method: "post",
+    path: `/{id}/${path}` as const,
+    tags,
+    summary,
+    description: `${description} Leaves an audit line.`,
+    request: { params },
+    responses: {
+      200: answer(AccountDetail, "As it is then."),
+      ...problems(...behindKey, "not_found", "invalid_state"),
+    },
+  });
+
+export const deactivate = act(
+  "deactivate",
+  "Shut an account out",
+  "Whoever acts for it is refused with `forbidden` at once. What it has stays.",
+);
+export const activate = act("activate", "Let an account act again", "Takes `deactivate` back.");
+export const freeze = act("freeze", "Let an account spend nothing", "Reading goes on.");
+export const unfreeze = act(
+  "unfreeze",
+  "Let an account spend again",
+  "Takes `freeze` back; open disputes freeze it by themselves.",
+);
+export const verifyVendor = act(
+  "vendor/verify",
+  "Say that a vendor is who it says",
+  "Of the profile that it has written.",
+);
+export const unverifyVendor = act(
+  "vendor/unverify",
+  "Take a vendor's verification back",
+  "Its profile stays.",
+);
+
+export const setRole = createRoute({
+  method: "post",
+  path: "/{id}/role",
+  tags,
+  summary: "Say what a login may do",
+  description: "`support` reads what admins see, `admin` does all. Leaves an audit line.",
+  request: { params: z.object({ id: Id }), ...jsonBody(SetRole) },
+  middleware: [readJson] as const,
+  responses: {
+    200: answer(LoginRole, "In force at once, everywhere."),
+    ...problems(...behindKey, ...withBody, "not_found"),
+  },
+});

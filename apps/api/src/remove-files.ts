@@ -1,0 +1,24 @@
+import type { Deps } from "./deps.ts";
+
+const atOnce = 16;
+/** More than this nobody waits for: their rows are gone, so that workers collect them. */
+const most = 1_000;
+
+/**
+ * Removes files whose rows are gone. One that stays behind is an orphan now, and those are
+ * collected; so nothing here fails the request.
+ */
+export async function removeFiles(
+  { blobs, log }: Pick<Deps, "blobs" | "log">,
+  keys: readonly string[],
+  requestId: string,
+): Promise<void> {
+  for (let from = 0; from < Math.min(keys.length, most); from += atOnce) {
+    const some = keys.slice(from, from + atOnce);
+    const removed = await Promise.allSettled(some.map((key) => blobs.remove(key)));
+    for (const one of removed) {
+      if (one.status === "fulfilled") continue;
+      log.warn({ err: one.reason, req_id: requestId }, "a file was not removed");
+    }
+  }
+}

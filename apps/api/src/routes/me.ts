@@ -1,0 +1,66 @@
+import { eraseAccount } from "@ducat/db/erasures";
+import { findProfile, updateProfile } from "@ducat/db/profiles";
+import { DomainError } from "@ducat/types/errors";
+import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import { auditOf } from "../audit.ts";
+import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import { endRunning } from "../end-running.ts";
+import { createExporter } from "../export-account.ts";
+import * as operations from "../operations/me.ts";
+import { refuseAt } from "../problem.ts";
+import { removeFiles } from "../remove-files.ts";
+import { showMe } from "../show-account.ts";
+
+export const meRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db, urlSigner, cache } = deps;
+  const exportAccount = createExporter(deps);
+  const app = new OpenAPIHono<AppEnv>();
+  app.use(requireScope("profile"), requireAccount(findAccount));
+
+  const show = async (accountId: string) => {
+    const profile = await findProfile(db, accountId);
+    if (!profile) throw new DomainError("not_found");
+    return showMe(profile, urlSigner);
+  };
+
+  app.openapi(operations.get, async (c) => c.json(await show(c.var.accountId), 200));
+
+  app.openapi(operations.update, async (c) => {
+    const { accountId } = c.var;
+    await updateProfile(db, accountId, c.req.valid("json")).catch((error: unknown) => {
+      throw isUnknownUpload(error)
+        ? refuseAt("/avatar", "There is no such upload, or it has expired.")
+        : error;
+    });
+    return c.json(await show(accountId), 200);
+  });
+
+  app.openapi(operations.erase, async (c) => {
+    const { accountId } = c.var;
+    const { confirm: isConfirmed = false } = c.req.valid("json");
+    if (isConfirmed) await endRunning(deps, accountId);
+    const keys = await eraseAccount(db, accountId, { isConfirmed, audit: auditOf(c) });
+    await cache.forget([`account:${accountId}`]);
+    await removeFiles(deps, keys, c.var.requestId);
+    return c.body(null, 204);
+  });
+
+  // A stream is not the object that its description promises, as far as types go.
+  app.openAPIRegistry.registerPath(operations.exportMe as RouteConfig);
+  app.get(operations.exportMe.path, async (c) => {
+    const headers = {
+      "content-type": "application/json",
+      "content-disposition": 'attachment; filename="ducat-export.json"',
+      "cache-control": "no-store",
+    };
+    // HEAD is answered by this handler too, and nobody would read its stream.
+    if (c.req.raw.method === "HEAD") return c.body(null, 200, headers);
+    return c.body(await exportAccount(c.var.accountId), 200, headers);
+  });
+
+  return app;
+};
+
+const isUnknownUpload = (error: unknown) =>
+  error instanceof DomainError && error.detail.extra?.what === "upload";
