@@ -1,3 +1,4 @@
+import { connectLoginStore } from "@ducat/db/logins";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   askAuth,
@@ -9,6 +10,8 @@ import {
   readToken,
 } from "../../test/person.ts";
 import { type Stage, setStage } from "../../test/stage.ts";
+import { createIdentity } from "../logins/identity.ts";
+import { beginSession } from "../logins/sessions.ts";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -261,8 +264,6 @@ describe("logging in", () => {
   });
 
   it("makes as much of a hash for an address that nobody has", async () => {
-    const { createIdentity } = await import("../logins/identity.ts");
-    const { connectLoginStore } = await import("@ducat/db/logins");
     const store = connectLoginStore({ url: stage.db.url, max: 1 });
     const done: string[] = [];
     const hasher = {
@@ -300,7 +301,6 @@ describe("logging in", () => {
     await ask("forgot-password", { email });
     const token = await readToken(stage, email, "reset_password");
     await ask("reset-password", { token, password: other });
-    const { beginSession } = await import("../logins/sessions.ts");
     const [row] = await stage.db.admin`
       SELECT account_id FROM ducat.account_logins WHERE login_id = ${loginId}`;
     const begun = beginSession(stage.deps.logins, {
@@ -332,7 +332,6 @@ describe("better-auth", () => {
   });
 
   it("can do nothing else in the database, and the API's own role nothing of this", async () => {
-    const { connectLoginStore } = await import("@ducat/db/logins");
     const store = connectLoginStore({ url: stage.db.url, max: 1 });
     for (const table of ["accounts", "credit_accounts", "sessions", "session_tokens", "api_keys"]) {
       const read = store.db.execute(`SELECT FROM ducat.${table}`);
