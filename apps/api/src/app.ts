@@ -19,6 +19,7 @@ import { anomalyRoutes } from "./routes/anomalies.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
+import { codeRoutes } from "./routes/codes.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -37,6 +38,7 @@ import { redeemRoutes } from "./routes/redeem.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
+import { totpRoutes } from "./routes/totp.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { vendorRoutes } from "./routes/vendor.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
@@ -72,10 +74,12 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/sandbox", sandboxRoutes(deps));
   app.route("/v1/files", fileRoutes(deps));
   app.route("/v1/auth", loginRoutes(deps));
+  app.route("/v1/auth", codeRoutes(deps));
   app.route("/auth", loginPageRoutes(deps));
   // Everything below is behind a key; each file of routes asks for its scope.
   app.use("/v1/*", authenticate(deps, findAccount));
   app.route("/v1/auth", sessionRoutes(deps));
+  app.route("/v1/auth", totpRoutes(deps));
   app.route("/v1/accounts", accountRoutes(deps, findAccount));
   app.route("/v1/api-keys", apiKeyRoutes(deps, findAccount));
   app.route("/v1/me", meRoutes(deps, findAccount));

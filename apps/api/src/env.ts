@@ -1,4 +1,5 @@
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
+import { isSupportedCountry } from "libphonenumber-js/min";
 import { z } from "zod";
 import { checkIssuers, IssuerList } from "./issuer-settings.ts";
 
@@ -33,6 +34,16 @@ export const Env = z.object({
   OIDC_ISSUERS: IssuerList,
   /** Reverse proxies before the API, each of which adds to X-Forwarded-For. */
   PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(0),
+  /** How many codes are sent to telephones in a day, to all together. */
+  SMS_DAILY_LIMIT: z.coerce.number().int().min(0).max(1_000_000).default(1_000),
+  /** The countries whose numbers they are sent to; empty: all. */
+  SMS_COUNTRIES: z
+    .string()
+    .default("")
+    .transform((text) => list(text.toUpperCase()))
+    .refine((countries) => countries.every(isSupportedCountry), {
+      error: "are country codes as in IR,DE, with commas between them",
+    }),
   METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });

@@ -50,6 +50,7 @@ async function main(env: Env): Promise<void> {
     logins: createLoginDeps({
       ...{ db, cache, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
       secretKeys: env.SECRET_KEYS,
+      sms: { countries: env.SMS_COUNTRIES, dailyLimit: env.SMS_DAILY_LIMIT },
     }),
     externalIssuers: createExternalIssuers({
       issuers: env.OIDC_ISSUERS,

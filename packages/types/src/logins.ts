@@ -1,28 +1,51 @@
 import { z } from "zod";
-import { Id, isStorable, Time } from "./text.ts";
+import { Id, isStorable, Time, text } from "./text.ts";
 
 const Email = z.email().max(254).toLowerCase();
 /** As it is chosen; what was chosen before may be shorter. */
 const NewPassword = z.string().min(10).max(128).refine(isStorable, "Not a text.");
 const Password = z.string().min(1).max(128);
 const Token = z.string().min(1).max(200);
+const Locale = z
+  .string()
+  .max(16)
+  .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, "A language tag as in en or fa-IR.")
+  .default("en");
 const password = "correct horse battery";
+const phone = "+989121234567";
+
+/** A mobile number: with + or 00, in any digits; what it is exactly, the API finds out. */
+const Phone = text(40).meta({
+  description: "A mobile number with its country code.",
+  examples: [phone],
+});
+/** Who one is: an address or a number, one of them. */
+const Whom = { email: Email.optional(), phone: Phone.optional() };
+const isOne = ({ email, phone }: { email?: string | undefined; phone?: string | undefined }) =>
+  (email === undefined) !== (phone === undefined);
+const oneOf = { path: ["email"], error: "Give an e-mail address or a phone number." };
 
 export const Register = z
-  .strictObject({
-    email: Email,
-    password: NewPassword,
-    locale: z
-      .string()
-      .max(16)
-      .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, "A language tag as in en or fa-IR.")
-      .default("en"),
-  })
-  .meta({ id: "Register", examples: [{ email: "ada@example.com", password }] });
+  .strictObject({ ...Whom, password: NewPassword, locale: Locale })
+  .refine(isOne, oneOf)
+  .meta({
+    id: "Register",
+    examples: [
+      { email: "ada@example.com", password },
+      { phone, password, locale: "fa" },
+    ],
+  });
 
 export const LogIn = z
-  .strictObject({ email: Email, password: Password })
-  .meta({ id: "LogIn", examples: [{ email: "ada@example.com", password }] });
+  .strictObject({ ...Whom, password: Password })
+  .refine(isOne, oneOf)
+  .meta({
+    id: "LogIn",
+    examples: [
+      { email: "ada@example.com", password },
+      { phone, password },
+    ],
+  });
 
 export const Refresh = z
   .strictObject({ refresh_token: Token })
@@ -79,3 +102,91 @@ export const EndSessions = z.strictObject({
     description: "`true` ends all but the one that asks.",
   }),
 });
+
+/** What a code is for; it does nothing else. */
+export const CodePurpose = z.enum(["phone_verify", "login", "password_reset"]);
+
+export const SendCode = z
+  .strictObject({ phone: Phone, purpose: CodePurpose, locale: Locale })
+  .meta({ id: "SendCode", examples: [{ phone, purpose: "login", locale: "fa" }] });
+
+/** The same for a number that is known and one that isn't. */
+export const CodeSent = z
+  .strictObject({ expires_in: z.int().meta({ description: "Seconds that the code works." }) })
+  .meta({ id: "CodeSent", examples: [{ expires_in: 600 }] });
+
+const asciiDigits = (text: string) =>
+  text.replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => `${digit.charCodeAt(0) % 16}`);
+/** Six digits, Persian ones too. */
+const Code = z
+  .string()
+  .max(20)
+  .transform((code) => asciiDigits(code.trim()))
+  .pipe(z.string().regex(/^\d{6}$/, "Six digits."));
+
+export const VerifyCode = z
+  .discriminatedUnion("purpose", [
+    z.strictObject({ purpose: z.literal("login"), phone: Phone, code: Code, locale: Locale }),
+    z.strictObject({
+      purpose: z.literal("phone_verify"),
+      phone: Phone,
+      code: Code,
+      password: NewPassword.optional(),
+      locale: Locale,
+    }),
+    z.strictObject({
+      purpose: z.literal("password_reset"),
+      phone: Phone,
+      code: Code,
+      password: NewPassword,
+    }),
+  ])
+  .meta({
+    id: "VerifyCode",
+    examples: [
+      { purpose: "login", phone, code: "042917" },
+      { purpose: "phone_verify", phone, code: "042917", password },
+      { purpose: "password_reset", phone, code: "042917", password },
+    ],
+  });
+
+/** The first factor was right; the second is asked for. */
+export const LoginChallenge = z
+  .strictObject({
+    challenge: z.string().meta({ description: "For `POST /v1/auth/totp/verify`." }),
+    expires_in: z.int().meta({ description: "Seconds that it works, for five guesses at most." }),
+  })
+  .meta({ id: "LoginChallenge", examples: [{ challenge: "dc_…", expires_in: 600 }] });
+
+/** Somebody is in, or is asked for the second factor. */
+export const LoggedIn = z.union([SessionTokens, LoginChallenge]).meta({ id: "LoggedIn" });
+export type LoggedIn = z.infer<typeof LoggedIn>;
+
+/** Of an authenticator, or a backup code. */
+const TotpCode = z
+  .string()
+  .min(6)
+  .max(20)
+  .transform((code) => asciiDigits(code.trim()));
+
+export const OfferTotp = z
+  .strictObject({
+    password: Password.optional().meta({ description: "The login's own, if it has one." }),
+  })
+  .meta({ id: "OfferTotp", examples: [{ password }] });
+
+export const TotpOffer = z
+  .strictObject({
+    secret: z.string().meta({ description: "Base32, for typing it in." }),
+    otpauth_url: z.string().meta({ description: "For a QR code." }),
+    backup_codes: z.array(z.string()).meta({ description: "Each works once, without the app." }),
+  })
+  .meta({ id: "TotpOffer" });
+
+export const ShowTotp = z
+  .strictObject({ code: TotpCode })
+  .meta({ id: "ShowTotp", examples: [{ code: "042917" }] });
+
+export const AnswerChallenge = z
+  .strictObject({ challenge: Token, code: TotpCode })
+  .meta({ id: "AnswerChallenge", examples: [{ challenge: "dc_…", code: "042917" }] });

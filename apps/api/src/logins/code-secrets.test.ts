@@ -26,7 +26,9 @@ it("a secret can be replaced while codes and second factors wait", () => {
     Buffer.from("secret"),
   );
   const lost = createCodeSecrets([two]);
-  expect(() => lost.unlock("ada", before.lock("ada", Buffer.from("secret")))).toThrow("SECRET_KEYS");
+  expect(() => lost.unlock("ada", before.lock("ada", Buffer.from("secret")))).toThrow(
+    "SECRET_KEYS",
+  );
 });
 
 it("a locked secret is not what it was, not twice the same, and its login's only", () => {

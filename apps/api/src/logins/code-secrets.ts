@@ -51,8 +51,7 @@ type Keys = [Buffer, ...Buffer[]];
 
 function deriveKeys([newest, ...older]: readonly string[], purpose: string): Keys {
   if (newest === undefined) throw new Error("Codes need at least one secret.");
-  const derive = (secret: string) =>
-    Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32));
+  const derive = (secret: string) => Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32));
   return [derive(newest), ...older.map(derive)];
 }
 

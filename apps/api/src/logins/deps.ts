@@ -1,9 +1,11 @@
 import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
 import type { LoginStore } from "@ducat/db/logins";
+import { type CodeSecrets, createCodeSecrets } from "./code-secrets.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { createLoginSecrets, type LoginSecrets } from "./login-secrets.ts";
 import { createPasswordHasher, type HashCost, usualCost } from "./password-hasher.ts";
+import { createPhonePasswords, type PhonePasswords } from "./phone-password.ts";
 import { createSessionTokens, type SessionTokens } from "./session-tokens.ts";
 
 /** What logging in is made of. */
@@ -13,8 +15,22 @@ export type LoginDeps = {
   identity: Identity;
   tokens: SessionTokens;
   secrets: LoginSecrets;
+  codes: CodeSecrets;
+  phonePasswords: PhonePasswords;
+  sms: SmsRules;
+  /** What authenticator apps call us. */
+  issuer: string;
+  /** Milliseconds, for codes of authenticators alone. */
+  now: () => number;
   /** Answers that must not tell who exists take at least this long. */
   floorMs: number;
+};
+
+export type SmsRules = {
+  /** ISO 3166 codes of the countries that codes are sent to; empty: all. */
+  countries: readonly string[];
+  /** How many codes are sent in a day, to all numbers together. */
+  dailyLimit: number;
 };
 
 export type LoginOptions = {
@@ -26,7 +42,11 @@ export type LoginOptions = {
   publicUrl: string;
   hashCost?: HashCost;
   floorMs?: number;
+  sms?: SmsRules;
+  now?: () => number;
 };
+
+const usualSms: SmsRules = { countries: [], dailyLimit: 1_000 };
 
 /** How long a link works: longer to prove an address than to change a password. */
 export const linkSeconds = { verify: 24 * 60 * 60, reset: 60 * 60 } as const;
@@ -34,13 +54,21 @@ export const linkSeconds = { verify: 24 * 60 * 60, reset: 60 * 60 } as const;
 export function createLoginDeps(options: LoginOptions): LoginDeps {
   const { db, store, cache, secretKeys, mode, publicUrl, floorMs = 300 } = options;
   const secrets = createLoginSecrets(secretKeys);
+  const hasher = createPasswordHasher(options.hashCost ?? usualCost);
   const identity = createIdentity({
     store,
     publicUrl,
     secret: secrets.betterAuth,
-    hasher: createPasswordHasher(options.hashCost ?? usualCost),
+    hasher,
     resetSeconds: linkSeconds.reset,
   });
   const tokens = createSessionTokens({ secrets: secretKeys, mode });
-  return { db, cache, identity, tokens, secrets, floorMs };
+  return {
+    ...{ db, cache, identity, tokens, secrets, floorMs },
+    codes: createCodeSecrets(secretKeys),
+    phonePasswords: createPhonePasswords({ store, hasher }),
+    sms: options.sms ?? usualSms,
+    issuer: new URL(publicUrl).hostname,
+    now: options.now ?? Date.now,
+  };
 }

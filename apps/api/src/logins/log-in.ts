@@ -2,37 +2,53 @@ import { grantLoginTrial, openLoginAccount } from "@ducat/db/logins";
 import { DomainError } from "@ducat/types/errors";
 import type { LoginDeps } from "./deps.ts";
 import { evenOutRefusal } from "./even-out.ts";
-import { nameMailbox } from "./login-secrets.ts";
-import { type BegunSession, beginSession } from "./sessions.ts";
+import { nameMailbox, namePhone } from "./login-secrets.ts";
+import { beginOrChallenge, type Challenge } from "./second-factor.ts";
+import { requirePhone } from "./send-code.ts";
+import type { BegunSession } from "./sessions.ts";
 import { takeLoginLimits } from "./take-limits.ts";
 
+/** By an address or a number: one of them is given. */
 export type Attempt = {
-  email: string;
+  email?: string | undefined;
+  phone?: string | undefined;
   password: string;
   userAgent?: string | undefined;
   ip?: string | undefined;
 };
 
-/** Logs in by e-mail and password. Errors: unauthenticated (whatever is wrong), rate_limited. */
-export async function logIn(deps: LoginDeps, attempt: Attempt): Promise<BegunSession> {
-  await takeLoginLimits(deps, "login", attempt);
-  return await evenOutRefusal(deps.floorMs, () => tryLogIn(deps, attempt));
+/**
+ * Logs in by a password; whoever has a second factor is asked for it. Errors: unauthenticated
+ * (whatever is wrong), rate_limited.
+ */
+export async function logIn(
+  deps: LoginDeps,
+  { phone: text, ...attempt }: Attempt,
+): Promise<BegunSession | Challenge> {
+  const phone = text === undefined ? undefined : requirePhone(deps, text);
+  await takeLoginLimits(deps, "login", { ...attempt, phone });
+  return await evenOutRefusal(deps.floorMs, () => tryLogIn(deps, { ...attempt, phone }));
 }
 
 async function tryLogIn(
   deps: LoginDeps,
-  { email, password, userAgent, ip }: Attempt,
-): Promise<BegunSession> {
-  const { db, identity, secrets } = deps;
-  const proven = await identity.checkPassword(email, password);
+  { email, phone, password, userAgent, ip }: Attempt,
+): Promise<BegunSession | Challenge> {
+  const { db, identity, phonePasswords, secrets } = deps;
+  const proven =
+    phone === undefined
+      ? await identity.checkPassword(email ?? "", password)
+      : await phonePasswords.check(phone, password);
   if (!proven) throw new DomainError("unauthenticated");
   const { loginId, passwordHash } = proven;
   // A sign-up that broke off has none yet.
   const accountId = await openLoginAccount(db, loginId);
-  const begun = await beginSession(deps, { loginId, accountId, passwordHash, userAgent, ip });
-  // So has a proof of the address that broke off before its trial.
-  if (begun.is_email_verified) {
-    await grantLoginTrial(db, loginId, secrets.hashIdentity(nameMailbox(email)));
+  const begun = await beginOrChallenge(deps, { loginId, accountId, passwordHash, userAgent, ip });
+  // So has a proof of the address or number that broke off before its trial.
+  if (phone !== undefined) {
+    await grantLoginTrial(db, loginId, secrets.hashIdentity(namePhone(phone)));
+  } else if ("pair" in begun && begun.is_email_verified) {
+    await grantLoginTrial(db, loginId, secrets.hashIdentity(nameMailbox(email ?? "")));
   }
   return begun;
 }

@@ -36,5 +36,8 @@ export function nameMailbox(email: string): string {
   return `email:${isGoogle ? `${untagged.replaceAll(".", "")}@gmail.com` : `${untagged}@${host}`}`;
 }
 
+/** The identity behind a number in E.164. */
+export const namePhone = (phone: string): string => `phone:${phone}`;
+
 /** The secret of a link: 256 random bits. */
 export const makeLinkToken = (): string => randomBytes(32).toString("base64url");

@@ -1,7 +1,5 @@
-import { toDomainError } from "@ducat/db/errors";
+import { findPassword } from "@ducat/db/login-passwords";
 import type { LoginStore } from "@ducat/db/logins";
-import { login_credentials, logins } from "@ducat/db/schema/logins";
-import { and, eq, type SQL } from "drizzle-orm";
 import type { Proven } from "./identity.ts";
 import type { PasswordHasher } from "./password-hasher.ts";
 
@@ -20,24 +18,9 @@ export function createPhonePasswords(options: {
   hasher: PasswordHasher;
 }): PhonePasswords {
   const { store, hasher } = options;
-  const find = async (which: SQL): Promise<Proven | undefined> => {
-    try {
-      const [row] = await store.db
-        .select({ loginId: logins.id, passwordHash: login_credentials.password })
-        .from(logins)
-        .innerJoin(login_credentials, eq(login_credentials.login_id, logins.id))
-        .where(and(which, eq(login_credentials.provider_id, "credential")))
-        .limit(1);
-      const { loginId, passwordHash } = row ?? {};
-      return loginId && passwordHash ? { loginId, passwordHash } : undefined;
-    } catch (error) {
-      // Drizzle wraps what the driver says.
-      throw toDomainError(error instanceof Error ? (error.cause ?? error) : error);
-    }
-  };
   return {
     async check(phone, password) {
-      const found = await find(eq(logins.phone, phone));
+      const found = await findPassword(store, { phone });
       if (!found) {
         await hasher.hash(password);
         return undefined;
@@ -45,7 +28,7 @@ export function createPhonePasswords(options: {
       return (await hasher.verify(found.passwordHash, password)) ? found : undefined;
     },
     async checkOwn(loginId, password) {
-      const found = await find(eq(logins.id, loginId));
+      const found = await findPassword(store, { loginId });
       if (!found) return undefined;
       return password !== undefined && (await hasher.verify(found.passwordHash, password));
     },

@@ -11,6 +11,8 @@ export type Beginning = {
   accountId: string;
   /** The hash of the password that was verified, where it was a password. */
   passwordHash?: string | undefined;
+  /** The hash (hex) of a challenge that was passed, where the login has a second factor. */
+  challenge?: string | undefined;
   userAgent?: string | undefined;
   ip?: string | undefined;
 };
@@ -18,11 +20,12 @@ export type Beginning = {
 /** Begins a session of a login that has proven itself. Errors: unauthenticated (banned, ended). */
 export async function beginSession(
   { db, tokens }: Pick<LoginDeps, "db" | "tokens">,
-  { loginId, accountId, passwordHash, userAgent, ip }: Beginning,
+  { loginId, accountId, passwordHash, challenge, userAgent, ip }: Beginning,
 ): Promise<BegunSession & { is_email_verified: boolean }> {
   const id = randomUUID();
   const pair = tokens.make(id, 1);
-  const session = { id, ...pair.hashes, user_agent: userAgent, ip, password: passwordHash };
+  const proof = { password: passwordHash, challenge };
+  const session = { id, ...pair.hashes, ...proof, user_agent: userAgent, ip };
   const times = await createSession(db, { loginId, accountId }, session);
   if (!times) throw new DomainError("unauthenticated");
   return { ...times, accountId, pair };

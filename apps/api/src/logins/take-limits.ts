@@ -2,8 +2,13 @@ import { type Limit, takeLimits } from "@ducat/db/rate-limits";
 import { DomainError } from "@ducat/types/errors";
 import type { LoginDeps } from "./deps.ts";
 
-/** Whom a limit is about: an address of a person, where they call from, or both together. */
-export type Caller = { email?: string | undefined; ip?: string | undefined };
+/** Whom a limit is about: an address or number of a person, where they call from, or both. */
+export type Caller = {
+  email?: string | undefined;
+  /** In E.164; instead of an address. */
+  phone?: string | undefined;
+  ip?: string | undefined;
+};
 
 const minutes = 60;
 const hours = 60 * minutes;
@@ -23,6 +28,8 @@ const rules = {
   ],
   /** Links and refreshes: their secrets can't be guessed, but trying costs us queries. */
   link: [{ by: "ip", limit: 100, windowSeconds: 15 * minutes }],
+  /** Guesses at codes that were sent, each of which has a limit of its own. */
+  code: [{ by: "ip", limit: 60, windowSeconds: 15 * minutes }],
   refresh: [{ by: "ip", limit: 600, windowSeconds: 15 * minutes }],
 } as const;
 
@@ -30,13 +37,14 @@ const rules = {
 export async function takeLoginLimits(
   { db, secrets }: Pick<LoginDeps, "db" | "secrets">,
   what: keyof typeof rules,
-  { email, ip }: Caller,
+  { email, phone, ip }: Caller,
 ): Promise<void> {
+  const whom = email?.toLowerCase() ?? phone;
   const place = ip === undefined ? undefined : widen(ip);
   const names = {
-    email: email?.toLowerCase(),
+    email: whom,
     ip: place,
-    "email+ip": email !== undefined && place !== undefined ? `${email} ${place}` : undefined,
+    "email+ip": whom !== undefined && place !== undefined ? `${whom} ${place}` : undefined,
   };
   const limits = rules[what].flatMap(({ by, limit, windowSeconds }): Limit | Limit[] => {
     const name = names[by];

@@ -1,11 +1,13 @@
 import type { Audit } from "@ducat/db/credits";
-import type { SessionTokens } from "@ducat/types/logins";
+import type { LoggedIn, SessionTokens } from "@ducat/types/logins";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { readClientIp } from "../client-ip.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { logIn } from "../logins/log-in.ts";
 import { register, resendVerification } from "../logins/register.ts";
+import type { Challenge } from "../logins/second-factor.ts";
+import { codeSeconds, sendCode } from "../logins/send-code.ts";
 import { type BegunSession, continueSession } from "../logins/sessions.ts";
 import { takeLoginLimits } from "../logins/take-limits.ts";
 import { forgetPassword, resetPassword, verifyEmail } from "../logins/use-links.ts";
@@ -14,6 +16,7 @@ import { toTime } from "../show-generation.ts";
 
 /** One sentence for every address: nobody learns from it who has a login. */
 const accepted = { message: "If this address is yours, a mail is on its way." };
+const texted = { message: "If this number is yours, a code is on its way." };
 
 /** What people do before there is a session. Each has limits of its own. */
 export const loginRoutes = ({ logins, proxyHops }: Deps) => {
@@ -21,14 +24,17 @@ export const loginRoutes = ({ logins, proxyHops }: Deps) => {
   const ipOf = (c: Context<AppEnv>) => readClientIp(c, proxyHops);
 
   app.openapi(operations.register, async (c) => {
-    await register(logins, { ...c.req.valid("json"), ip: ipOf(c) });
-    return c.json(accepted, 202);
+    const { email, phone, ...rest } = c.req.valid("json");
+    const ip = ipOf(c);
+    if (email !== undefined) await register(logins, { ...rest, email, ip });
+    else await sendCode(logins, { ...rest, phone: phone ?? "", purpose: "phone_verify", ip });
+    return c.json(email === undefined ? texted : accepted, 202);
   });
 
   app.openapi(operations.logIn, async (c) => {
     const userAgent = c.req.header("user-agent");
     const begun = await logIn(logins, { ...c.req.valid("json"), userAgent, ip: ipOf(c) });
-    return c.json(showTokens(begun), 200);
+    return c.json(showLogin(begun), 200);
   });
 
   app.openapi(operations.refresh, async (c) => {
@@ -67,6 +73,10 @@ export const auditOf = (c: Context<AppEnv>, ip: string | undefined): Audit => ({
   request_id: c.var.requestId,
   ip: ip ?? null,
 });
+
+/** The answer to whoever has logged in, or has to show a second factor first. */
+export const showLogin = (begun: BegunSession | Challenge): LoggedIn =>
+  "pair" in begun ? showTokens(begun) : { ...begun, expires_in: codeSeconds };
 
 /** The answer to whoever has begun or continued a session. */
 export const showTokens = ({ pair, accountId, ...times }: BegunSession): SessionTokens => ({

@@ -1,0 +1,37 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { auditOf } from "../audit.ts";
+import type { AppEnv, Deps } from "../deps.ts";
+import {
+  activateSecondFactor,
+  disableSecondFactor,
+  offerSecondFactor,
+} from "../logins/second-factor.ts";
+import * as operations from "../operations/codes.ts";
+import { requireSession } from "./sessions.ts";
+
+/** What people do about their second factor, in a session. */
+export const totpRoutes = ({ logins }: Deps) => {
+  const app = new OpenAPIHono<AppEnv>();
+
+  app.openapi(operations.offerTotp, async (c) => {
+    const { loginId } = requireSession(c);
+    const offer = await offerSecondFactor(logins, { loginId, ...c.req.valid("json") });
+    return c.json(offer, 201);
+  });
+
+  app.openapi(operations.activateTotp, async (c) => {
+    const { loginId } = requireSession(c);
+    const { code } = c.req.valid("json");
+    await activateSecondFactor(logins, { loginId, code, audit: auditOf(c) });
+    return c.body(null, 204);
+  });
+
+  app.openapi(operations.disableTotp, async (c) => {
+    const { loginId } = requireSession(c);
+    const { code } = c.req.valid("json");
+    await disableSecondFactor(logins, { loginId, code, audit: auditOf(c) });
+    return c.body(null, 204);
+  });
+
+  return app;
+};
