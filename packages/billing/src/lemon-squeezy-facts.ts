@@ -163,9 +163,11 @@ function readInvoice(resource: Resource, seen: Seen, event: string): ProviderFac
   }
   const reason = reasons[invoice.billing_reason] ?? "other";
   const planRef = reason === "initial" ? findOrdered(invoice, seen) : undefined;
+  // Which period it pays shows in when it was made; a refund long after writes it anew.
+  const made = about(seen, object, { ...invoice, updated_at: undefined });
   return [
     {
-      ...(reason === "update" ? pair(effect, "delta") : effect),
+      ...(reason === "update" ? pair(made, "delta") : made),
       kind: "invoice.paid",
       ...refs,
       money,

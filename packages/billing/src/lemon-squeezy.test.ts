@@ -98,6 +98,29 @@ describe("what buyers can do", () => {
     expect(await subscribe({ trial: true })).toEqual([undefined]);
   });
 
+  it("dates a paid invoice by when it was made, however late it is refunded", async () => {
+    const { created } = await order(rig, { kind: "subscription", ...rig.plans?.small });
+    const paid = rig.books.pay(created.ref);
+    await rig.dropDeliveries();
+    const madeAt = new Date(rig.clock.now);
+    rig.clock.now += 40 * 86_400_000;
+    const [invoice] = [...rig.books.things.values()].filter(
+      ({ type, attributes }) =>
+        type === "subscription-invoices" && attributes.user_email === paid.attributes.user_email,
+    );
+    rig.books.refund("subscription-invoices", invoice?.id ?? "", 100);
+    if (invoice) invoice.attributes.updated_at = rig.books.time();
+    const told = await collect(rig.provider.reconcile({ since: new Date(0), open: [] }));
+    const [fact] = ofKind(told, "invoice.paid").filter(
+      ({ invoiceRef }) => invoiceRef === invoice?.id,
+    );
+    expect(fact?.occurredAt).toEqual(madeAt);
+    const [back] = ofKind(told, "reversal.total").filter(
+      ({ paymentRef }) => paymentRef === fact?.paymentRef,
+    );
+    expect(back?.occurredAt).toEqual(new Date(rig.clock.now));
+  });
+
   it("doesn't credit an order that waits, failed or is a fraud", async () => {
     for (const [status, kind] of [
       ["pending", "payment.pending"],

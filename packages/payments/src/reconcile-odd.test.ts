@@ -13,7 +13,7 @@ import { startZarinpalRig } from "../../billing/test/zarinpal-rig.ts";
 import { makeSucceededFact } from "../../db/test/billing-factories.ts";
 import { cloneDatabase } from "../../db/test/clone.ts";
 import { assertInvariants } from "../../db/test/invariants.ts";
-import { openShop, readBooks } from "../test/shop.ts";
+import { credits, openShop, readBooks, receiveAll } from "../test/shop.ts";
 import { reconcile } from "./reconcile.ts";
 
 const hour = 3_600_000;
@@ -93,6 +93,44 @@ describe("a subscription that no list tells of any more", () => {
       UPDATE ducat.subscriptions SET period_end = clock_timestamp(),
         fetched_at = clock_timestamp() - interval '1 minute' WHERE provider_ref = ${ref}`;
     expect(await listUnaskedSubscriptions(database.worker, unasked)).toEqual([ref]);
+  });
+});
+
+describe("invoices that are first learnt after a step up", () => {
+  it("pay the plan that was ordered, and the difference once", async () => {
+    const { rig, shop, database, accountId, run, available } = await open(startLemonRig);
+    const now = rig.clock.now;
+    /** Delivers what waits, but for the invoices, whose webhooks are lost. */
+    const hearPart = async () => {
+      const sent = await rig.takeDeliveries();
+      const part = sent.filter(({ raw }) => !raw.includes('"type":"subscription-invoices"'));
+      await shop.process(await receiveAll(database, rig, part));
+    };
+    rig.clock.now = now - 15 * 24 * hour;
+    const { page, payment } = await shop.order("small", accountId);
+    await rig.pay(page);
+    await hearPart();
+    const [row] = await database.admin<{ ref: string }[]>`
+      SELECT provider_ref AS ref FROM ducat.subscriptions WHERE account_id = ${accountId}`;
+    rig.clock.now = now;
+    const { price, priceRef: planRef } = rig.plans?.large ?? {};
+    if (!row || !price || !planRef) throw new Error("there is nothing to change");
+    await rig.provider.changePlan?.({ ref: row.ref, planRef, price, when: "now", key: "up" });
+    await hearPart();
+    expect(await available()).toBe(3);
+    const done = await run(rig.provider, new Date(now - 20 * 24 * hour));
+    expect(done?.differences).toMatchObject([
+      { kind: "missing_invoice", repaired: true },
+      { kind: "missing_invoice", repaired: true, payment_id: payment.id },
+    ]);
+    const [paid] = await database.admin`
+      SELECT credits_granted FROM ducat.payments WHERE id = ${payment.id}`;
+    expect(paid).toEqual({ credits_granted: credits.small });
+    // About half of the month is left.
+    const added = (await available()) - 3 - credits.small;
+    expect(added).toBeGreaterThan(135);
+    expect(added).toBeLessThan(165);
+    expect(await run()).toMatchObject({ status: "clean" });
   });
 });
 
