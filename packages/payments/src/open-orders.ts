@@ -1,5 +1,6 @@
 import type { ProviderFact } from "@ducat/billing/facts";
 import { findOrder, listOpenOrders, type OrderRow } from "@ducat/db/payments";
+import { isFinal } from "./is-final.ts";
 import type { Run } from "./run-reconciliation.ts";
 import { toOpenOrder } from "./settle-order.ts";
 
@@ -27,7 +28,8 @@ export async function listPages({ deps, provider: { name, mode } }: Run): Promis
 
 /**
  * What the provider can't place may be a page of ours that we had given up: then that one is
- * settled instead. Any other fact is returned as it is.
+ * settled instead. Where the provider refuses that for good, a person has to know; where it is
+ * away, the run has failed, and the next one asks again. Any other fact is returned as it is.
  */
 export async function settleUnknown(run: Run, fact: ProviderFact): Promise<ProviderFact[]> {
   const { deps, provider } = run;
@@ -35,7 +37,14 @@ export async function settleUnknown(run: Run, fact: ProviderFact): Promise<Provi
   if (!isLost || !provider.settle) return [fact];
   const side = { provider: provider.name, mode: provider.mode };
   const { attempt } = (await findOrder(deps.db, { ...side, ref: fact.about })) ?? {};
-  return attempt?.ref === fact.about ? provider.settle(toOpenOrder(attempt)) : [fact];
+  if (attempt?.ref !== fact.about) return [fact];
+  try {
+    return await provider.settle(toOpenOrder(attempt));
+  } catch (error) {
+    if (isFinal(error)) return [fact];
+    run.failures.push(error);
+    return [];
+  }
 }
 
 /** Closes pages that are too old to be paid: their orders end, unless they have another page. */

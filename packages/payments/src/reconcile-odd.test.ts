@@ -5,6 +5,7 @@ import { createAccount } from "@ducat/db/accounts";
 import { listAnomalies, resolveAnomaly } from "@ducat/db/payment-anomalies";
 import { listUnaskedSubscriptions } from "@ducat/db/provider-books";
 import { startReconciliation } from "@ducat/db/reconciliations";
+import { DomainError } from "@ducat/types/errors";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startLemonRig } from "../../billing/test/lemon-squeezy-rig.ts";
 import type { Rig } from "../../billing/test/rig.ts";
@@ -60,6 +61,53 @@ describe("a page that is too old to be paid", () => {
       differences: [{ kind: "missing_payment", repaired: true, payment_id: payment.id }],
     });
     expect([await readStatus(), await available()]).toEqual(["succeeded", 103]);
+    expect(await run()).toMatchObject({ status: "clean" });
+  });
+});
+
+describe("a page that was given up and is paid, and that can't be verified", () => {
+  const begin = async () => {
+    const opened = await open(() => startZarinpalRig(undefined, "test"));
+    const { rig, shop, accountId, run, agePages } = opened;
+    const [lost, fine] = [await shop.order("pack", accountId), await shop.order("pack", accountId)];
+    await agePages(26 * hour);
+    await run();
+    await rig.pay(lost.page);
+    await rig.pay(fine.page);
+    /** The provider, of which one page can't be asked. */
+    const failing = (code: "invalid_state" | "provider_unavailable"): PaymentProvider => ({
+      ...rig.provider,
+      settle: async (order) => {
+        if (order.ref === lost.page) throw new DomainError(code);
+        return (await rig.provider.settle?.(order)) ?? [];
+      },
+    });
+    return { ...opened, lost, fine, failing };
+  };
+
+  it("is reported where the provider refuses for good, and the others are settled", async () => {
+    const { database, run, available, lost, fine, failing } = await begin();
+    const done = await run(failing("invalid_state"));
+    expect(done).toMatchObject({ status: "differs", error: null });
+    const about = done?.differences.map(({ kind, about: name }) => [kind, name]);
+    expect(about).toEqual(
+      expect.arrayContaining([
+        ["unknown_order", lost.page],
+        ["missing_payment", fine.page],
+      ]),
+    );
+    expect(await available()).toBe(103);
+    const anomalies = await listAnomalies(database.app, { open: true, limit: 9 });
+    expect(anomalies).toMatchObject([{ kind: "unknown_order", about: lost.page }]);
+  });
+
+  it("is asked again by the next run where it was away, and the others don't wait", async () => {
+    const { database, run, available, failing } = await begin();
+    expect(await run(failing("provider_unavailable"))).toMatchObject({ status: "failed" });
+    expect(await available()).toBe(103);
+    expect(await listAnomalies(database.app, { limit: 9 })).toEqual([]);
+    await run();
+    expect(await available()).toBe(203);
     expect(await run()).toMatchObject({ status: "clean" });
   });
 });
