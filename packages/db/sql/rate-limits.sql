@@ -49,9 +49,9 @@ BEGIN
   END;
   -- A row comes, two old ones go: the table stays as small as what is remembered.
   IF v_made THEN
-    DELETE FROM rate_limits WHERE key IN (
+    DELETE FROM rate_limits WHERE key = ANY (ARRAY(
       SELECT key FROM rate_limits WHERE resets_at < clock_timestamp() - interval '1 minute'
-      ORDER BY resets_at LIMIT 2 FOR UPDATE SKIP LOCKED);
+      ORDER BY resets_at LIMIT 2 FOR UPDATE SKIP LOCKED));
   END IF;
   RETURN NULL;
 END $$;

@@ -97,9 +97,9 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  DELETE FROM totp_challenges WHERE hash IN (
+  DELETE FROM totp_challenges WHERE hash = ANY (ARRAY(
     SELECT hash FROM totp_challenges WHERE expires_at < clock_timestamp()
-    ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED);
+    ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED));
   RETURN true;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.challenge_totp TO ducat_app;
