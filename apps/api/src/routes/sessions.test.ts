@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
 import { eventually, type Stage, setStage } from "../../test/stage.ts";
+import { createApp } from "../app.ts";
 import { createSessionTokens } from "../logins/session-tokens.ts";
 
 let stage: Stage;
@@ -167,6 +168,21 @@ describe("a session", () => {
     expect(await readStatus(fresh.access_token)).toBe(401);
   });
 
+  it("is known by its own token, not by one that another of our secrets would make", async () => {
+    const { access_token } = await begin();
+    const two = { secrets: ["s".repeat(32), "t".repeat(32)], mode: "test" } as const;
+    const logins = { ...stage.deps.logins, tokens: createSessionTokens(two) };
+    const app = createApp({ ...stage.deps, logins });
+    const token = logins.tokens.read("access", access_token);
+    const other = createSessionTokens({ secrets: ["t".repeat(32)], mode: "test" });
+    const forged = other.make(token?.id ?? "", 1).access;
+    const statuses = [access_token, forged].map(async (bearer) => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      return (await app.request("/v1/credits/balance", { headers })).status;
+    });
+    expect(await Promise.all(statuses)).toEqual([200, 401]);
+  });
+
   it("ends by logging out, and no other with it", async () => {
     const { access_token: bearer, refresh_token, email } = await begin();
     const other = await logIn(stage, email);
@@ -236,6 +252,10 @@ describe("a session", () => {
         stage.db.app`SELECT ducat.end_sessions(${loginId}, NULL, 'revoked')`,
       ({ loginId }: { loginId: string }) =>
         stage.db.app`SELECT ducat.ban_login(${loginId}, true, '{}')`,
+      ({ loginId }: { loginId: string }) =>
+        stage.db.app`
+          SELECT ducat.end_session(${loginId}, (s ->> 'id')::uuid, 'revoked')
+          FROM ducat.list_sessions(${loginId}) AS s`,
     ];
     for (const end of endings) {
       const session = await begin();
