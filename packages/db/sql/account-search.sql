@@ -2,7 +2,7 @@
 
 -- Accounts, newest first, before p_before (an id), p_limit (101 at most) at once; p_query is an id,
 -- an external id, an e-mail address, a phone number, or how a name begins. p_kind null: of any
--- kind. Each as {account}, without more than its row.
+-- kind.
 CREATE OR REPLACE FUNCTION ducat.search_accounts(
   p_query text, p_kind text, p_before uuid, p_limit int)
 RETURNS SETOF ducat.accounts
@@ -26,7 +26,7 @@ BEGIN
       UNION SELECT a.id FROM accounts a WHERE a.kind IN ('user', 'vendor') AND a.email = v_name
       UNION SELECT a.id FROM accounts a WHERE a.kind IN ('user', 'vendor') AND a.phone = p_query
       UNION SELECT a.id FROM accounts a
-      WHERE lower(a.name) ~>=~ v_name AND lower(a.name) ~<~ v_name || U&'\+10FFFF')
+      WHERE lower(a.name) ~>=~ v_name AND lower(a.name) ~<~ (v_name || U&'\+10FFFF'))
     AND (p_kind IS NULL OR kind = p_kind) AND (p_before IS NULL OR id < p_before)
   ORDER BY id DESC LIMIT least(p_limit, 101);
 END $$;

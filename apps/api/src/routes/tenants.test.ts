@@ -115,7 +115,15 @@ describe("another account's things", () => {
     // and for support what belongs to all accounts or to none.
     const others = [
       "POST /v1/accounts/{id}/tokens",
+      "GET /v1/admin/accounts/{id}",
+      "POST /v1/admin/accounts/{id}/activate",
       "POST /v1/admin/accounts/{id}/credits",
+      "POST /v1/admin/accounts/{id}/deactivate",
+      "POST /v1/admin/accounts/{id}/freeze",
+      "POST /v1/admin/accounts/{id}/unfreeze",
+      "POST /v1/admin/accounts/{id}/vendor/unverify",
+      "POST /v1/admin/accounts/{id}/vendor/verify",
+      "POST /v1/admin/logins/{id}/role",
       "POST /v1/admin/anomalies/{id}/resolve",
       "POST /v1/admin/payments/{id}/refund",
       "POST /v1/admin/payments/{id}/refunds/{refund_id}/resolve",
@@ -151,6 +159,8 @@ describe("another account's things", () => {
         "/v1/credits/balance",
         "/v1/credits/auto-reload",
         "/v1/api-keys",
+        "/v1/me",
+        "/v1/me/export",
         "/v1/styles",
       ].map((path) => asStranger(path)),
     );
