@@ -2,6 +2,7 @@ import { pino } from "pino";
 import type { Generator } from "../../apps/worker/src/generators/generator.ts";
 import { createWorker } from "../../apps/worker/src/worker.ts";
 import { connectDatabase } from "../../packages/db/src/connect.ts";
+import { createSeal } from "../../packages/messages/src/seal.ts";
 import { createPaymentDeps } from "../../packages/payments/src/providers.ts";
 import { connectQueue } from "../../packages/queue/src/queue.ts";
 import { createDiskBlobs } from "../../packages/storage/src/disk.ts";
@@ -18,15 +19,16 @@ const text: Generator = {
   run: async () => ({ status: "completed", output: { kind: "text", text: "Done." } }),
 };
 
+const secretKeys = ["s".repeat(32)];
 const db = connectDatabase({ url: DATABASE_URL, role: "ducat_worker" });
 const worker = createWorker({
   db,
   queue: connectQueue({ ...JSON.parse(QUEUE), log }),
   payments: createPaymentDeps(
     {},
-    { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys: ["s".repeat(32)], log },
+    { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys, log },
   ),
-  messages: { senders: {} },
+  messages: { senders: {}, seal: createSeal(secretKeys) },
   log,
   blobs: createDiskBlobs({ dir: DATA_DIR }),
   imageIntake: createImageIntake(),
