@@ -185,7 +185,6 @@ CREATE OR REPLACE FUNCTION ducat.shut_old_access() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
   DELETE FROM verifications WHERE value = NEW.login_id::text;
-  DELETE FROM totp_challenges WHERE login_id = NEW.login_id;
   PERFORM end_sessions(NEW.login_id, NULL, 'password_changed');
   RETURN NULL;
 END $$;

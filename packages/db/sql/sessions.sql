@@ -140,13 +140,16 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.end_session TO ducat_app;
 
--- End all sessions of a login, but p_except. Returns how many ended now. Processes are told in any
--- case. Locks the sessions in their order. Safe to retry.
+-- End all sessions of a login, but p_except, and those that wait for a second factor. Returns how
+-- many ended now. Processes are told in any case.
+-- Locks the login's challenges, the sessions, each in their order. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.end_sessions(p_login_id uuid, p_except uuid, p_reason text)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_ended int;
 BEGIN
+  PERFORM FROM totp_challenges WHERE login_id = p_login_id ORDER BY hash FOR UPDATE;
+  DELETE FROM totp_challenges WHERE login_id = p_login_id;
   PERFORM FROM sessions WHERE login_id = p_login_id AND ended_at IS NULL
   ORDER BY id FOR NO KEY UPDATE;
   UPDATE sessions SET ended_at = clock_timestamp(), end_reason = p_reason

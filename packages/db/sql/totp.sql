@@ -66,10 +66,11 @@ BEGIN
 END $$;
 
 -- Do without a second factor again, by what accept_totp takes. Whether it was accepted.
--- Locks the second factor, its codes. A repeat returns false.
+-- Locks the login's challenges, the second factor, its codes. A repeat returns false.
 CREATE OR REPLACE FUNCTION ducat.disable_totp(p_login_id uuid, p_proof jsonb, p_audit jsonb)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
+  PERFORM FROM totp_challenges WHERE login_id = p_login_id ORDER BY hash FOR UPDATE;
   IF NOT accept_totp(p_login_id, p_proof) THEN
     RETURN false;
   END IF;

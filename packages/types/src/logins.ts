@@ -30,10 +30,7 @@ export const Register = z
   .refine(isOne, oneOf)
   .meta({
     id: "Register",
-    examples: [
-      { email: "ada@example.com", password },
-      { phone, password, locale: "fa" },
-    ],
+    examples: [{ email: "ada@example.com", password }],
   });
 
 export const LogIn = z
@@ -41,10 +38,7 @@ export const LogIn = z
   .refine(isOne, oneOf)
   .meta({
     id: "LogIn",
-    examples: [
-      { email: "ada@example.com", password },
-      { phone, password },
-    ],
+    examples: [{ email: "ada@example.com", password }],
   });
 
 export const Refresh = z
@@ -143,11 +137,7 @@ export const VerifyCode = z
   ])
   .meta({
     id: "VerifyCode",
-    examples: [
-      { purpose: "login", phone, code: "042917" },
-      { purpose: "phone_verify", phone, code: "042917", password },
-      { purpose: "password_reset", phone, code: "042917", password },
-    ],
+    examples: [{ purpose: "phone_verify", phone, code: "042917", password }],
   });
 
 /** The first factor was right; the second is asked for. */
