@@ -86,9 +86,9 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.record_refund TO ducat_app, ducat_worker;
 
--- A person's word on a refund whose outcome no provider can tell: p_outcome succeeded or failed, and
--- why. It is written as a provider's answer would be: one that succeeded also counts as paid back,
--- and the credits follow. What was reported of it is thereby resolved. Returns the refund.
+-- A person's word on a refund whose outcome no provider can tell: p_outcome succeeded or failed,
+-- and why. It is written as a provider's answer would be: one that succeeded also counts as paid
+-- back, and the credits follow. What was reported of it is thereby resolved. Returns the refund.
 --   DU003 not_found              the account has no such payment, or the payment no such refund
 --   DU006 invalid_state {reason: under_way | decided, current_status}   somebody is asking the
 --         provider just now; it has ended, and not in this way

@@ -3,7 +3,7 @@ import { ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { Id, Time, text } from "./text.ts";
 
-/** Money or a message of a provider that could not be trusted or placed: for a person to look at. */
+/** Money or a message that could not be trusted or placed: for a person to look at. */
 export const Anomaly = z
   .strictObject({
     id: Id,

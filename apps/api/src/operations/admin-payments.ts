@@ -65,8 +65,8 @@ export const resolveRefund = createRoute({
   description: `For a refund that stays \`pending\` because its provider's answer got lost and the
 provider can't be asked (anomaly \`refund_unknown\`): look for it there, then say what you saw.
 \`succeeded\` also takes the credits back; \`failed\` frees the payment for another refund. A repeat
-changes nothing. \`invalid_state\`: it has ended in the other way (\`reason: decided\`), or the provider
-is being asked (\`reason: under_way\`). Leaves an audit line.`,
+changes nothing. \`invalid_state\`: it has ended in the other way (\`reason: decided\`), or the
+provider is being asked (\`reason: under_way\`). Leaves an audit line.`,
   request: { params: z.object({ id: Id, refund_id: Id }), ...jsonBody(ResolveRefund) },
   middleware: [readJson] as const,
   responses: {
