@@ -5,6 +5,7 @@
 -- amount?}], each key once, 20 at most; amount is 1 unless given. Returns null when everything was
 -- taken, else the limit that refused: {key, retry_after_s}.
 --   DU007 validation_failed   no such list
+--   DU099                     never seen outside: undoes what was taken before the one that refused
 -- Locks the keys in their order, so that two callers can't wait for each other. Not repeatable.
 CREATE OR REPLACE FUNCTION ducat.take_limits(p_limits jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$

@@ -16,7 +16,10 @@ const endedLink = () =>
     extra: { reason: "link_ended" },
   });
 
-/** Proves the address that the link was sent to; the first one gives the trial credits. Errors: invalid_state. */
+/**
+ * Proves the address that the link was sent to; the first proof gives the trial credits. Errors:
+ * invalid_state, rate_limited.
+ */
 export async function verifyEmail(
   deps: LoginDeps,
   { token, ip, audit }: Caller & { token: string },

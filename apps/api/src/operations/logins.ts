@@ -33,9 +33,9 @@ export const register = createRoute({
   path: "/register",
   summary: "Sign up",
   description:
-    "Mails a link that proves the address; the first proof gives the trial credits. Whoever has a " +
-    "login already is told so by mail. A number gets a code instead, for `POST /otp/verify` with " +
-    "`phone_verify` and the password again: nothing is kept of it before.",
+    "Mails a link that proves the address; the first proof gives the trial credits. Whoever has " +
+    "a login already is told so by mail. A number gets a code instead, for `POST /otp/verify` " +
+    "with `phone_verify` and the password again: nothing is kept of it before.",
   request: jsonBody(Register),
   responses: { 202: mailed, ...problems(...refusals) },
 });
@@ -45,8 +45,8 @@ export const logIn = createRoute({
   path: "/login",
   summary: "Log in",
   description:
-    "Begins a session, bound to the account of the login. Until the address is proven it may read " +
-    "and not spend. Whoever has a second factor gets a challenge for `POST /totp/verify`.",
+    "Begins a session, bound to the account of the login. Until the address is proven it may " +
+    "read and not spend. Whoever has a second factor gets a challenge for `POST /totp/verify`.",
   request: jsonBody(LogIn),
   responses: {
     200: answer(LoggedIn, "The session's tokens, or what stands before it."),

@@ -115,7 +115,8 @@ describe("a refresh", () => {
     expect(await readStatus(third.access_token)).toBe(401);
     expect((await refresh(third.refresh_token)).status).toBe(401);
     const [row] = await stage.db.admin`
-      SELECT end_reason FROM ducat.sessions WHERE login_id = ${first.loginId} AND ended_at IS NOT NULL`;
+      SELECT end_reason FROM ducat.sessions
+      WHERE login_id = ${first.loginId} AND ended_at IS NOT NULL`;
     expect(row?.end_reason).toBe("replayed");
     expect(await readStatus(other.access_token)).toBe(200);
   });
