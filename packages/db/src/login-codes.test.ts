@@ -2,6 +2,7 @@ import { createHash, randomInt, randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { atOnce, makeRandom, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import type { Db } from "./connect.ts";
 import {
   type CodePurpose,
@@ -97,6 +98,31 @@ it("of 20 wrong guesses at once five are judged, then the right one is refused t
   expect((await readCode(phone))?.tries).toBe(5);
   expect(await verify(phone)).toBeUndefined();
   expect(await countLogins(phone)).toBe(0);
+});
+
+it("20 guesses that come while the code is busy are counted one by one", async () => {
+  const phone = makePhone();
+  await send(phone);
+  await database.admin.unsafe(`
+    CREATE TABLE public.judged (n int);
+    CREATE FUNCTION public.note_judged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+    'BEGIN INSERT INTO public.judged VALUES (NEW.tries); RETURN NULL; END';
+    CREATE TRIGGER note_judged AFTER UPDATE ON ducat.login_codes
+    FOR EACH ROW EXECUTE FUNCTION public.note_judged()`);
+  const sessions = await openSessions(database.url, "ducat_app", 20);
+  const holder = await database.admin.reserve();
+  await holder`BEGIN`;
+  await holder`SELECT FROM ducat.login_codes WHERE phone = ${phone} FOR UPDATE`;
+  const guesses = atOnce(sessions, 20, (db, n) => verify(phone, { code: `wrong${n}`, db }));
+  await waitForLocks(database.admin, 20);
+  await holder`COMMIT`;
+  holder.release();
+  await Promise.all(guesses);
+  const judged = await database.admin`SELECT n FROM public.judged ORDER BY n`;
+  expect(judged.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5]);
+  await database.admin.unsafe(
+    "DROP TRIGGER note_judged ON ducat.login_codes; DROP FUNCTION public.note_judged",
+  );
 });
 
 it("of 20 right guesses at once one opens, and one login is made", async () => {

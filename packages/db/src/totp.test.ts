@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { openLoginAccount } from "./logins.ts";
 import { createSession } from "./sessions.ts";
 import {
@@ -70,9 +71,15 @@ it("an offer replaces the one before, and is in force from its first right code 
 it("of 30 guesses at once five are judged", async () => {
   const login = await makeGuarded();
   const hash = await challenge(login);
-  const sessions = await openSessions(database.url, "ducat_app", 8);
-  const guesses = await Promise.all(atOnce(sessions, 30, (db) => tryTotp(db, hash)));
-  const judged = guesses.filter((guess) => guess !== undefined);
+  const sessions = await openSessions(database.url, "ducat_app", 30);
+  const holder = await database.admin.reserve();
+  await holder`BEGIN`;
+  await holder`SELECT FROM ducat.totp_challenges WHERE hash = ${hash} FOR UPDATE`;
+  const guesses = atOnce(sessions, 30, (db) => tryTotp(db, hash));
+  await waitForLocks(database.admin, 30);
+  await holder`COMMIT`;
+  holder.release();
+  const judged = (await Promise.all(guesses)).filter((guess) => guess !== undefined);
   expect(judged).toHaveLength(5);
   expect(judged[0]).toEqual({
     login_id: login.loginId,
