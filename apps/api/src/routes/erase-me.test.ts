@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeOffer, makePaid } from "../../../../packages/db/test/billing-factories.ts";
 import { fillAccount, findCanary } from "../../test/canaries.ts";
 import { askCheckout, hear, pay } from "../../test/customer.ts";
+import { askAuth, logIn, password, readToken, makePerson as signUp } from "../../test/person.ts";
 import { makeForm, makePhoto } from "../../test/pictures.ts";
 import { claim, settle } from "../../test/settle.ts";
 import { eventually, order, type Stage, setStage } from "../../test/stage.ts";
@@ -19,6 +20,13 @@ const erase = (account: string, body?: object) =>
   stage.call("/v1/me", { method: "DELETE", account, ...(body && { body }) });
 const create = (account: string, more: object = {}) =>
   stage.call("/v1/generations", { account, key: randomUUID(), body: order(more) });
+
+/** Signs up, with an address that was somebody's before. */
+async function signUpAs(stage: Stage, email: string) {
+  await askAuth(stage, "register", { email, password });
+  await askAuth(stage, "verify-email", { token: await readToken(stage, email) });
+  return await logIn(stage, email);
+}
 
 /** A vendor with everything that a person leaves behind, all of it marked. */
 async function makePerson(canary: string): Promise<string> {
@@ -162,6 +170,25 @@ describe("erasing an account", () => {
       logins: [],
     });
     expect(shown.body.erased_at).not.toBeNull();
+  });
+
+  it("logs its person out for good, and gives no second trial", async () => {
+    const { email, loginId } = await signUp(stage);
+    const { access_token: bearer } = await logIn(stage, email);
+    const { body: me } = await stage.call("/v1/me", { bearer });
+    expect(me).toMatchObject({ email, kind: "user" });
+    const read = () => stage.call("/v1/credits/balance", { bearer });
+    expect((await read()).body.trial_credits).toBe(3);
+    expect((await stage.call("/v1/me", { bearer, method: "DELETE" })).status).toBe(204);
+    expect([401, 403]).toContain((await read()).status);
+    await eventually(async () => expect((await read()).status).toBe(401));
+    const again = await askAuth(stage, "login", { email, password });
+    expect(again.status).toBe(401);
+    expect(await stage.db.admin`SELECT FROM ducat.logins WHERE id = ${loginId}`).toEqual([]);
+    expect(await findCanary(stage, email)).toEqual({});
+    const token = (await signUpAs(stage, email)).access_token;
+    const fresh = await stage.call("/v1/credits/balance", { bearer: token });
+    expect(fresh.body.available).toBe(0);
   });
 
   it("is done once: a repeat is refused and changes nothing", async () => {
