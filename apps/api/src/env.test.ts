@@ -81,4 +81,12 @@ describe("parseEnv", () => {
     expect(parseEnv({ ...least, SECRET_KEYS: `${a}, ${b}` }).SECRET_KEYS).toEqual([a, b]);
     expect(faultsOf({ ...least, SECRET_KEYS: `${a},short` })).toContain("SECRET_KEYS");
   });
+
+  it("knows the countries that codes are sent to, and that there is a most of a day", () => {
+    const { SMS_COUNTRIES, SMS_DAILY_LIMIT } = parseEnv({ ...least, SMS_COUNTRIES: "ir, DE" });
+    expect([SMS_COUNTRIES, SMS_DAILY_LIMIT]).toEqual([["IR", "DE"], 1_000]);
+    expect(parseEnv(least).SMS_COUNTRIES).toEqual([]);
+    const message = faultsOf({ ...least, SMS_COUNTRIES: "IR,XX", SMS_DAILY_LIMIT: "many" });
+    for (const name of ["SMS_COUNTRIES", "SMS_DAILY_LIMIT"]) expect(message).toContain(name);
+  });
 });

@@ -41,7 +41,7 @@ export const Env = z.object({
     .string()
     .default("")
     .transform((text) => list(text.toUpperCase()))
-    .refine((countries) => countries.every(isSupportedCountry), {
+    .refine((countries) => countries.every((country) => isSupportedCountry(country)), {
       error: "are country codes as in IR,DE, with commas between them",
     }),
   METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),

@@ -13,7 +13,7 @@ import {
 import { createSession, findSession } from "./sessions.ts";
 
 const database = useDatabase();
-const audit = { actor: "test", request_id: null, ip: null };
+const audit = { actor: "test", request_id: "req-test", ip: null };
 const makePhone = () => `+98912${randomInt(1_000_000, 9_999_999)}`;
 const hashOf = (code: string) => createHash("sha256").update(code).digest();
 const limit = (key: string, most: number) => ({ key, limit: most, windowSeconds: 600 });

@@ -6,8 +6,8 @@ import { login_credentials, logins } from "./schema/logins.ts";
 export type KeptPassword = { loginId: string; passwordHash: string };
 
 /**
- * The password hash of a login, by its number or id, read as the role that may; undefined when there
- * is no such login, or none of its own. Errors: unavailable.
+ * The password hash of a login, by its number or id, read as the role that may; undefined when
+ * there is no such login, or none of its own. Errors: unavailable.
  */
 export async function findPassword(
   { db }: Pick<LoginStore, "db">,

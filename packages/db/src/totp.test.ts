@@ -16,7 +16,7 @@ import {
 } from "./totp.ts";
 
 const database = useDatabase();
-const audit = { actor: "test", request_id: null, ip: null };
+const audit = { actor: "test", request_id: "req-test", ip: null };
 const step = 59_000_000;
 
 async function makeLogin() {

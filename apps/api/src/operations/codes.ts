@@ -39,9 +39,9 @@ export const verify = createRoute({
   path: "/otp/verify",
   summary: "Use a code",
   description:
-    "`login` and `phone_verify` begin a session and sign up who has no login yet; the first proof " +
-    "of a number gives the trial credits. `phone_verify` takes the password of a sign-up; a login " +
-    "that has one keeps it. `password_reset` changes it, and every session of the login ends.",
+    "`login` and `phone_verify` begin a session and sign up who has no login yet; the first " +
+    "proof of a number gives the trial credits. `phone_verify` takes the password of a sign-up; " +
+    "a login that has one keeps it. `password_reset` changes it, and ends every session.",
   request: jsonBody(VerifyCode),
   responses: {
     200: answer(LoggedIn, "The session's tokens, or what stands before it."),
@@ -69,8 +69,8 @@ export const offerTotp = createRoute({
   path: "/totp",
   summary: "Get a second factor",
   description:
-    "A secret for an authenticator app and ten backup codes, shown this once. It is in force when " +
-    "a first code of it is shown to `POST /totp/activate`.",
+    "A secret for an authenticator app and ten backup codes, shown this once. It is in force " +
+    "when a first code of it is shown to `POST /totp/activate`.",
   request: jsonBody(OfferTotp),
   responses: { 201: answer(TotpOffer, "The secret and the codes."), ...problems(...ofOwn) },
 });

@@ -1,4 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { claimMessages } from "@ducat/db/messages";
+import { renderMessage } from "@ducat/messages/render-message";
+import { createSeal } from "@ducat/messages/seal";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askAuth, password, readMails } from "../../test/person.ts";
 import { type Answer, type Stage, setStage } from "../../test/stage.ts";
@@ -72,10 +75,18 @@ describe("a code", () => {
   it("speaks the language that was asked for, and its purpose", async () => {
     const phone = makePhone();
     await askAuth(stage, "otp/send", { phone, purpose: "phone_verify", locale: "fa" });
-    const [sms] = await stage.db.worker`
-      SELECT locale, kind, recipient FROM ducat.claim_messages('sms', 100)
-      WHERE recipient = ${phone}`;
-    expect(sms).toEqual({ locale: "fa", kind: "login_code", recipient: phone });
+    const code = await readCode(stage, phone);
+    const claimed = await claimMessages(stage.db.worker, {
+      ...{ channel: "sms", limit: 100, leaseSeconds: 60 },
+    });
+    const message = claimed.find(({ recipient }) => recipient === phone);
+    expect(message).toMatchObject({ locale: "fa", kind: "login_code", name: null });
+    const data = createSeal(["s".repeat(32)]).open(message?.data ?? {});
+    const { sms } = await renderMessage(
+      { kind: "login_code", locale: "fa", data },
+      { publicUrl: "https://shop.example" },
+    );
+    expect(sms).toBe(`کد شما: ${code}\nبرای تأیید شماره. آن را به کسی ندهید.`);
   });
 
   it("is not sent when it has expired, and leaves nothing in the message", async () => {
