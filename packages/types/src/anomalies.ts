@@ -31,6 +31,9 @@ export const AnomalyQuery = z.strictObject({
     .enum(["true", "false"])
     .optional()
     .meta({ description: "`true`: those that wait for a person; `false`: those that don't." }),
-  kind: text(64).optional(),
+  kind: z
+    .string()
+    .regex(/^[a-z_]{1,64}$/)
+    .optional(),
 });
 export type AnomalyQuery = z.infer<typeof AnomalyQuery>;

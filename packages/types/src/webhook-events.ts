@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
-import { Id, Time, text } from "./text.ts";
+import { Id, Time } from "./text.ts";
 
 const Status = z.enum(["received", "processed", "ignored", "dead"]).meta({
   description:
@@ -36,7 +37,10 @@ export const WebhookEventQuery = z.strictObject({
   cursor: pageQuery.cursor,
   limit: pageQuery.limit,
   status: Status.optional(),
-  type: text(100).optional(),
-  provider: text(32).optional(),
+  type: z
+    .string()
+    .regex(/^[a-z][a-z_.]{0,99}$/)
+    .optional(),
+  provider: ProviderName.optional(),
 });
 export type WebhookEventQuery = z.infer<typeof WebhookEventQuery>;
