@@ -1,0 +1,243 @@
+import { randomInt, randomUUID } from "node:crypto";
+import type { Scope } from "../src/scopes.ts";
+import type { Caller } from "./callers.ts";
+import type { Operation } from "./operations.ts";
+import { order } from "./stage.ts";
+import type { Tenant } from "./tenant.ts";
+
+/*
+ * What the description of an operation doesn't say. A new route has to be entered here where these
+ * functions say so; everything else is read from /openapi.json.
+ */
+
+/** The scope that each noun of the API asks for; `session`: whoever has logged in here. */
+const nouns: Record<string, Scope | "session"> = {
+  accounts: "accounts",
+  admin: "admin",
+  "api-keys": "keys",
+  auth: "session",
+  checkout: "billing",
+  credits: "credits",
+  "credits/auto-reload": "billing",
+  generations: "generations",
+  me: "profile",
+  payments: "billing",
+  portal: "billing",
+  products: "billing",
+  styles: "styles",
+  subscription: "billing",
+  uploads: "uploads",
+  vendor: "profile",
+};
+
+export function scopeOf({ name, path }: Operation): Scope | "session" {
+  const [, , noun = "", rest] = path.split("/");
+  const scope = nouns[`${noun}/${rest}`] ?? nouns[noun];
+  if (!scope) throw new Error(`Say in matrix-entries.ts, nouns, which scope ${name} asks for.`);
+  return scope;
+}
+
+type Kind = keyof Tenant["ids"];
+
+/** What has the id after this word in a path. Nothing: what belongs to nobody in particular. */
+const things: Record<string, Kind[]> = {
+  accounts: ["account"],
+  anomalies: [],
+  "api-keys": ["key"],
+  generations: ["generation", "running"],
+  holds: ["hold"],
+  logins: ["login"],
+  payments: ["payment"],
+  "promo-codes": [],
+  sessions: ["session"],
+  "webhook-events": [],
+};
+
+export function thingsOf({ name, path }: Operation): Kind[] {
+  const word = path.split("/{")[0]?.split("/").at(-1) ?? "";
+  const kinds = things[word];
+  if (!kinds) throw new Error(`Say in matrix-entries.ts, things, whose id is in ${name}.`);
+  return kinds;
+}
+
+/** Things that this is possible with once: the owner takes a new one. */
+const spent: Record<string, (owner: Tenant) => Promise<string>> = {
+  "DELETE /v1/api-keys/{id}": ({ make }) => make.key(),
+  "DELETE /v1/auth/sessions/{id}": ({ make }) => make.session(),
+  "DELETE /v1/generations/{id}": ({ make }) => make.finished(),
+  "POST /v1/admin/generations/{id}/refund": ({ make }) => make.finished(),
+  "POST /v1/admin/payments/{id}/refund": ({ make }) => make.payment(),
+  "POST /v1/api-keys/{id}/rotate": ({ make }) => make.key(),
+  "POST /v1/credits/holds/{id}/capture": ({ make }) => make.hold(),
+  "POST /v1/credits/holds/{id}/release": ({ make }) => make.hold(),
+  "POST /v1/generations/{id}/cancel": ({ make }) => make.running(),
+  "POST /v1/generations/{id}/retry": ({ make }) => make.finished(),
+};
+
+export const takeOwn = async (operation: Operation, owner: Tenant): Promise<string> => {
+  const [kind] = thingsOf(operation);
+  return (await spent[operation.name]?.(owner)) ?? (kind ? owner.ids[kind] : randomUUID());
+};
+
+const password = "correct horse battery";
+/** Addresses and numbers that nobody has: there are limits for each. */
+const email = () => `${randomUUID()}@new.example`;
+const phone = () => `+98912${randomInt(1_000_000, 10_000_000)}`;
+
+/** Bodies that can be sent once only, or only so often. */
+const bodies: Record<string, () => Record<string, unknown>> = {
+  "POST /v1/accounts": () => ({ external_id: `new-${randomUUID()}` }),
+  "POST /v1/admin/promo-codes": () => ({ code: `new-${randomUUID()}`, credits: 1 }),
+  "POST /v1/auth/forgot-password": () => ({ email: email() }),
+  "POST /v1/auth/login": () => ({ email: email(), password }),
+  "POST /v1/auth/otp/send": () => ({ phone: phone(), purpose: "login", locale: "en" }),
+  "POST /v1/auth/otp/verify": () => ({ phone: phone(), purpose: "login", code: "000000" }),
+  "POST /v1/auth/register": () => ({ email: email(), password }),
+  "POST /v1/auth/resend-verification": () => ({ email: email() }),
+};
+
+export const bodyOf = ({ name, example }: Operation): Record<string, unknown> | undefined =>
+  bodies[name]?.() ?? example;
+
+/** Ids that a body names; everything else in bodies is text, or everybody's (prices). */
+const references: Record<string, (owner: Tenant) => { body: object; status: number }[]> = {
+  "POST /v1/generations": ({ ids }) => [
+    { body: order({ input: { type: "photo", photo_id: ids.upload } }), status: 422 },
+  ],
+  "POST /v1/generations/estimate": ({ ids }) => [
+    // It costs what it costs, whatever it starts from.
+    { body: order({ input: { type: "photo", photo_id: ids.upload } }), status: 200 },
+  ],
+  "PATCH /v1/me": ({ ids }) => [{ body: { avatar: ids.upload }, status: 422 }],
+  "POST /v1/admin/generations/{id}/refund": ({ ids }) => [
+    { body: { items: [ids.item], reason: "x" }, status: 404 },
+  ],
+};
+const named: Record<string, string[]> = {
+  "PATCH /v1/me": ["avatar"],
+  "POST /v1/generations": ["photo_id"],
+  "POST /v1/generations/estimate": ["photo_id"],
+  "POST /v1/admin/generations/{id}/refund": ["items"],
+};
+/** Members with ids of things that belong to nobody in particular. */
+const everybodys = ["price_id"];
+
+export function referencesOf({ name, idMembers }: Operation, owner: Tenant) {
+  const known = [...everybodys, ...(named[name] ?? [])];
+  const unknown = idMembers.filter((member) => !known.includes(member));
+  if (unknown.length > 0) {
+    throw new Error(`Say in matrix-entries.ts, references, what ${unknown} of ${name} name.`);
+  }
+  return references[name]?.(owner) ?? [];
+}
+
+/** What an account without a subscription or anything paid is told, where it isn't a success. */
+const own: Record<string, number | ((caller: Caller) => number)> = {
+  "GET /v1/subscription": ({ is }) => (is === "owner" ? 200 : 404),
+  "GET /v1/vendor": ({ kind }) => (kind === "vendor" ? 200 : 409),
+  "POST /v1/accounts": 201,
+  "POST /v1/auth/totp/activate": 422,
+  "POST /v1/auth/totp/disable": 409,
+  "POST /v1/credits/redeem": 404,
+  "POST /v1/generations": 201,
+  "POST /v1/generations/{id}/retry": 201,
+  "POST /v1/portal": 409,
+  "POST /v1/subscription/cancel": ({ is }) => (is === "owner" ? 200 : 404),
+  "POST /v1/subscription/change": 404,
+  "POST /v1/subscription/resume": ({ is }) => (is === "owner" ? 200 : 404),
+  "PUT /v1/vendor": ({ kind }) => (kind === "vendor" ? 200 : 409),
+};
+
+export function successOf({ name, success }: Operation, caller: Caller): number {
+  const status = own[name];
+  return typeof status === "function" ? status(caller) : (status ?? success);
+}
+
+/** They end the caller's session or account: each is asked by somebody new. */
+export const endsCaller = ({ name }: Operation): boolean =>
+  ["DELETE /v1/me", "DELETE /v1/auth/sessions", "POST /v1/auth/logout"].includes(name);
+
+/** One at a time of an account, or what they answer depends on what was asked before. */
+export const isLate = ({ name }: Operation): boolean =>
+  [
+    "GET /v1/me/export",
+    "POST /v1/auth/totp/activate",
+    "POST /v1/auth/totp/disable",
+    "POST /v1/portal",
+  ].includes(name);
+
+/** What is not said here of any of these operations; empty when everything is. */
+export function listMissing(operations: readonly Operation[], owner: Tenant): string[] {
+  const asks = (operation: Operation) => {
+    if (isOpen(operation)) return openingOf(operation);
+    scopeOf(operation);
+    if (operation.pathNames.length > 0) thingsOf(operation);
+    return referencesOf(operation, owner);
+  };
+  return operations.flatMap((operation) => {
+    try {
+      asks(operation);
+      return [];
+    } catch (error) {
+      return [error instanceof Error ? error.message : String(error)];
+    }
+  });
+}
+
+type Open = {
+  path?: (owner: Tenant) => string;
+  form?: Record<string, string>;
+  status: number;
+};
+
+/** Operations that ask for no key: what they answer to everybody. */
+const open: Record<string, Open> = {
+  "GET /": { status: 200 },
+  "GET /auth/reset-password": { status: 200 },
+  "GET /auth/verify-email": { status: 200 },
+  "GET /callbacks/{provider}": { path: () => "/callbacks/sandbox", status: 404 },
+  "GET /docs": { status: 200 },
+  "GET /docs/{file}": { path: () => "/docs/start.js", status: 200 },
+  "GET /health": { status: 200 },
+  "GET /livez": { status: 200 },
+  // Asks for a token of its own.
+  "GET /metrics": { status: 403 },
+  "GET /openapi.json": { status: 200 },
+  // Whoever knows a reference may pay for it, and sees what is paid for.
+  "GET /pay/{reference}": { path: ({ reference }) => `/pay/${reference}`, status: 303 },
+  "GET /pay/{reference}/done": { path: ({ reference }) => `/pay/${reference}/done`, status: 200 },
+  "GET /readyz": { status: 200 },
+  "GET /sandbox/{page}/{document}": {
+    path: ({ ids }) => `/sandbox/pay/${ids.payment}`,
+    status: 404,
+  },
+  "GET /v1/files/{key}": { path: ({ file }) => file, status: 404 },
+  "POST /auth/reset-password": {
+    ...{ form: { token: "no-token", password }, status: 410 },
+  },
+  "POST /auth/verify-email": { form: { token: "no-token" }, status: 410 },
+  "POST /sandbox/{page}/{document}": {
+    ...{ path: ({ ids }) => `/sandbox/pay/${ids.payment}`, form: {}, status: 404 },
+  },
+  "POST /v1/auth/forgot-password": { status: 202 },
+  "POST /v1/auth/login": { status: 401 },
+  "POST /v1/auth/otp/send": { status: 202 },
+  "POST /v1/auth/otp/verify": { status: 401 },
+  "POST /v1/auth/refresh": { status: 401 },
+  "POST /v1/auth/register": { status: 202 },
+  "POST /v1/auth/resend-verification": { status: 202 },
+  "POST /v1/auth/reset-password": { status: 409 },
+  "POST /v1/auth/totp/verify": { status: 401 },
+  "POST /v1/auth/verify-email": { status: 409 },
+  "POST /webhooks/{provider}": { path: () => "/webhooks/sandbox", status: 400 },
+};
+
+export function openingOf({ name, path }: Operation) {
+  const entry = open[name];
+  if (!entry) throw new Error(`Say in matrix-entries.ts, open, what ${name} answers to everybody.`);
+  return { path: () => path, ...entry };
+}
+
+/** It asks for no account's key: anybody's, or one of its own. */
+export const isOpen = (operation: Operation): boolean =>
+  operation.isPublic || operation.name === "GET /metrics";

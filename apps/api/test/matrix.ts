@@ -1,0 +1,214 @@
+import { randomUUID } from "node:crypto";
+import type { Caller } from "./callers.ts";
+import {
+  bodyOf,
+  endsCaller,
+  isLate,
+  isOpen,
+  openingOf,
+  referencesOf,
+  scopeOf,
+  successOf,
+  takeOwn,
+  thingsOf,
+} from "./matrix-entries.ts";
+import type { Operation } from "./operations.ts";
+import { makeForm, makePhoto } from "./pictures.ts";
+import type { Call } from "./stage.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** Where something of the owner's is put. */
+type Place =
+  | { in: "nowhere" | "path" | "key" | "account" | "no account" }
+  | { in: "query" | "cursor" | "body"; name: string }
+  | { in: "reference"; status: number };
+
+/** One operation, asked by one caller in one way. */
+export type Cell = { operation: Operation; caller: Caller; place: Place; path: string; call: Call };
+
+const photo = makePhoto(48, 32);
+
+/** Names by which somebody might say that they are somebody else. */
+const claims = ["account_id", "accountId", "account", "login_id", "user_id", "role", "id"];
+
+function claimsOf(operation: Operation): string[] {
+  const body = bodyOf(operation);
+  return body ? claims.filter((name) => !(name in body)) : [];
+}
+
+/** Everything that is asked of one operation by one caller, or by somebody like them. */
+export async function listCells(
+  operation: Operation,
+  caller: Caller,
+  owner: Tenant,
+): Promise<Cell[]> {
+  if (isOpen(operation)) {
+    const { path, form } = openingOf(operation);
+    const raw = form && { raw: new URLSearchParams(form) };
+    const call = { ...(await makeCall(operation, caller)), ...raw };
+    return [{ operation, caller, place: { in: "nowhere" }, path: path(owner), call }];
+  }
+  const cells = await listKeyedCells(operation, caller, owner);
+  const { again } = caller;
+  if (!again || !endsCaller(operation)) return cells;
+  return Promise.all(
+    cells
+      .filter(({ place }) => place.in !== "query")
+      .map(async (cell) => {
+        const other = await again();
+        const named = cell.call.account === caller.accountId && { account: other.accountId };
+        return { ...cell, caller: other, call: { ...cell.call, bearer: other.bearer, ...named } };
+      }),
+  );
+}
+
+async function listKeyedCells(
+  operation: Operation,
+  caller: Caller,
+  owner: Tenant,
+): Promise<Cell[]> {
+  const call = await makeCall(operation, caller);
+  const ids = await listIds(operation, caller, owner);
+  const [id] = ids;
+  const at = (one: string | undefined) => operation.path.replace(/\{\w+\}/g, one ?? "");
+  const make = (place: Place, more: Call = {}, query = ""): Cell => {
+    const key = operation.readsKey && { key: randomUUID() };
+    const body = call.body !== undefined && { body: bodyOf(operation) };
+    const path = query ? `${at(id)}?${query}` : at(id);
+    return { operation, caller, place, path, call: { ...call, ...key, ...body, ...more } };
+  };
+  const first = make({ in: id === undefined ? "nowhere" : "path" });
+  if (caller.is === "owner") return [first];
+  return [
+    first,
+    ...ids.slice(1).map((one) => ({ ...make({ in: "path" }), path: at(one) })),
+    ...["account", "account_id"].map((name) =>
+      make({ in: "query", name }, {}, `${name}=${owner.accountId}`),
+    ),
+    ...(operation.queryNames.includes("cursor") ? Object.entries(owner.cursors) : []).map(
+      ([name, cursor]) => make({ in: "cursor", name }, {}, `cursor=${cursor}`),
+    ),
+    ...claimsOf(operation).map((name) => {
+      const body = { ...bodyOf(operation), [name]: owner.accountId };
+      return make({ in: "body", name }, { body });
+    }),
+    ...referencesOf(operation, owner).map(({ body, status }) =>
+      make({ in: "reference", status }, { body }),
+    ),
+    ...(operation.readsKey ? [make({ in: "key" }, { key: owner.usedKey })] : []),
+    ...listHeaders(operation, caller, owner).map(([place, account]) =>
+      make({ in: place }, { account }),
+    ),
+  ];
+}
+
+function listHeaders(
+  operation: Operation,
+  caller: Caller,
+  owner: Tenant,
+): ["account" | "no account", string | undefined][] {
+  if (!caller.names) {
+    return [
+      ["account", owner.accountId],
+      ["account", owner.externalId],
+    ];
+  }
+  return operation.needsAccount ? [["no account", undefined]] : [];
+}
+
+/** Those that fit first, then some that don't. */
+async function listIds(operation: Operation, caller: Caller, owner: Tenant): Promise<string[]> {
+  if (operation.pathNames.length === 0) return [];
+  // Whoever may do it to everybody does it to nobody here.
+  if (isForAnybody(operation) && mayDo(caller, operation)) return [randomUUID()];
+  if (caller.is === "owner") return [await takeOwn(operation, owner)];
+  const others = ["account", "item", "upload", "login"] as const;
+  return [...new Set([...thingsOf(operation), ...others])].map((kind) => owner.ids[kind]);
+}
+
+async function makeCall(operation: Operation, caller: Caller): Promise<Call> {
+  const { method, bodyType, readsAccount } = operation;
+  const scope = isOpen(operation) ? undefined : scopeOf(operation);
+  const weak = scope && scope !== "session" ? caller.lacking?.[scope] : undefined;
+  const body = bodyOf(operation);
+  return {
+    method,
+    bearer: weak ?? caller.bearer,
+    ...(caller.names && readsAccount && { account: caller.accountId }),
+    ...(body && { body }),
+    ...(bodyType === "multipart/form-data" && makeForm([{ bytes: await photo }])),
+    ...(bodyType === "*/*" && { raw: "{}" }),
+  };
+}
+
+/** The server and support may do it to any account. */
+const isForAnybody = (operation: Operation): boolean =>
+  !operation.readsAccount && ["admin", "accounts"].includes(scopeOf(operation));
+
+const isReading = ({ method }: Operation) => ["GET", "HEAD"].includes(method);
+
+function mayDo(caller: Caller, operation: Operation): boolean {
+  if (caller.refused) return false;
+  const scope = scopeOf(operation);
+  if (scope === "session") return caller.isSession === true;
+  if (scope === "admin" && caller.isSupport && !isReading(operation)) return false;
+  return caller.scopes.includes(scope);
+}
+
+/** The rules: who is told what. */
+export function expectStatus({ operation, caller, place }: Cell): number {
+  if (isOpen(operation)) return openingOf(operation).status;
+  if (caller.refused) return caller.refused;
+  if (!mayDo(caller, operation)) return 403;
+  const isSpending = !isReading(operation) && scopeOf(operation) !== "session";
+  if (caller.isUnverified && isSpending) return 403;
+  if (place.in === "no account") return 400;
+  if (place.in === "body") return 422;
+  const isStrict = operation.queryNames.length > 0;
+  if (place.in === "query" && isStrict && !operation.queryNames.includes(place.name)) return 422;
+  if (
+    place.in === "cursor" &&
+    place.name !== operation.path &&
+    !isSameList(place.name, operation)
+  ) {
+    return 422;
+  }
+  if (place.in === "reference") return place.status;
+  const isForeign = caller.is === "other" || isForAnybody(operation);
+  if (operation.pathNames.length > 0 && isForeign) return 404;
+  return successOf(operation, caller);
+}
+
+/** Support's list of payments turns its pages as an account's does. */
+const isSameList = (path: string, operation: Operation) =>
+  operation.path === path.replace("/v1/", "/v1/admin/");
+
+/** The owner's secrets in an answer to somebody whom they are not for. */
+export function findLeaks({ operation, caller }: Cell, answer: string, owner: Tenant): string[] {
+  if (caller.is === "owner") return [];
+  // They are shown everybody's.
+  if (!isOpen(operation) && isForAnybody(operation) && mayDo(caller, operation)) return [];
+  return owner.secrets.filter((secret) => answer.includes(secret));
+}
+
+export const nameCell = ({ operation, caller, place }: Cell): string =>
+  `${caller.name}, ${operation.name}, ${Object.values(place).join(" ")}`;
+
+/** They have to wait for each other. */
+export const isAfterOthers = ({ operation }: Cell): boolean =>
+  endsCaller(operation) || isLate(operation);
+
+/** Asks `most` at a time. */
+export async function askAll<T>(
+  cells: readonly Cell[],
+  most: number,
+  ask: (cell: Cell) => Promise<T>,
+): Promise<T[]> {
+  const answers: T[] = [];
+  const waiting = cells.entries();
+  const work = async () => {
+    for (const [index, cell] of waiting) answers[index] = await ask(cell);
+  };
+  await Promise.all(Array.from({ length: most }, work));
+  return answers;
+}
