@@ -1,7 +1,7 @@
 import { endSession, endSessions, listSessions } from "@ducat/db/sessions";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/logins.ts";
 import { toTime } from "../show-generation.ts";
@@ -9,6 +9,7 @@ import { toTime } from "../show-generation.ts";
 /** What people do with their sessions, in one of them. */
 export const sessionRoutes = ({ db, cache }: Deps) => {
   const app = new OpenAPIHono<AppEnv>();
+  app.use(allowSessions);
 
   app.openapi(operations.logOut, async (c) => {
     const { loginId, sessionId } = requireSession(c);
@@ -47,6 +48,12 @@ export const sessionRoutes = ({ db, cache }: Deps) => {
   });
 
   return app;
+};
+
+/** Nobody else is told what is wrong with a body. Errors: forbidden. */
+export const allowSessions: MiddlewareHandler<AppEnv> = async (c, next) => {
+  requireSession(c);
+  await next();
 };
 
 /** The session that calls. Errors: forbidden, for a caller who is no person with a login here. */

@@ -7,11 +7,12 @@ import {
   offerSecondFactor,
 } from "../logins/second-factor.ts";
 import * as operations from "../operations/codes.ts";
-import { requireSession } from "./sessions.ts";
+import { allowSessions, requireSession } from "./sessions.ts";
 
 /** What people do about their second factor, in a session. */
 export const totpRoutes = ({ logins }: Deps) => {
   const app = new OpenAPIHono<AppEnv>();
+  app.use(allowSessions);
 
   app.openapi(operations.offerTotp, async (c) => {
     const { loginId } = requireSession(c);
