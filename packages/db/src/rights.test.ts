@@ -14,26 +14,67 @@ afterAll(() => database.close());
 afterEach(() => assertInvariants(database.admin));
 
 /** Tables of nobody in particular; any other must have account_id, row security and policies. */
-const shared = ["admin_config", "migrations", "styles"];
+const shared = words(`
+  admin_config login_codes login_credentials login_totps logins migrations payment_anomalies
+  prices products promo_codes rate_limits reconciliations sandbox_documents session_tokens
+  styles totp_backup_codes trial_identities verifications webhook_events
+`);
+
+/** Of these the API's role reads nothing at all, not even an account's own rows. */
+const hidden = words(`
+  account_logins api_keys login_codes login_credentials login_totps logins payment_anomalies
+  rate_limits session_tokens sessions totp_backup_codes totp_challenges trial_identities
+  verifications webhook_events
+`);
 
 /** What these roles may call. A function that is not here is the owner's alone. */
 const calls = {
-  ducat_app: [
-    ...["adjust_credits", "advance_clock", "cancel_generation", "capture_hold", "consume_credits"],
-    ...["create_account", "create_generation", "create_generations", "current_account"],
-    ...["delete_generation", "find_account_id", "freeze_account", "get_credit_balance"],
-    ...["grant_credits", "hold_credits", "read_backlog", "refund_generation"],
-    ...["settle_queue_kind", "status_of", "uuid_v7"],
-  ],
-  ducat_worker: [
-    ...["advance_clock", "cancel_generation", "capture_hold", "claim_item", "claw_back"],
-    ...["complete_item", "consume_credits", "create_generation", "current_account", "defer_item"],
-    ...["delete_generation", "end_due_item", "expire_account", "extend_lease", "fail_item"],
-    ...["find_account_id", "find_expiring_accounts", "freeze_account", "get_credit_balance"],
-    ...["grant_credits", "hold_credits", "read_backlog", "save_provider_request"],
-    ...["settle_queue_kind", "status_of", "sweep_items", "uuid_v7"],
-  ],
+  ducat_app: words(`
+    activate_totp adjust_credits advance_clock apply_dispute apply_reversal
+    apply_subscription ban_login cancel_generation cancel_own capture_hold challenge_totp
+    claim_opening claim_request close_refund consume_credits create_account create_api_key
+    create_generation create_generations create_promo_code create_session current_account
+    delete_generation disable_totp discard_webhook_event draw_ticket end_session
+    end_sessions erase_account find_account find_account_id find_login find_order
+    find_payment_account find_session find_totp freeze_account get_auto_reload
+    get_credit_balance grant_credits grant_login_trial hold_credits is_known_effect
+    keep_request_answer list_account_logins list_anomalies list_api_keys list_open_orders
+    list_running list_sessions list_succeeded list_webhook_events move_payment offer_totp
+    open_external_account open_login_account pass_totp prove_login_email
+    put_sandbox_document read_backlog read_webhook_backlog record_checkout record_invoice
+    record_invoice_failure record_refund redeem_code refill_account refresh_session
+    refund_generation release_opening release_request remove_customer remove_method
+    replay_webhook_event report_anomaly request_payment request_reconciliation
+    reserve_refund reset_password_by_code resolve_anomaly resume_own revive_webhook_events
+    revoke_api_key rotate_api_key save_method save_vendor schedule_change search_accounts
+    search_payments send_login_code send_login_link send_login_notice set_account_active
+    set_auto_reload set_login_role settle_payment settle_queue_kind status_of
+    store_webhook_event take_limits try_totp update_profile update_promo_code use_api_key
+    use_login_code use_login_link uuid_v7 verify_vendor
+  `),
+  ducat_worker: words(`
+    advance_clock advance_own_subscription apply_dispute apply_reversal apply_subscription
+    cancel_generation cancel_own capture_hold claim_item claim_messages claim_opening
+    claim_webhook_event claw_back clear_webhook_bodies complete_item consume_credits
+    create_generation current_account defer_item delete_generation draw_ticket end_due_item
+    expire_account expire_orders extend_lease extend_reconciliation fail_item
+    find_account_id find_due_attempts find_due_own_subscriptions find_due_refills
+    find_due_refunds find_due_reloads find_due_webhook_events find_expiring_accounts
+    find_order finish_reconciliation finish_webhook_event freeze_account get_credit_balance
+    grant_credits hold_credits is_known_effect list_anomalies list_open_orders
+    list_succeeded mark_sent move_payment put_sandbox_document read_backlog
+    read_reload_charge record_checkout record_invoice record_invoice_failure record_message
+    record_refund record_reload refill_account refill_subscription release_opening
+    remind_passes remove_customer remove_method report_anomaly request_payment
+    reserve_refund reserve_reload resume_own revive_webhook_events save_method
+    save_provider_request schedule_change settle_payment settle_queue_kind
+    start_reconciliation status_of sweep_items uuid_v7
+  `),
 };
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
 
 const listTables = () => admin<{ name: string; enabled: boolean; forced: boolean }[]>`
   SELECT relname AS name, relrowsecurity AS enabled, relforcerowsecurity AS forced FROM pg_class
@@ -75,8 +116,10 @@ describe("row security", () => {
     const account = await makeAccount(database.app);
     const made = await makeGeneration(database.app, account.id);
     await complete(database.worker, await claim(database.worker, account.id, made));
-    for (const { name } of (await listTables()).filter((table) => !shared.includes(table.name))) {
-      expect(await database.app`SELECT FROM ${database.app(`ducat.${name}`)}`, name).toEqual([]);
+    for (const { name } of await listTables()) {
+      const rows = database.app`SELECT FROM ${database.app(`ducat.${name}`)}`;
+      if (hidden.includes(name)) await expect(rows, name).rejects.toThrow("permission denied");
+      else if (!shared.includes(name)) expect(await rows, name).toEqual([]);
     }
     const view = await database.app`SELECT FROM ducat.credit_grant_balances`;
     expect(view).toEqual([]);
@@ -97,6 +140,7 @@ describe("the roles", () => {
         AS special, rolcanlogin FROM pg_roles WHERE rolname LIKE 'ducat\\_%' ORDER BY 1`;
     expect(roles).toEqual([
       { rolname: "ducat_app", special: false, rolcanlogin: true },
+      { rolname: "ducat_auth", special: false, rolcanlogin: false },
       { rolname: "ducat_owner", special: false, rolcanlogin: false },
       { rolname: "ducat_queue", special: false, rolcanlogin: true },
       { rolname: "ducat_worker", special: false, rolcanlogin: true },
@@ -104,8 +148,9 @@ describe("the roles", () => {
     const memberships = await admin`
       SELECT m.rolname AS member, r.rolname AS role FROM pg_auth_members a
       JOIN pg_roles m ON m.oid = a.member JOIN pg_roles r ON r.oid = a.roleid
-      WHERE m.rolname LIKE 'ducat\\_%' ORDER BY 1`;
+      WHERE m.rolname LIKE 'ducat\\_%' ORDER BY 1, 2`;
     expect(memberships).toEqual([
+      { member: "ducat_app", role: "ducat_auth" },
       { member: "ducat_app", role: "ducat_queue" },
       { member: "ducat_worker", role: "ducat_queue" },
     ]);
@@ -123,21 +168,26 @@ describe("the roles", () => {
 });
 
 describe("rights", () => {
-  it("to write are none, but for the rows of uploads", async () => {
+  it("to write are none, but for uploads, and for who knows passwords", async () => {
     const rights = await admin`
       SELECT c.relname AS table, r.rolname AS role, p.privilege FROM pg_class c
       CROSS JOIN pg_roles r
       CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
         AS p (privilege)
       WHERE c.relnamespace = 'ducat'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-        AND r.rolname IN ('ducat_app', 'ducat_worker', 'ducat_queue')
+        AND r.rolname IN ('ducat_app', 'ducat_worker', 'ducat_queue', 'ducat_auth')
         AND has_table_privilege(r.oid, c.oid, p.privilege)
-      ORDER BY role, privilege`;
+      ORDER BY role, c.relname, privilege`;
+    const write = (role: string, table: string, privileges: string[]) =>
+      privileges.map((privilege) => ({ table, role, privilege }));
+    const all = ["DELETE", "INSERT", "UPDATE"];
     expect(rights).toEqual([
-      { table: "blobs", role: "ducat_app", privilege: "DELETE" },
-      { table: "blobs", role: "ducat_app", privilege: "INSERT" },
-      { table: "blobs", role: "ducat_worker", privilege: "DELETE" },
-      { table: "blobs", role: "ducat_worker", privilege: "INSERT" },
+      ...write("ducat_app", "blobs", ["DELETE", "INSERT"]),
+      // Behind this role is the library that checks passwords, and no statement of ours.
+      ...["login_credentials", "logins", "verifications"].flatMap((table) =>
+        write("ducat_auth", table, all),
+      ),
+      ...write("ducat_worker", "blobs", ["DELETE", "INSERT"]),
     ]);
   });
 
@@ -158,7 +208,9 @@ describe("rights", () => {
     const of = (role: string) => rights.filter((one) => one.role === role).map(({ name }) => name);
     expect(of("ducat_app")).toEqual(calls.ducat_app);
     expect(of("ducat_worker")).toEqual(calls.ducat_worker);
-    expect([...new Set(rights.map((one) => one.role))]).toEqual(["ducat_app", "ducat_worker"]);
+    expect(of("ducat_auth")).toEqual(["uuid_v7"]);
+    const roles = [...new Set(rights.map((one) => one.role))];
+    expect(roles).toEqual(["ducat_app", "ducat_auth", "ducat_worker"]);
   });
 
   it("of the owner are lent only by functions that pin where names are looked up", async () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
-import { Id, Time, text } from "./text.ts";
+import { Id, Time } from "./text.ts";
 
 /** Money or a message that could not be trusted or placed: for a person to look at. */
 export const Anomaly = z
