@@ -69,7 +69,7 @@ const keyLifeMs = 15_000;
 
 type CachedKey = { accountId?: string; hash: string; scopes: string[]; expiresAt?: number };
 
-/** A key that was not revoked, has not expired and is this very one. No query while it is cached. */
+/** A key that was not revoked, has not expired and is this very one; no query while cached. */
 async function findKey(deps: AuthDeps, token: string): Promise<Principal | undefined> {
   const id = readApiKey(token, deps.mode);
   if (id === undefined) return undefined;

@@ -207,7 +207,8 @@ CREATE TABLE "ducat"."vendors" (
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "vendors_length" CHECK (length(business_name) BETWEEN 1 AND 200 AND length(profile_info) <= 4000
-        AND octet_length(contact_info::text) <= 16384 AND octet_length(social_links::text) <= 65536)
+        AND octet_length(contact_info::text) <= 16384
+        AND octet_length(social_links::text) <= 65536)
 );
 --> statement-breakpoint
 ALTER TABLE "ducat"."accounts" ADD COLUMN "erased_at" timestamp with time zone;

@@ -18,7 +18,8 @@ const lists = {
   identities: (sql, account, after) => sql<Row[]>`
     SELECT issuer || ' ' || subject AS cursor, issuer, subject, verified_at, created_at
     FROM ducat.external_identities
-    WHERE account_id = ${account} AND (${after}::text IS NULL OR issuer || ' ' || subject > ${after})
+    WHERE account_id = ${account}
+      AND (${after}::text IS NULL OR issuer || ' ' || subject > ${after})
     ORDER BY issuer || ' ' || subject LIMIT ${manyRows}`,
   entries: (sql, account, after) => sql<Row[]>`
     SELECT seq::text AS cursor, seq, type, amount, available_after, debt_change, generation_id,

@@ -35,7 +35,7 @@ type NewProduct = Partial<{
 }>;
 
 /** A product of its own; a pack of 100 credits unless it is told otherwise. */
-export async function makeProduct(admin: Db, more: NewProduct = {}): Promise<ProductRow> {
+async function makeProduct(admin: Db, more: NewProduct = {}): Promise<ProductRow> {
   const { allowances = {}, ...columns } = more;
   const row = {
     key: `p-${randomUUID()}`,

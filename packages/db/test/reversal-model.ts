@@ -33,7 +33,7 @@ function lastOf(words: readonly Word[]): Word | undefined {
 export type ModelPayment = { charged: number; grants: ModelGrant[]; words: Word[] };
 
 /** The credits of a grant that its payment has lost. */
-export const targetOf = (payment: ModelPayment, grant: ModelGrant) =>
+const targetOf = (payment: ModelPayment, grant: ModelGrant) =>
   Math.ceil((grant.amount * tallyOf(payment.charged, payment.words).reversed) / payment.charged);
 
 /** Lets everything that a payment gave follow what has been told of it. */

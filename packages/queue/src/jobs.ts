@@ -14,7 +14,7 @@ export const RunItem = z.object({
 export type RunItem = z.infer<typeof RunItem>;
 
 /** Process one stored webhook. Its row decides whether there is anything to do. */
-export const ProcessWebhook = z.object({ eventId: z.uuid() });
+const ProcessWebhook = z.object({ eventId: z.uuid() });
 export type ProcessWebhook = z.infer<typeof ProcessWebhook>;
 
 /** Every job there is: its name, which is also the name of its BullMQ queue, and its payload. */

@@ -28,7 +28,7 @@ export const update = createRoute({
   tags,
   summary: "Change what the account says of itself",
   description:
-    "null takes a value away. E-mail address and phone number are not changed here: they are proven.",
+    "null takes a value away. E-mail address and phone number are proven, not changed here.",
   parameters: [ducatAccount],
   request: jsonBody(UpdateMe),
   middleware: [readJson] as const,
@@ -44,7 +44,7 @@ export const erase = createRoute({
   tags,
   summary: "Erase the account",
   description:
-    "All that is personal goes: profile, logins, keys, inputs, texts and files. The ledger and the " +
+    "All that is personal goes: profile, logins, keys, inputs, texts, files. The ledger and the " +
     "payments stay, and name nobody. This can't be undone. Refused with `invalid_state` and " +
     "`reason` while `generations` run or a `subscription` does; with `confirm` they are ended " +
     "first. What a provider is at work on takes a moment to end: send it again then.",

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { banLogin } from "@ducat/db/logins";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
 import { eventually, type Stage, setStage } from "../../test/stage.ts";
 import { createApp } from "../app.ts";
 import { createSessionTokens } from "../logins/session-tokens.ts";
+
+const audit = { actor: "root", request_id: "test", ip: null };
 
 let stage: Stage;
 beforeAll(async () => {
@@ -252,7 +255,7 @@ describe("a session", () => {
       ({ loginId }: { loginId: string }) =>
         stage.db.app`SELECT ducat.end_sessions(${loginId}, NULL, 'revoked')`,
       ({ loginId }: { loginId: string }) =>
-        stage.db.app`SELECT ducat.ban_login(${loginId}, true, '{}')`,
+        banLogin(stage.db.app, loginId, { isBanned: true, audit }),
       ({ loginId }: { loginId: string }) =>
         stage.db.app`
           SELECT ducat.end_session(${loginId}, (s ->> 'id')::uuid, 'revoked')
@@ -275,7 +278,7 @@ describe("a session", () => {
 
   it("of a banned login begins again only when the ban is over", async () => {
     const { loginId, email } = await begin();
-    const ban = (is: boolean) => stage.db.app`SELECT ducat.ban_login(${loginId}, ${is}, '{}')`;
+    const ban = (isBanned: boolean) => banLogin(stage.db.app, loginId, { isBanned, audit });
     await ban(true);
     expect((await askAuth(stage, "login", { email, password })).status).toBe(401);
     await ban(false);

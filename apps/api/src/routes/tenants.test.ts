@@ -112,8 +112,10 @@ describe("another account's things", () => {
   it("are tried on every route that has an id", () => {
     const tried = foreign().map(([route]) => route);
     // Named by the caller's own right: accounts for the server's key, files by their signature,
-    // and for support what belongs to all accounts or to none.
+    // and for support what belongs to all accounts or to none. Sessions are a person's own: see
+    // sessions.test.ts.
     const others = [
+      "DELETE /v1/auth/sessions/{id}",
       "POST /v1/accounts/{id}/tokens",
       "GET /v1/admin/accounts/{id}",
       "POST /v1/admin/accounts/{id}/activate",

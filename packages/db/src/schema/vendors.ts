@@ -21,7 +21,8 @@ export const vendors = ducat.table(
     check(
       "vendors_length",
       sql`length(business_name) BETWEEN 1 AND 200 AND length(profile_info) <= 4000
-        AND octet_length(contact_info::text) <= 16384 AND octet_length(social_links::text) <= 65536`,
+        AND octet_length(contact_info::text) <= 16384
+        AND octet_length(social_links::text) <= 65536`,
     ),
   ],
 );
