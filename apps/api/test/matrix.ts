@@ -24,7 +24,15 @@ type Place =
   | { in: "reference"; status: number };
 
 /** One operation, asked by one caller in one way. */
-export type Cell = { operation: Operation; caller: Caller; place: Place; path: string; call: Call };
+export type Cell = {
+  operation: Operation;
+  caller: Caller;
+  place: Place;
+  path: string;
+  /** What is in the path's braces. */
+  id?: string;
+  call: Call;
+};
 
 const photo = makePhoto(48, 32);
 
@@ -75,7 +83,8 @@ async function listKeyedCells(
     const key = operation.readsKey && { key: randomUUID() };
     const body = call.body !== undefined && { body: bodyOf(operation) };
     const path = query ? `${at(id)}?${query}` : at(id);
-    return { operation, caller, place, path, call: { ...call, ...key, ...body, ...more } };
+    const sent = { ...call, ...key, ...body, ...more };
+    return { operation, caller, place, path, call: sent, ...(id !== undefined && { id }) };
   };
   const first = make({ in: id === undefined ? "nowhere" : "path" });
   if (caller.is === "owner") return [first];
@@ -190,6 +199,14 @@ export function findLeaks({ operation, caller }: Cell, answer: string, owner: Te
   if (!isOpen(operation) && isForAnybody(operation) && mayDo(caller, operation)) return [];
   return owner.secrets.filter((secret) => answer.includes(secret));
 }
+
+/** The owner reads the one thing that they name. */
+export const showsThing = ({ operation, caller, id }: Cell): boolean =>
+  caller.is === "owner" &&
+  id !== undefined &&
+  operation.method === "GET" &&
+  mayDo(caller, operation) &&
+  !isForAnybody(operation);
 
 export const nameCell = ({ operation, caller, place }: Cell): string =>
   `${caller.name}, ${operation.name}, ${Object.values(place).join(" ")}`;

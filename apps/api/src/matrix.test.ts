@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Caller, makeCallers } from "../test/callers.ts";
+import { type Checksums, listChanges, readChecksums } from "../test/checksums.ts";
+import { type Issuer, startIssuer } from "../test/issuer.ts";
+import {
+  askAll,
+  type Cell,
+  expectStatus,
+  findLeaks,
+  isAfterOthers,
+  listCells,
+  nameCell,
+  showsThing,
+} from "../test/matrix.ts";
+import { isOpen, listMissing } from "../test/matrix-entries.ts";
+import { listOperations, type Operation } from "../test/operations.ts";
+import { type Stage, setStage } from "../test/stage.ts";
+import { makeTenant, type Tenant } from "../test/tenant.ts";
+import { createExternalIssuers } from "./external-issuers.ts";
+import { IssuerSettings } from "./issuer-settings.ts";
+
+/** As many there were when they were last counted; who adds routes or callers writes more. */
+const leastCells = 33_800;
+
+let stage: Stage;
+let issuer: Issuer;
+let operations: Operation[];
+let counted = 0;
+
+beforeAll(async () => {
+  issuer = await startIssuer();
+  const { audience, jwksUrl } = issuer;
+  const settings = IssuerSettings.parse({ issuer: issuer.issuer, jwksUrl, audience });
+  const log = { warn: () => {}, debug: () => {} } as never;
+  const secrets = ["s".repeat(32)];
+  const known = { issuers: [settings], allowedOrigins: [], secrets, now: Date.now, log };
+  stage = await setStage({ deps: { externalIssuers: createExternalIssuers(known) } });
+  await stage.deps.cache.ready();
+  operations = await listOperations(stage);
+});
+afterAll(async () => {
+  await stage.close();
+  await issuer.close();
+});
+
+describe.each(["user", "vendor"] as const)("what is a %s's", (kind) => {
+  let owner: Tenant;
+  let callers: Caller[];
+  beforeAll(async () => {
+    owner = await makeTenant(stage, kind, `canary-${kind}-7f3a9c`);
+    callers = await makeCallers(stage, owner, issuer);
+  });
+  const listAll = async (some: Operation[], caller: Caller) =>
+    (await Promise.all(some.map((one) => listCells(one, caller, owner)))).flat();
+
+  it("is looked for by every operation that is served", () => {
+    expect(listMissing(operations, owner)).toEqual([]);
+  });
+
+  it("is shown to nobody else and changed by nobody else, whatever they ask for it", async () => {
+    const faults: string[] = [];
+    // Who is refused as nobody is refused before anybody asks whose it is: once is enough.
+    for (const caller of callers.filter((one) => kind === "user" || !one.refused)) {
+      const keyed = operations.filter((one) => !isOpen(one));
+      const cells = await listAll(keyed, caller);
+      faults.push(...(await judge(cells, owner)));
+    }
+    expect(faults).toEqual([]);
+  }, 300_000);
+
+  it("is not told by what is open to everybody, either", async () => {
+    const cells = await Promise.all(callers.map((one) => listAll(operations.filter(isOpen), one)));
+    expect(await judge(cells.flat(), owner)).toEqual([]);
+  });
+});
+
+/** What was told, answered or changed that should not have been. */
+async function judge(cells: Cell[], owner: Tenant): Promise<string[]> {
+  counted += cells.length;
+  const before = await readChecksums(stage.db.admin);
+  const first = cells.filter((cell) => !isAfterOthers(cell));
+  const faults = [
+    ...(await askAll(first, 8, (cell) => judgeCell(cell, owner))),
+    ...(await askAll(cells.filter(isAfterOthers), 1, (cell) => judgeCell(cell, owner))),
+  ].flat();
+  const changes = listChanges(before, await readChecksums(stage.db.admin));
+  const wrong = changes.filter((at) => !mayChange(cells, at, before));
+  return [...faults, ...wrong.map((at) => `${cells[0]?.caller.name} changed ${at}`)];
+}
+
+async function judgeCell(cell: Cell, owner: Tenant): Promise<string[]> {
+  const { status, headers, text } = await limit(cell, stage.call(cell.path, cell.call));
+  const expected = expectStatus(cell);
+  const all = `${text}${JSON.stringify([...headers])}`;
+  const marks = ["set-cookie", "idempotent-replayed"].filter((name) => headers.has(name));
+  return [
+    ...(status === expected ? [] : [`${status}, not ${expected}: ${text.slice(0, 300)}`]),
+    ...findLeaks(cell, all, owner).map((word) => `tells ${word}`),
+    ...marks.map((name) => `has ${name}`),
+    // Or the others' 404s would say nothing about the ids. A receipt has the order's reference.
+    ...(showsThing(cell) && ![cell.id ?? "", owner.reference].some((word) => text.includes(word))
+      ? ["doesn't show it"]
+      : []),
+  ].map((fault) => `${nameCell(cell)}: ${fault}`);
+}
+
+/** A request that never ends is told by its name. */
+function limit<T>(cell: Cell, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${nameCell(cell)}: no answer`)), 60_000);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+const nobody = "00000000-0000-0000-0000-000000000000";
+
+/** What people may do about their logins before they have proven who they are. */
+const ofLogins = /^(sessions|session_tokens|login_totps|totp_backup_codes)$/;
+
+/** Whose rows may be others then: the callers' own, new ones, and those of nobody in particular. */
+function mayChange(cells: Cell[], at: string, before: Checksums): boolean {
+  const [table = "", tenant = ""] = at.split(" ");
+  const able = cells.filter((cell) => isOpen(cell.operation) || cell.caller.scopes.length > 0);
+  if (able.length === 0) return false;
+  if (["everybody", nobody].includes(tenant)) return true;
+  const own = able.find(
+    ({ operation, caller: { accountId, loginId } }) =>
+      !isOpen(operation) && [accountId, loginId].includes(tenant),
+  );
+  if (own) return !own.caller.isUnverified || ofLogins.test(table);
+  return ![...before.keys()].some((known) => known.endsWith(` ${tenant}`));
+}
+
+describe("the matrix", () => {
+  it("has as many cells as ever, or more", () => {
+    const keyed = operations.filter((one) => !isOpen(one)).length;
+    console.log(`${counted} cells of ${operations.length} operations, ${keyed} of them with a key`);
+    expect(counted).toBeGreaterThanOrEqual(leastCells);
+  });
+});
