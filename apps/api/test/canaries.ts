@@ -25,7 +25,8 @@ export async function fillAccount({ db }: Stage, account: string, canary: string
     INSERT INTO ducat.logins (name, email, image)
     VALUES (${canary}, ${`${canary}@login.x.org`}, ${canary}) RETURNING id`;
   const id = login?.id ?? "";
-  await db.admin`INSERT INTO ducat.account_logins (account_id, login_id) VALUES (${account}, ${id})`;
+  await db.admin`
+    INSERT INTO ducat.account_logins (account_id, login_id) VALUES (${account}, ${id})`;
   await db.admin`
     INSERT INTO ducat.login_credentials (login_id, provider_id, provider_account_id, password)
     VALUES (${id}, 'credential', ${canary}, ${canary})`;

@@ -22,7 +22,8 @@ export async function readChecksums(admin: Db): Promise<Checksums> {
   const without = volatile.columns.map((column) => ` - '${column}'`).join("");
   const parts = tables.map(({ name, columns }) => {
     const owner = name === "accounts" || name === "logins" ? "id" : findOwner(columns);
-    return `SELECT '${name} ' || coalesce(${owner ? `t.${owner}::text` : "NULL"}, 'everybody') AS at,
+    const whose = owner ? `t.${owner}::text` : "NULL";
+    return `SELECT '${name} ' || coalesce(${whose}, 'everybody') AS at,
       count(*) || ':' || sum(hashtextextended((to_jsonb(t)${without})::text, 0)) AS sum
       FROM ducat.${name} t GROUP BY 1`;
   });
