@@ -8,6 +8,7 @@ type Schema = {
   oneOf?: Schema[];
   examples?: object[];
   format?: string;
+  additionalProperties?: false | object;
 };
 type Described = {
   security?: object[];
@@ -36,6 +37,8 @@ export type Operation = {
   readsKey: boolean;
   /** The members of its JSON body that are ids, wherever they are in it. */
   idMembers: string[];
+  /** The objects in its example that take what the contract says and no more: its members. */
+  members: Record<string, string[]>;
   /** An example of its JSON body. */
   example?: Record<string, unknown>;
   /** The body's type, where it has one. */
@@ -74,6 +77,7 @@ function read(
     readsAccount: named("Ducat-Account", "DucatAccount"),
     needsAccount: responses["400"]?.description.includes("account_required") === true,
     readsKey: named("Idempotency-Key", "IdempotencyKey"),
+    members: Object.fromEntries(listMembers(document, content?.schema ?? {}, example)),
     idMembers: [...new Set(listIdMembers(document, content?.schema ?? {}))],
     success: Number(Object.keys(responses).find((status) => /^[23]/.test(status)) ?? 200),
     ...(example && { example }),
@@ -89,10 +93,41 @@ function exampleOf({ components }: Document, ref: string | undefined) {
   return example as Record<string, unknown>;
 }
 
+/** By the way to each object, as in `areas/1`. */
+function listMembers(
+  document: Document,
+  schema: Schema,
+  value: unknown,
+  way: string[] = [],
+): [string, string[]][] {
+  if (typeof value !== "object" || value === null) return [];
+  const names = Object.keys(value);
+  const meant = listVariants(document, schema).find(({ properties, items }) =>
+    Array.isArray(value) ? items : names.every((name) => properties && name in properties),
+  );
+  if (!meant) return [];
+  const inner = Object.entries(value).flatMap(([name, one]) => {
+    const next = Array.isArray(value) ? meant.items : meant.properties?.[name];
+    return listMembers(document, next ?? {}, one, [...way, name]);
+  });
+  if (meant.additionalProperties !== false) return inner;
+  return [[way.join("/"), Object.keys(meant.properties ?? {})], ...inner];
+}
+
+/** The shapes that a value may have. */
+function listVariants(document: Document, schema: Schema): Schema[] {
+  const { $ref, anyOf, oneOf } = schema;
+  if ($ref) return listVariants(document, findSchema(document, $ref));
+  const among = anyOf ?? oneOf;
+  return among ? among.flatMap((one) => listVariants(document, one)) : [schema];
+}
+
+const findSchema = ({ components }: Document, ref: string): Schema =>
+  components.schemas[ref.split("/").at(-1) ?? ""] ?? {};
+
 function listIdMembers(document: Document, schema: Schema, name = ""): string[] {
   const { $ref, format, properties = {}, items, anyOf = [], oneOf = [] } = schema;
-  const target = $ref && document.components.schemas[$ref.split("/").at(-1) ?? ""];
-  const inner = [target || [], items ?? [], anyOf, oneOf].flat();
+  const inner = [$ref ? findSchema(document, $ref) : [], items ?? [], anyOf, oneOf].flat();
   return [
     ...(format === "uuid" ? [name] : []),
     ...inner.flatMap((one) => listIdMembers(document, one, name)),
