@@ -67,7 +67,7 @@ describe("a column of the database in a body", () => {
 
   it("leads nowhere as __proto__ or constructor either", async () => {
     const before = await readChecksums(stage.db.admin);
-    for (const { operation, body, at } of targets.filter((one) => one.at.length === 0)) {
+    for (const { operation, body } of targets.filter((one) => one.at.length === 0)) {
       for (const name of ["__proto__", "constructor", "prototype"]) {
         const text = JSON.stringify(body).replace("{", `{"${name}":{"is_active":false},`);
         const { status } = await ask(operation, text);
