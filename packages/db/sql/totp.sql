@@ -85,7 +85,7 @@ GRANT EXECUTE ON FUNCTION ducat.disable_totp TO ducat_app;
 -- Ask a login that has shown its first factor for the second: p_hash recognises the challenge for
 -- ten minutes. p_password is the hash of the password that was verified, if one was: the session
 -- is refused when it has been changed meanwhile. Whether this login is asked: it has a second
--- factor and is not shut out.
+-- factor, is not shut out, and the account is its own.
 -- Locks nothing but the new row. Safe to retry with another hash.
 CREATE OR REPLACE FUNCTION ducat.challenge_totp(
   p_hash bytea, p_login_id uuid, p_account_id uuid, p_password text)
@@ -94,6 +94,7 @@ BEGIN
   INSERT INTO totp_challenges (hash, login_id, account_id, password, expires_at)
   SELECT p_hash, p_login_id, p_account_id, p_password, clock_timestamp() + interval '10 minutes'
   FROM login_totps t JOIN logins l ON l.id = t.login_id AND l.banned_at IS NULL
+    JOIN account_logins o ON o.login_id = l.id AND o.account_id = p_account_id
   WHERE t.login_id = p_login_id AND t.active_at IS NOT NULL;
   IF NOT FOUND THEN
     RETURN false;

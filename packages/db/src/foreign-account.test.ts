@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { makeOffer, makePaid } from "../test/billing-factories.ts";
@@ -30,8 +30,10 @@ import {
 } from "./items.ts";
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
 import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
-import { reserveRefund } from "./refunds.ts";
+import { closeRefund, recordRefund, reserveRefund } from "./refunds.ts";
+import { createSession } from "./sessions.ts";
 import { findSubscription } from "./subscriptions.ts";
+import { challengeTotp } from "./totp.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -71,7 +73,36 @@ async function makeVictim() {
   const bought = await makePurchases(accountId);
   const message = await makeMessage(accountId);
   const apiKey = await createApiKey(app, accountId, makeServerKey());
-  return { accountId, grant, hold, key, done, open, item, upload, bought, message, apiKey };
+  const logins = await makeLogins(accountId);
+  const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
+  return { ...made, apiKey, logins };
+}
+
+async function makeLogins(accountId: string) {
+  const simple = await makeLogin(accountId);
+  const guarded = await makeLogin((await makeAccount(database.app)).id);
+  await database.admin`
+    INSERT INTO ducat.login_totps (login_id, secret, active_at)
+    VALUES (${guarded}, sha256('x'), now())`;
+  return { simple, guarded };
+}
+
+async function makeLogin(accountId: string): Promise<string> {
+  const [login] = await database.admin<{ id: string }[]>`
+    WITH made AS (INSERT INTO ducat.logins (verified_at) VALUES (now()) RETURNING id),
+      bound AS (INSERT INTO ducat.account_logins (account_id, login_id)
+        SELECT ${accountId}, id FROM made)
+    SELECT id FROM made`;
+  return login?.id ?? "";
+}
+
+/** A refund that nobody can tell the outcome of. */
+async function makeOpenRefund(accountId: string, paymentId: string): Promise<string> {
+  const { app, worker } = database;
+  const request = { ...makeKey(), paymentId, amount: 1, reason: "x", audit };
+  const { refund } = await reserveRefund(app, accountId, request);
+  await recordRefund(worker, refund.id, { status: "unknown", error: "lost" });
+  return refund.id;
 }
 
 function makeServerKey() {
@@ -91,7 +122,9 @@ async function makePurchases(accountId: string) {
       started_at)
     VALUES (${accountId}, ${plan.product.id}, 'sandbox', 'test', 'active', 'month', now())
     RETURNING id`;
-  return { payment, subscriptionId: subscription?.id ?? "", priceId: plan.price.id };
+  const other = await makePaid(app, accountId, { priceId: pack.price.id });
+  const refund = { paymentId: other.id, refundId: await makeOpenRefund(accountId, other.id) };
+  return { payment, refund, subscriptionId: subscription?.id ?? "", priceId: plan.price.id };
 }
 
 /** A message that a worker is sending. */
@@ -160,6 +193,21 @@ function listAttempts(): Record<string, Call> {
         reason: "x",
         audit,
       }),
+    close_refund: () =>
+      closeRefund(app, intruder, {
+        ...victim.bought.refund,
+        outcome: "succeeded",
+        reason: "x",
+        audit,
+      }),
+    create_session: () => {
+      const who = { loginId: victim.logins.simple, accountId: intruder };
+      const hash = createHash("sha256").update("x").digest("hex");
+      const hashes = { access_hash: hash, refresh_hash: hash };
+      return createSession(app, who, { id: randomUUID(), ...hashes });
+    },
+    challenge_totp: () =>
+      challengeTotp(app, randomBytes(32), { loginId: victim.logins.guarded, accountId: intruder }),
     revoke_api_key: () => revokeApiKey(app, intruder, { id: victim.apiKey.id, audit }),
     rotate_api_key: () =>
       rotateApiKey(app, intruder, {
@@ -190,7 +238,9 @@ function listAttempts(): Record<string, Call> {
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
-  ...["create_api_key", "create_generation", "expire_account", "freeze_account"],
+  ...["create_api_key", "create_generation", "erase_account", "expire_account"],
+  ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
+  ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
   ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],

@@ -33,7 +33,7 @@ export const AnomalyQuery = z.strictObject({
     .meta({ description: "`true`: those that wait for a person; `false`: those that don't." }),
   kind: z
     .string()
-    .regex(/^[a-z_]{1,64}$/)
+    .regex(/^[a-z][\w:.-]{0,63}$/)
     .optional(),
 });
 export type AnomalyQuery = z.infer<typeof AnomalyQuery>;

@@ -39,7 +39,7 @@ export const WebhookEventQuery = z.strictObject({
   status: Status.optional(),
   type: z
     .string()
-    .regex(/^[a-z][a-z_.]{0,99}$/)
+    .regex(/^[a-z][\w:.-]{0,99}$/)
     .optional(),
   provider: ProviderName.optional(),
 });
