@@ -83,6 +83,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     subscription,
   };
   const shown = await ask(`/v1/generations/${ids.generation}`);
+  const file = new URL(shown.body.items[0].output.url);
   return {
     ...{
       accountId,
@@ -94,7 +95,8 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
       ids,
       session,
     },
-    file: new URL(shown.body.items[0].output.url).pathname,
+    file: file.pathname,
+    signedFile: `${file.pathname}${file.search}`,
     reference: payment.reference,
     cursors: await readCursors(ask),
     /** Things that nothing has happened to yet; their ids. */
