@@ -10,6 +10,11 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/payments.ts";
 import { showPayment } from "../show-payment.ts";
 
+/** It shows itself, runs nothing, and is in no other page. */
+const receiptPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
+  "frame-ancestors 'none'";
+
 export const paymentRoutes = (deps: Deps, findAccount: FindAccount) => {
   const { db, publicUrl } = deps;
   const app = new OpenAPIHono<AppEnv>();
@@ -68,7 +73,7 @@ export const paymentRoutes = (deps: Deps, findAccount: FindAccount) => {
       }),
       buyer?.locale ?? "en",
     );
-    c.header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+    c.header("content-security-policy", receiptPolicy);
     return c.html(page, 200);
   });
 
