@@ -110,7 +110,9 @@ function listMembers(
     const next = Array.isArray(value) ? meant.items : meant.properties?.[name];
     return listMembers(document, next ?? {}, one, [...way, name]);
   });
-  if (meant.additionalProperties !== false) return inner;
+  // Theirs to fill, as metadata is; silence would be a contract that takes anything unseen.
+  const isFree = typeof meant.additionalProperties === "object";
+  if (isFree || Array.isArray(value)) return inner;
   return [[way.join("/"), Object.keys(meant.properties ?? {})], ...inner];
 }
 
