@@ -43,8 +43,13 @@ export async function holdWrites(
       });
     },
     async endWaiting() {
-      for (const { pid } of await waiting()) await admin`SELECT pg_terminate_backend(${pid})`;
-      await untilNone();
+      // Who waited for the first one's row comes here when that one has ended.
+      const end = async () => {
+        const found = await waiting();
+        for (const { pid } of found) await admin`SELECT pg_terminate_backend(${pid})`;
+        expect(found).toEqual([]);
+      };
+      await vi.waitFor(end, { timeout: 10_000, interval: 20 });
     },
     async release() {
       await holder.end({ timeout: 1 });
