@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Caller, makeCallers } from "../test/callers.ts";
 import { type Checksums, listChanges, readChecksums } from "../test/checksums.ts";
+import { findSecrets } from "../test/find-secrets.ts";
 import { type Issuer, startIssuer } from "../test/issuer.ts";
 import {
   askAll,
@@ -67,6 +68,16 @@ describe.each(["user", "vendor"] as const)("what is a %s's", (kind) => {
     }
     expect(faults).toEqual([]);
   }, 300_000);
+
+  it("is not opened by what this left behind: no credential is in clear anywhere", async () => {
+    const used = callers.flatMap(({ name, bearer, lacking = {} }) => [
+      [name, bearer ?? ""],
+      ...Object.entries(lacking).map(([scope, one]) => [`${name} ${scope}`, one]),
+    ]);
+    const secrets = used.filter(([, bearer = ""]) => bearer.length > 20);
+    expect(secrets.length).toBeGreaterThan(30);
+    expect(await findSecrets(stage, Object.fromEntries(secrets))).toEqual([]);
+  });
 
   it("is not told by what is open to everybody, either", async () => {
     const cells = await Promise.all(callers.map((one) => listAll(operations.filter(isOpen), one)));

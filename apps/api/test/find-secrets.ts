@@ -14,24 +14,35 @@ export async function findSecrets(
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
       AND c.relkind IN ('r', 'p') ORDER BY 1`;
   const log = lines.join("");
-  const found: string[] = [];
-  for (const [name, secret] of Object.entries(secrets)) {
-    if (new RegExp(toPattern(secret)).test(log)) found.push(`${name} in log`);
-  }
-  const patterns = Object.entries(secrets).map(([name, secret]) => [name, toPattern(secret)]);
+  const all = Object.entries(secrets);
+  const found = all.filter(([, secret]) => isIn(log, secret)).map(([name]) => `${name} in log`);
+  const [codes, texts] = [
+    all.filter(([, one]) => isCode(one)),
+    all.filter(([, one]) => !isCode(one)),
+  ];
+  const names = [...texts, ...codes].map(([name]) => name);
+  const hex = ([, text]: [string, string]) => Buffer.from(text).toString("hex");
   for (const { name: table } of tables) {
-    const rows = await db.admin.unsafe<{ name: string }[]>(
-      `SELECT DISTINCT s.name FROM ${table} AS t
-       JOIN unnest($1::text[], $2::text[]) AS s (name, pattern) ON t::text ~ s.pattern`,
-      [patterns.map(([name]) => name ?? ""), patterns.map(([, pattern]) => pattern ?? "")],
+    const rows = await db.admin.unsafe<{ at: number }[]>(
+      `WITH rows AS MATERIALIZED (SELECT t::text AS row FROM ${table} AS t)
+       SELECT at::int FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (text, hex, at)
+       WHERE EXISTS (SELECT FROM rows WHERE strpos(row, text) > 0 OR strpos(row, hex) > 0)
+       UNION ALL
+       SELECT $4::int + at::int FROM unnest($3::text[]) WITH ORDINALITY AS s (pattern, at)
+       WHERE EXISTS (SELECT FROM rows WHERE row ~ pattern) ORDER BY 1`,
+      [
+        texts.map(([, text]) => text),
+        texts.map(hex),
+        codes.map(([, code]) => toPattern(code)),
+        texts.length,
+      ],
     );
-    found.push(...rows.map(({ name }) => `${name} in ${table}`));
+    found.push(...rows.map(({ at }) => `${names[at - 1]} in ${table}`));
   }
   return found;
 }
 
-function toPattern(secret: string): string {
-  if (/^\d{1,8}$/.test(secret)) return `(^|[^0-9.])${secret}([^0-9]|$)`;
-  const plain = secret.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return `${plain}|${Buffer.from(secret).toString("hex")}`;
-}
+const isCode = (secret: string) => /^\d{1,8}$/.test(secret);
+const toPattern = (code: string) => `(^|[^0-9.])${code}([^0-9]|$)`;
+const isIn = (log: string, secret: string) =>
+  isCode(secret) ? new RegExp(toPattern(secret)).test(log) : log.includes(secret);
