@@ -9,8 +9,9 @@ import { build } from "esbuild";
 
 /**
  * What stays in node_modules. sharp and argon2 are native binaries and swagger-ui-dist is a folder
- * of pages: an app whose bundle reaches them lists them in its own package.json, also when a package
- * imports them. The rest are optional parts of pg and BullMQ, asked for in a try block and not installed.
+ * of pages: an app whose bundle reaches them lists them in its own package.json, also when a
+ * package imports them. The rest are optional parts of pg and BullMQ, asked for in a try block and
+ * not installed.
  */
 const native = ["sharp", "@node-rs/argon2"];
 const external = [...native, "swagger-ui-dist", "pg-native", "redis", "bullmq-otel"];
