@@ -1,3 +1,4 @@
+import { toBinary } from "./binary.ts";
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 
@@ -9,8 +10,6 @@ export type ExternalPerson = {
   name?: string | undefined;
   email?: string | undefined;
 };
-
-const toHex = (hmac: Buffer) => `\\x${hmac.toString("hex")}`;
 
 /**
  * The account of somebody who is signed in elsewhere, made when they are first seen; the trial is
@@ -25,7 +24,7 @@ export async function openExternalAccount(
   const [row] = await ask(db<{ opened: Opened }[]>`
     SELECT ducat.open_external_account(${issuer}, ${subject},
       ${isVerified ? JSON.stringify({ name, email }) : null}::text::jsonb,
-      ${identities.map(toHex)}::bytea[]) AS opened`);
+      ${toBinary(db, identities)}) AS opened`);
   if (!row) throw new Error("open_external_account returned nothing");
   return { accountId: row.opened.account_id, isActive: row.opened.is_active };
 }

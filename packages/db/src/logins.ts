@@ -1,5 +1,6 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
+import { toBinary } from "./binary.ts";
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
@@ -109,9 +110,8 @@ export async function grantLoginTrial(
   loginId: string,
   identities: readonly Buffer[],
 ): Promise<boolean> {
-  const hex = identities.map((identity) => `\\x${identity.toString("hex")}`);
   const [row] = await ask(db<{ given: boolean }[]>`
-    SELECT ducat.grant_login_trial(${loginId}, ${hex}::bytea[]) AS given`);
+    SELECT ducat.grant_login_trial(${loginId}, ${toBinary(db, identities)}) AS given`);
   return row?.given ?? false;
 }
 
