@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { deriveKey } from "@ducat/payments/derive-key";
 import { z } from "zod";
 import { type Scope, scopes } from "./scopes.ts";
 
@@ -35,9 +36,7 @@ export function createAccountTokens({
   mode: "test" | "live";
   now: () => number;
 }): AccountTokens {
-  const macKeys = secrets.map((secret) =>
-    Buffer.from(hkdfSync("sha256", secret, "ducat", `account token ${mode}`, 32)),
-  );
+  const macKeys = secrets.map((secret) => deriveKey(secret, `account token ${mode}`));
   const [signingKey] = macKeys;
   if (!signingKey) throw new Error("Account tokens need at least one secret.");
   return {

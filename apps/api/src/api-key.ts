@@ -18,7 +18,7 @@ export function makeApiKey(mode: Mode): NewKey {
   const id = pick(idLength, 36);
   const body = `dk_${mode}_${id}_${pick(secretLength, digits.length)}`;
   const text = body + sumOf(body);
-  return { id, text, hash: hashApiKey(text) };
+  return { id, text, hash: hashKey(text) };
 }
 
 /** The id in a key of this mode; undefined for what was never a key of ours. */
@@ -28,7 +28,8 @@ export function readApiKey(text: string, mode: Mode): string | undefined {
   return body !== undefined && of === mode && sum === sumOf(body) ? id : undefined;
 }
 
-export const hashApiKey = (text: string): Buffer => createHash("sha256").update(text).digest();
+/** SHA-256: a key holds enough random bits that nothing slower is needed. */
+export const hashKey = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function pick(length: number, base: number): string {
   return Array.from({ length }, () => digits[randomInt(base)]).join("");

@@ -1,10 +1,10 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { findAccount } from "@ducat/db/accounts";
 import { useApiKey } from "@ducat/db/api-keys";
 import type { Db } from "@ducat/db/connect";
 import { DomainError } from "@ducat/types/errors";
 import type { MiddlewareHandler } from "hono";
-import { hashApiKey, readApiKey } from "./api-key.ts";
+import { hashKey, readApiKey } from "./api-key.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { findExternalPrincipal } from "./external-principal.ts";
 import { isScope, type Scope, scopes } from "./scopes.ts";
@@ -23,8 +23,6 @@ export type Principal = {
   sessionId?: string;
   role?: "user" | "vendor" | "support" | "admin";
 };
-
-export const hashKey = (key: string): Buffer => createHash("sha256").update(key).digest();
 
 type AuthDeps = Pick<
   Deps,
@@ -48,13 +46,14 @@ export function authenticate(deps: AuthDeps, findAccount: FindAccount): Middlewa
 }
 
 async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal | undefined> {
-  if (timingSafeEqual(hashKey(token), deps.rootKeyHash)) {
+  const hash = hashKey(token);
+  if (timingSafeEqual(hash, deps.rootKeyHash)) {
     return { kind: "root", actor: "root", scopes };
   }
   if (token.startsWith("dat_")) return readAccountToken(deps, token);
   if (token.split(".").length === 3) return await findExternalPrincipal(deps, token);
   if (token.startsWith("ds_")) return await findSessionPrincipal(deps, token);
-  return await findKey(deps, token);
+  return await findKey(deps, token, hash);
 }
 
 function readAccountToken({ accountTokens }: AuthDeps, token: string): Principal | undefined {
@@ -70,7 +69,11 @@ const keyLifeMs = 15_000;
 type CachedKey = { accountId?: string; hash: string; scopes: string[]; expiresAt?: number };
 
 /** A key that was not revoked, has not expired and is this very one; no query while cached. */
-async function findKey(deps: AuthDeps, token: string): Promise<Principal | undefined> {
+async function findKey(
+  deps: AuthDeps,
+  token: string,
+  hash: Buffer,
+): Promise<Principal | undefined> {
   const id = readApiKey(token, deps.mode);
   if (id === undefined) return undefined;
   const found = await deps.cache.getOrSet<CachedKey | null>(`api-key:${id}`, {
@@ -78,7 +81,7 @@ async function findKey(deps: AuthDeps, token: string): Promise<Principal | undef
     tags: [`key:${id}`],
     load: () => loadKey(deps.db, id),
   });
-  if (!found || !timingSafeEqual(hashApiKey(token), Buffer.from(found.hash, "hex"))) {
+  if (!found || !timingSafeEqual(hash, Buffer.from(found.hash, "hex"))) {
     return undefined;
   }
   if (found.expiresAt !== undefined && found.expiresAt <= deps.now()) return undefined;

@@ -15,8 +15,8 @@ import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clon
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
 import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
 import { createAccountTokens } from "../src/account-token.ts";
+import { hashKey } from "../src/api-key.ts";
 import { createApp } from "../src/app.ts";
-import { hashKey } from "../src/auth.ts";
 import type { Deps } from "../src/deps.ts";
 import { createEnqueue } from "../src/enqueue.ts";
 import { createExternalIssuers } from "../src/external-issuers.ts";

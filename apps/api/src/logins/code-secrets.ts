@@ -1,12 +1,6 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  randomInt,
-} from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes, randomInt } from "node:crypto";
 import type { CodePurpose } from "@ducat/db/login-codes";
+import { deriveKey } from "@ducat/payments/derive-key";
 
 export type CodeSecrets = {
   /** What is kept of a code that was sent, by each secret, the newest first. */
@@ -51,7 +45,7 @@ type Keys = [Buffer, ...Buffer[]];
 
 function deriveKeys([newest, ...older]: readonly string[], purpose: string): Keys {
   if (newest === undefined) throw new Error("Codes need at least one secret.");
-  const derive = (secret: string) => Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32));
+  const derive = (secret: string) => deriveKey(secret, purpose);
   return [derive(newest), ...older.map(derive)];
 }
 

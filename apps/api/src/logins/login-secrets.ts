@@ -1,5 +1,6 @@
-import { createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { createSeal, type Seal } from "@ducat/messages/seal";
+import { deriveKey } from "@ducat/payments/derive-key";
 
 export type LoginSecrets = {
   /** Signs what better-auth signs; none of it leaves the process. */
@@ -13,14 +14,12 @@ export type LoginSecrets = {
 
 /** What logins derive from the SECRET_KEYS, newest first. */
 export function createLoginSecrets(secrets: readonly string[]): LoginSecrets {
-  const derive = (secret: string, purpose: string) =>
-    Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32));
   const [newest] = secrets;
   if (newest === undefined) throw new Error("Logins need at least one secret.");
-  const identityKeys = secrets.map((secret) => derive(secret, "trial identity"));
-  const limitKey = derive(newest, "rate limit");
+  const identityKeys = secrets.map((secret) => deriveKey(secret, "trial identity"));
+  const limitKey = deriveKey(newest, "rate limit");
   return {
-    betterAuth: derive(newest, "better-auth").toString("base64url"),
+    betterAuth: deriveKey(newest, "better-auth").toString("base64url"),
     seal: createSeal(secrets).seal,
     hashIdentity: (identity) =>
       identityKeys.map((key) => createHmac("sha256", key).update(identity).digest()),

@@ -1,5 +1,6 @@
-import { createHash, createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { TokenHashes } from "@ducat/db/sessions";
+import { deriveKey } from "@ducat/payments/derive-key";
 
 type Kind = "access" | "refresh";
 const prefixes = { access: "ds", refresh: "dr" } as const;
@@ -76,8 +77,6 @@ function writeToken(
   return `${prefixes[kind]}_${bytes.toString("base64url")}${mac}`;
 }
 
-const deriveKey = (secret: string, purpose: string) =>
-  Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32));
 const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 const formatUuid = (bytes: Buffer) =>
   bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");

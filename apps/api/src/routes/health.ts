@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { hashKey } from "../auth.ts";
+import { hashKey } from "../api-key.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import type { Metrics } from "../metrics.ts";
 import { version } from "../openapi.ts";
