@@ -51,13 +51,21 @@ async function lockPayment(paymentId: string): Promise<() => Promise<void>> {
   };
 }
 
-/** A process of ours waits for what another holds. */
-const waitsForLock = () =>
+/** A process of ours waits for what another holds. Returns its session. */
+const findWaitingSession = () =>
   eventually(async () => {
-    const waiting = await database.admin`
-      SELECT FROM pg_stat_activity WHERE datname = current_database()
+    const waiting = await database.admin<{ pid: number }[]>`
+      SELECT pid FROM pg_stat_activity WHERE datname = current_database()
         AND cardinality(pg_blocking_pids(pid)) > 0`;
     expect(waiting).toHaveLength(1);
+    return waiting[0]?.pid ?? 0;
+  });
+
+/** Until the server has seen that its client is dead, a session holds its rows. */
+const sessionEnds = (pid: number) =>
+  eventually(async () => {
+    const left = await database.admin`SELECT FROM pg_stat_activity WHERE pid = ${pid}`;
+    expect(left).toHaveLength(0);
   });
 
 const countCharges = () =>
@@ -93,23 +101,34 @@ describe("a process that is killed", () => {
     expect([countCharges(), await holder.available()]).toEqual([before + 1, 65]);
   });
 
-  it("between its charge's answer and the books leaves one charge, and it is credited", async () => {
-    const before = countCharges();
-    const holder = await makeCardholder(database, holderRig());
-    await holder.spend(85);
-    const reserved = await holder.reserve(["stripe"]);
-    if (reserved.action !== "charge") throw new Error("nothing was reserved");
-    const { attempt_id: attemptId, payment_id } = reserved.charge;
-    const unlock = await lockPayment(payment_id);
-    const child = start({ accountId: holder.id, attemptId });
-    await waitsForLock();
-    expect(countCharges()).toBe(before + 1);
-    await kill(child);
-    await unlock();
-    expect(await holder.available()).toBe(15);
-    await settle(holder);
-    expect([countCharges(), await holder.available()]).toEqual([before + 1, 65]);
-  });
+  // The server finishes a statement whose client is gone, unless it hears of it before.
+  const ends = [
+    { title: "its write is lost", isLost: true, written: 15 },
+    { title: "its write comes through", isLost: false, written: 65 },
+  ];
+  it.each(ends)(
+    "between its charge's answer and the books, and $title: one charge, credited once",
+    async ({ isLost, written }) => {
+      const before = countCharges();
+      const holder = await makeCardholder(database, holderRig());
+      await holder.spend(85);
+      const reserved = await holder.reserve(["stripe"]);
+      if (reserved.action !== "charge") throw new Error("nothing was reserved");
+      const { attempt_id: attemptId, payment_id } = reserved.charge;
+      const unlock = await lockPayment(payment_id);
+      const child = start({ accountId: holder.id, attemptId });
+      const session = await findWaitingSession();
+      expect(countCharges()).toBe(before + 1);
+      await kill(child);
+      if (isLost) await database.admin`SELECT pg_terminate_backend(${session})`;
+      else await unlock();
+      await sessionEnds(session);
+      if (isLost) await unlock();
+      expect(await holder.available()).toBe(written);
+      await settle(holder);
+      expect([countCharges(), await holder.available()]).toEqual([before + 1, 65]);
+    },
+  );
 
   it("before its refund was answered leaves one refund", async () => {
     const shop = await openShop(database, rig);
