@@ -1,0 +1,1 @@
+ALTER TABLE "ducat"."products" ADD COLUMN "limits" jsonb DEFAULT '{}' NOT NULL;
