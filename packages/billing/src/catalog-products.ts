@@ -65,6 +65,18 @@ export const Product = z.discriminatedUnion("kind", [
     rate_limits: z
       .partialRecord(z.enum(["minute", "hour", "day"]), z.int().min(1).max(1e9))
       .default({}),
+    limits: z
+      .strictObject({
+        /** Items that are worked on at the same time. */
+        running: z.int().min(1).max(10_000).optional(),
+        /** Items that have not ended yet. */
+        open_items: z.int().min(1).max(1_000_000).optional(),
+        /** Credits that generations may set aside in a day (UTC). */
+        daily_credits: z.int().min(1).max(mostCredits).optional(),
+        /** Results are kept for so long; left out: for ever. */
+        retention_days: z.int().min(1).max(3650).optional(),
+      })
+      .default({}),
   }),
   z.strictObject({
     kind: z.literal("pack"),

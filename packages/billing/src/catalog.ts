@@ -67,6 +67,7 @@ export type ProductRow = {
   features: Record<string, Record<string, unknown>>;
   allowances: Record<string, number>;
   rate_limits: Record<string, number>;
+  limits: Partial<Record<string, number>>;
   is_default: boolean;
   position: number;
   prices: PriceRow[];
@@ -114,6 +115,7 @@ export function toRows(catalog: Catalog, mode: Mode): CatalogRows {
       valid_days: null,
       needs_subject: false,
       rate_limits: {},
+      limits: {},
       is_default: false,
       ...takeOwn(product),
       features: describeFeatures(catalog.features, product),
@@ -140,9 +142,11 @@ function takeOwn(product: Product): Partial<ProductRow> {
   if (product.kind === "pass") {
     return { valid_days: product.valid_days, needs_subject: product.needs_subject };
   }
-  const { trial_days, trial_credits, rollover, grace_days, rate_limits, is_default } = product;
+  const { trial_days, trial_credits, rollover, grace_days, is_default } = product;
+  const { rate_limits, limits } = product;
   const rollover_cap = product.rollover_cap ?? null;
-  return { trial_days, trial_credits, rollover, rollover_cap, grace_days, rate_limits, is_default };
+  const periods = { trial_days, trial_credits, rollover, rollover_cap, grace_days };
+  return { ...periods, rate_limits, limits, is_default };
 }
 
 /**

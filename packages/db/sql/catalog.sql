@@ -66,7 +66,7 @@ BEGIN
     PERFORM refuse('DU006', 'invalid_state',
       jsonb_build_object('reason', 'kind_changed', 'product', v_old.key));
   END IF;
-  v_new := jsonb_populate_record(v_old, p_product || '{"is_active": true}');
+  v_new := jsonb_populate_record(v_old, '{"limits": {}}' || p_product || '{"is_active": true}');
   IF v_old.id IS NULL THEN
     v_new.id := uuid_v7();
     v_new.created_at := clock_timestamp();
@@ -83,7 +83,7 @@ BEGIN
     rollover_cap = v_new.rollover_cap, grace_days = v_new.grace_days,
     valid_days = v_new.valid_days, needs_subject = v_new.needs_subject,
     features = v_new.features, allowances = v_new.allowances, rate_limits = v_new.rate_limits,
-    is_default = v_new.is_default, is_active = true, position = v_new.position,
+    limits = v_new.limits, is_default = v_new.is_default, is_active = true, position = v_new.position,
     updated_at = clock_timestamp()
   WHERE id = v_old.id;
   RETURN jsonb_build_array(v_change
