@@ -1,4 +1,4 @@
 import { useDatabase } from "../../db/test/use-database.ts";
-import { describeOrders, packs, permute } from "../test/order-cases.ts";
+import { describeOrders, packs, permute, plansAndAnswers } from "../test/order-cases.ts";
 
-describeOrders(useDatabase(), packs, permute(6));
+describeOrders(useDatabase(), [...plansAndAnswers, ...packs], permute(6));
