@@ -169,3 +169,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   ORDER BY refreshed_at DESC, id LIMIT 100
 $$;
 GRANT EXECUTE ON FUNCTION ducat.list_sessions TO ducat_app;
+
+-- Whether an open session of a login was begun by logging in within the last p_seconds. Refreshing
+-- begins none. Locks nothing.
+CREATE OR REPLACE FUNCTION ducat.has_begun_lately(p_login_id uuid, p_id uuid, p_seconds int)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM sessions
+    WHERE id = p_id AND login_id = p_login_id AND ended_at IS NULL
+      AND created_at > clock_timestamp() - make_interval(secs => p_seconds))
+$$;
+GRANT EXECUTE ON FUNCTION ducat.has_begun_lately TO ducat_app;

@@ -121,3 +121,14 @@ export async function listSessions(db: Db, loginId: string): Promise<OpenSession
     SELECT ducat.list_sessions(${loginId}) AS session`);
   return rows.map(({ session }) => session);
 }
+
+/** Whether this session of the login was begun within so many seconds, by logging in. */
+export async function hasBegunLately(
+  db: Db,
+  loginId: string,
+  { id, seconds }: { id: string; seconds: number },
+): Promise<boolean> {
+  const [row] = await ask(db<{ lately: boolean }[]>`
+    SELECT ducat.has_begun_lately(${loginId}, ${id}, ${seconds}) AS lately`);
+  return row?.lately ?? false;
+}
