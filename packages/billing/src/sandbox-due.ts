@@ -12,7 +12,7 @@ const mostEvents = 100;
 /** A document brought to the present: what was due by itself has happened. */
 export async function refresh(keeper: SandboxKeeper, id: string): Promise<SandboxDocument> {
   const document = await keeper.read(id);
-  const at = keeper.now();
+  const at = await keeper.timeOf(document);
   if (document.kind === "payment") {
     const isDue = [document.settlesAt, document.expiresAt].some((time) => (time ?? at + 1) <= at);
     if (!isDue) return finish(keeper, document);

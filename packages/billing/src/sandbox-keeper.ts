@@ -19,6 +19,11 @@ export type DocumentOf<K extends Kind> = Extract<SandboxDocument, { kind: K }>;
 export type SandboxKeeper = Pick<SandboxStore, "listDue" | "listChanged"> & {
   settings: SandboxSettings;
   now: () => number;
+  /**
+   * The time by which a document lives: a subscription's is its account's, which a test may move,
+   * all else is the machine's.
+   */
+  timeOf(document: Timed): Promise<number>;
   find<K extends Kind>(kind: K, id: string): Promise<DocumentOf<K> | undefined>;
   /** Throws not_found. */
   get<K extends Kind>(kind: K, id: string): Promise<DocumentOf<K>>;
@@ -33,13 +38,21 @@ export type SandboxKeeper = Pick<SandboxStore, "listDue" | "listChanged"> & {
   ): Promise<DocumentOf<K>>;
 };
 
+type Timed = { kind: Kind; orderRef?: string | undefined };
+
 /** Writers of one document that may be in each other's way before one gives up. */
 const mostTries = 20;
 
 export function createSandboxKeeper(settings: SandboxSettings): SandboxKeeper {
   const { store, now = Date.now } = settings;
-  const write = (document: SandboxDocument, version: number) =>
-    store.put(document, { version, dueAt: findDue(document), now: now() });
+  const readOffset = async ({ kind, orderRef }: Timed) => {
+    if (kind !== "subscription" || orderRef === undefined) return 0;
+    return (await store.readOffset?.(orderRef)) ?? 0;
+  };
+  const write = async (document: SandboxDocument, version: number) => {
+    const dueAt = findDue(document, await readOffset(document));
+    return store.put(document, { version, dueAt, now: now() });
+  };
   const load = async <K extends Kind>(kind: K, id: string) => {
     const found = await store.get(id);
     if (found?.document.kind !== kind) return undefined;
@@ -49,6 +62,7 @@ export function createSandboxKeeper(settings: SandboxSettings): SandboxKeeper {
   return {
     settings,
     now,
+    timeOf: async (document) => now() + (await readOffset(document)),
     find,
     listDue: store.listDue,
     listChanged: store.listChanged,
@@ -70,11 +84,14 @@ function refuseMissing(): never {
   throw new DomainError("not_found");
 }
 
-/** When something is to be done about a document: a webhook, a date that comes by itself. */
-function findDue(document: SandboxDocument): number | undefined {
+/**
+ * When something is to be done about a document, by the machine's time: a webhook, a date that
+ * comes by itself.
+ */
+function findDue(document: SandboxDocument, offset: number): number | undefined {
   const times = document.events.map(({ nextAttemptAt }) => nextAttemptAt);
   if (document.kind === "payment") times.push(document.settlesAt, document.expiresAt);
-  if (document.kind === "subscription") times.push(findNext(document));
+  if (document.kind === "subscription") times.push(findNext(document) - offset);
   const known = times.filter((time) => time !== undefined && Number.isFinite(time)) as number[];
   return known.length > 0 ? Math.min(...known) : undefined;
 }

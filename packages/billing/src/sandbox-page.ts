@@ -95,13 +95,13 @@ async function handlePortal(
 ): Promise<Response> {
   const portal = await keeper.get("portal", id);
   if (portal.expiresAt <= keeper.now()) return page(410, "This address has ended", "");
-  await refresh(keeper, portal.subscriptionRef);
+  const time = await keeper.timeOf(await refresh(keeper, portal.subscriptionRef));
   const act = values.get("act");
   const subscription =
     act === "cancel" || act === "resume"
       ? await keeper.change("subscription", portal.subscriptionRef, (one) => {
-          if (act === "cancel") cancel(one, "period_end", keeper.now());
-          else resume(one, keeper.now());
+          if (act === "cancel") cancel(one, "period_end", time);
+          else resume(one, time);
         })
       : await keeper.get("subscription", portal.subscriptionRef);
   return showPortal(subscription, portal.returnUrl);

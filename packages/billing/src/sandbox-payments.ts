@@ -100,7 +100,10 @@ export async function finish(
   };
   record(method, "method.saved", { data: { method: viewMethod(method) }, now: keeper.now() });
   await keeper.create(method);
-  if (isSubscription) await keeper.create(startSubscription(payment, methodRef, keeper.now()));
+  if (isSubscription) {
+    const start = await keeper.timeOf({ kind: "subscription", orderRef: payment.orderRef });
+    await keeper.create(startSubscription(payment, methodRef, start));
+  }
   return payment;
 }
 

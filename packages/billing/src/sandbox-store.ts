@@ -119,6 +119,11 @@ export type SandboxStore = {
    * write them. `after` is the last id of the page before.
    */
   listChanged(since: number, limit: number, after?: string): Promise<string[]>;
+  /**
+   * By how many milliseconds the clock of the order's account is ahead (test mode's own clock);
+   * left out where accounts have no clocks.
+   */
+  readOffset?(orderRef: string): Promise<number>;
 };
 
 /** Books of one process, gone with it: for tests, and for trying the adapter by itself. */

@@ -14,7 +14,10 @@ const toleranceSeconds = 300;
 /** Milliseconds before each further attempt; after the last one only reconciliation finds it. */
 const waits = [5_000, 25_000, 125_000, 600_000, 3_600_000, 6 * 3_600_000];
 
-/** Adds a webhook to the document whose change it tells: neither is there without the other. */
+/**
+ * Adds a webhook to the document whose change it tells: neither is there without the other. `now`
+ * is the document's time; sending follows the machine's, so the first attempt is due at once.
+ */
 export function record(
   document: SandboxDocument,
   type: string,
@@ -23,7 +26,7 @@ export function record(
   const id = `evt_${randomUUID()}`;
   const created_at = new Date(now).toISOString();
   const event = { id, type, api_version: sandboxVersion, mode: "test", created_at, data };
-  document.events.push({ id, body: JSON.stringify(event), attempts: 0, nextAttemptAt: now });
+  document.events.push({ id, body: JSON.stringify(event), attempts: 0, nextAttemptAt: 0 });
 }
 
 /** The headers of Standard Webhooks: id, time, and the HMAC over both and the body. */

@@ -88,7 +88,7 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
       return readDelivery(text);
     },
     parseStoredWebhook: async (raw) => readDelivery(readText(raw)),
-    settle: async ({ ref }, call) => tell(await ask(call, refresh(keeper, ref)), now()),
+    settle: async ({ ref }, call) => ask(call, tell(keeper, ref)),
     fetchSubscription: async (ref, call) => show(await ask(call, refresh(keeper, ref)), now()),
     fetchReversals: (ref, call) => ask(call, fetchReversals(keeper, ref)),
     chargeOffSession: async (input, call) => {
@@ -117,17 +117,17 @@ export function createSandbox(options: SandboxOptions): PaymentProvider {
     changePlan: (input, call) =>
       ask(
         call,
-        edit(keeper, input.ref, (one) => changeSubscription(one, input, now())),
+        edit(keeper, input.ref, (one, at) => changeSubscription(one, input, at)),
       ),
     cancelSubscription: ({ ref, when }, call) =>
       ask(
         call,
-        edit(keeper, ref, (one) => cancel(one, when, now())),
+        edit(keeper, ref, (one, at) => cancel(one, when, at)),
       ),
     resumeSubscription: (ref, call) =>
       ask(
         call,
-        edit(keeper, ref, (one) => resume(one, now())),
+        edit(keeper, ref, (one, at) => resume(one, at)),
       ),
     refund: async (input, call) => {
       checkRefund(input);
@@ -196,10 +196,11 @@ function show(document: SandboxDocument, now: number): SubscriptionSnapshot {
 async function edit(
   keeper: SandboxKeeper,
   ref: string,
-  change: (subscription: SandboxSubscription) => void,
+  change: (subscription: SandboxSubscription, at: number) => void,
 ): Promise<SubscriptionSnapshot> {
-  await refresh(keeper, ref);
-  return show(await keeper.change("subscription", ref, change), keeper.now());
+  const at = await keeper.timeOf(await refresh(keeper, ref));
+  const changed = await keeper.change("subscription", ref, (one) => change(one, at));
+  return show(changed, keeper.now());
 }
 
 async function openPortal(keeper: SandboxKeeper, subscriptionRef: string, returnUrl: string) {
@@ -225,8 +226,10 @@ async function fetchReversals(keeper: SandboxKeeper, paymentRef: string): Promis
   return readNews(viewReversal({ ...invoice, customer }, invoice.money), told);
 }
 
-function tell(document: SandboxDocument, now: number): ProviderFact[] {
-  const told = { mode: "test" as const, occurredAt: new Date(now) };
+/** Everything about a document, brought to the present. */
+async function tell(keeper: SandboxKeeper, ref: string): Promise<ProviderFact[]> {
+  const document = await refresh(keeper, ref);
+  const told = { mode: "test" as const, occurredAt: new Date(await keeper.timeOf(document)) };
   return describe(document).flatMap((news) => readNews(news, told));
 }
 
@@ -235,13 +238,11 @@ async function* reconcile(
   { since, open }: Parameters<PaymentProvider["reconcile"]>[0],
   ask: <T>(work: Promise<T>) => Promise<T>,
 ): AsyncGenerator<ProviderFact> {
-  const failure = yield* settleEach(open, async ({ ref }) =>
-    tell(await ask(refresh(keeper, ref)), keeper.now()),
-  );
+  const failure = yield* settleEach(open, async ({ ref }) => ask(tell(keeper, ref)));
   let after: string | undefined;
   for (let seen = 0; seen < mostDocuments; seen += pageSize) {
     const ids = await ask(keeper.listChanged(since.getTime(), pageSize, after));
-    for (const id of ids) yield* tell(await ask(refresh(keeper, id)), keeper.now());
+    for (const id of ids) yield* await ask(tell(keeper, id));
     if (ids.length < pageSize) break;
     after = ids.at(-1);
   }

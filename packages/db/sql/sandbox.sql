@@ -19,3 +19,29 @@ BEGIN
   RETURN FOUND;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.put_sandbox_document TO ducat_app, ducat_worker;
+
+-- By how many milliseconds the clock of the account that an order (payments.reference) belongs to
+-- is ahead: in test mode the sandbox's subscriptions live by it. 0 where there is no such order.
+-- Takes no lock.
+CREATE OR REPLACE FUNCTION ducat.read_order_offset(p_reference text) RETURNS numeric
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+BEGIN
+  RETURN coalesce((
+    SELECT extract(epoch FROM a.clock_offset) * 1000
+    FROM payments p JOIN credit_accounts a ON a.account_id = p.account_id
+    WHERE p.reference = p_reference), 0);
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.read_order_offset TO ducat_app, ducat_worker;
+
+-- What the pages of an account's subscription orders are called at a provider, the newest 20.
+-- Takes no lock.
+CREATE OR REPLACE FUNCTION ducat.list_subscription_pages(p_account_id uuid, p_provider text)
+RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT t.provider_ref FROM payments p
+  JOIN payment_attempts t ON t.payment_id = p.id AND t.account_id = p.account_id
+  WHERE p.account_id = p_account_id AND p.provider = p_provider AND p.purpose = 'subscription'
+    AND t.kind = 'checkout' AND t.provider_ref IS NOT NULL
+  ORDER BY t.created_at DESC LIMIT 20
+$$;
+GRANT EXECUTE ON FUNCTION ducat.list_subscription_pages TO ducat_app, ducat_worker;

@@ -27,6 +27,27 @@ export async function putSandboxDocument(
   return result?.done ?? false;
 }
 
+/** By how many milliseconds the clock of an order's account is ahead; 0 for an unknown order. */
+export async function readOrderOffset(db: Db, reference: string): Promise<number> {
+  const [row] = await ask(db<{ ms: number }[]>`
+    SELECT ducat.read_order_offset(${reference})::float8 AS ms`);
+  return row?.ms ?? 0;
+}
+
+/**
+ * What the pages of an account's newest subscription orders at a provider are called there, 20 at
+ * most.
+ */
+export async function listSubscriptionPages(
+  db: Db,
+  accountId: string,
+  provider: string,
+): Promise<string[]> {
+  const rows = await ask(db<{ ref: string }[]>`
+    SELECT ref FROM ducat.list_subscription_pages(${accountId}, ${provider}) AS ref`);
+  return rows.map(({ ref }) => ref);
+}
+
 /** Ids of those that are due up to a moment, the longest overdue first. */
 export async function listDueSandboxDocuments(db: Db, now: Date, limit: number): Promise<string[]> {
   const rows = await ask(db<{ id: string }[]>`
