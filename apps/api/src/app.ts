@@ -22,6 +22,7 @@ import { checkoutRoutes } from "./routes/checkout.ts";
 import { codeRoutes } from "./routes/codes.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { eraseMeRoutes } from "./routes/erase-me.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -50,7 +51,6 @@ const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
 export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   const { log, publicUrl, allowedOrigins, closing } = deps;
   const metrics = createMetrics(deps);
-  const { findAccount, findAnyAccount } = createAccountFinders(deps);
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw refuseInvalid(result.target, result.error);
@@ -67,6 +67,32 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   });
 
   app.route("/", healthRoutes(deps, metrics));
+  mountOpenRoutes(app, deps);
+  mountKeyedRoutes(app, deps);
+
+  registerComponents(app);
+  app.openapi(operations.openapi, (c) => c.json(document, 200));
+  const document = makeDocument(app);
+
+  const findMethods = createMethodFinder(app);
+  app.notFound((c) => {
+    const allowed = findMethods(c.req.path);
+    if (allowed.length === 0) return answerProblem(c, new DomainError("not_found"));
+    c.header("Allow", allowed.join(", "));
+    return answerProblem(c, new DomainError("method_not_allowed"));
+  });
+  app.onError((error, c) => {
+    const refusal = toRefusal(error);
+    if (refusal.code === "internal" || refusal.code === "unavailable") {
+      log.error({ err: error, req_id: c.var.requestId }, "a request failed");
+    }
+    return answerProblem(c, refusal);
+  });
+  return app;
+}
+
+/** Nobody is asked for a key. */
+function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/docs", docsRoutes());
   app.route("/webhooks", webhookRoutes(deps));
   app.route("/callbacks", callbackRoutes(deps));
@@ -76,12 +102,17 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/auth", loginRoutes(deps));
   app.route("/v1/auth", codeRoutes(deps));
   app.route("/auth", loginPageRoutes(deps));
-  // Everything below is behind a key; each file of routes asks for its scope.
+}
+
+/** Behind a key; each file of routes asks for its scope. */
+function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+  const { findAccount, findAnyAccount } = createAccountFinders(deps);
   app.use("/v1/*", authenticate(deps, findAccount));
   app.route("/v1/auth", sessionRoutes(deps));
   app.route("/v1/auth", totpRoutes(deps));
   app.route("/v1/accounts", accountRoutes(deps, findAccount));
   app.route("/v1/api-keys", apiKeyRoutes(deps, findAccount));
+  app.route("/v1/me", eraseMeRoutes(deps, findAccount));
   app.route("/v1/me", meRoutes(deps, findAccount));
   app.route("/v1/vendor", vendorRoutes(deps, findAccount));
   app.route("/v1/styles", styleRoutes(deps));
@@ -104,24 +135,4 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
   app.route("/v1/admin/anomalies", anomalyRoutes(deps));
-
-  registerComponents(app);
-  app.openapi(operations.openapi, (c) => c.json(document, 200));
-  const document = makeDocument(app);
-
-  const findMethods = createMethodFinder(app);
-  app.notFound((c) => {
-    const allowed = findMethods(c.req.path);
-    if (allowed.length === 0) return answerProblem(c, new DomainError("not_found"));
-    c.header("Allow", allowed.join(", "));
-    return answerProblem(c, new DomainError("method_not_allowed"));
-  });
-  app.onError((error, c) => {
-    const refusal = toRefusal(error);
-    if (refusal.code === "internal" || refusal.code === "unavailable") {
-      log.error({ err: error, req_id: c.var.requestId }, "a request failed");
-    }
-    return answerProblem(c, refusal);
-  });
-  return app;
 }

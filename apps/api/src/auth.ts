@@ -18,6 +18,8 @@ export type Principal = {
   accountId?: string;
   /** False: they may not spend, until whoever vouches for them says who they are. */
   isVerified?: boolean;
+  /** When they showed their issuer who they are, in milliseconds, where it tells. */
+  provenAt?: number;
   /** Of somebody who has logged in here. */
   loginId?: string;
   sessionId?: string;

@@ -1,4 +1,4 @@
-import type { ExternalPerson } from "@ducat/db/external-identities";
+import type { ExternalPerson, PersonHashes } from "@ducat/db/external-identities";
 import { CreateAccount } from "@ducat/types/accounts";
 import { DomainError } from "@ducat/types/errors";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as jose, jwtVerify } from "jose";
@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { createKeySource, type KeyLimits, type KeySource } from "./issuer-keys.ts";
 import type { IssuerSettings } from "./issuer-settings.ts";
 import { createPersonHash } from "./person-hash.ts";
+import { readSignInTime } from "./sign-in-time.ts";
 
 const longestToken = 8 * 1024;
 /** How far an issuer's clock may be from ours, in seconds. */
@@ -14,9 +15,11 @@ const clockTolerance = 5;
 /** What a token proves: who it is, and until when (milliseconds). */
 export type ExternalProof = {
   person: ExternalPerson;
-  /** What is remembered of them when they have had their trial. */
-  identities: Buffer[];
+  /** What is remembered of them when they have had their trial, or have gone. */
+  hashes: PersonHashes;
   expiresAt: number;
+  /** When they last showed who they are (milliseconds), where the token tells it. */
+  provenAt?: number;
 };
 
 export type ExternalIssuers = {
@@ -62,7 +65,9 @@ export function createExternalIssuers({
         checkClaims(claims, settings.checksOrigin ? allowedOrigins : undefined);
         const person = toPerson(claims, settings.issuer);
         const expiresAt = (claims.exp ?? 0) * 1000;
-        return { person, identities: hashPerson(person), expiresAt };
+        const proven = readSignInTime(claims);
+        const provenAt = proven === undefined ? {} : { provenAt: proven * 1000 };
+        return { person, hashes: hashPerson(person), expiresAt, ...provenAt };
       } catch (error) {
         if (error instanceof DomainError) throw error;
         // The error itself may hold the claims.
@@ -127,6 +132,8 @@ function toPerson(claims: JWTPayload, issuer: string): ExternalPerson {
     issuer,
     subject,
     isVerified,
+    // A token that is renewed all the time tells less than when they signed in.
+    signedInAt: new Date((readSignInTime(claims) ?? claims.iat ?? 0) * 1000),
     email: isConfirmed ? CreateAccount.shape.email.safeParse(email).data : undefined,
     name: isConfirmed ? CreateAccount.shape.name.safeParse(name).data : undefined,
   };

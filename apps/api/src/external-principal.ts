@@ -8,12 +8,12 @@ import { accountScopes } from "./scopes.ts";
 /** How long a process may believe what it found; deactivating the account tells it at once. */
 const lifeMs = 15_000;
 
-type Found = { accountId: string; isVerified: boolean; expiresAt: number };
+type Found = { accountId: string; isVerified: boolean; expiresAt: number; provenAt?: number };
 
 /**
  * Somebody who is signed in elsewhere, as the account they have here; it is made when they first
  * come. No query while it is cached. Errors: unauthenticated (a token that is not good, a
- * deactivated account), unavailable (the issuer's keys can't be read).
+ * deactivated account, an erased one of before), unavailable (the issuer's keys can't be read).
  */
 export async function findExternalPrincipal(
   deps: Pick<Deps, "db" | "cache" | "now" | "externalIssuers">,
@@ -27,9 +27,9 @@ export async function findExternalPrincipal(
     load,
   });
   // At its end a token is judged by the clock, not by what was remembered of it.
-  const { accountId, isVerified } = found.expiresAt > deps.now() ? found : await load();
-  const actor = `account:${accountId}`;
-  return { kind: "external", actor, scopes: accountScopes, accountId, isVerified };
+  const { expiresAt: _, ...person } = found.expiresAt > deps.now() ? found : await load();
+  const actor = `account:${person.accountId}`;
+  return { kind: "external", actor, scopes: accountScopes, ...person };
 }
 
 async function loadFound(
@@ -38,9 +38,12 @@ async function loadFound(
 ): Promise<Found> {
   const proof = await externalIssuers.verify(token);
   if (!proof) throw new DomainError("unauthenticated");
-  const { accountId, isActive } = await openExternalAccount(db, proof.person, proof.identities);
-  if (!isActive) throw new DomainError("unauthenticated");
-  return { accountId, isVerified: proof.person.isVerified, expiresAt: proof.expiresAt };
+  const { person, hashes, expiresAt, provenAt } = proof;
+  const opened = await openExternalAccount(db, person, hashes);
+  if (!opened?.isActive) throw new DomainError("unauthenticated");
+  const { accountId } = opened;
+  const { isVerified } = person;
+  return { accountId, isVerified, expiresAt, ...(provenAt !== undefined && { provenAt }) };
 }
 
 const hashText = (text: string) => createHash("sha256").update(text).digest("base64url");

@@ -1,8 +1,8 @@
-import type { ExternalPerson } from "@ducat/db/external-identities";
+import type { ExternalPerson, PersonHashes } from "@ducat/db/external-identities";
 import { createLoginSecrets, nameMailbox } from "./logins/login-secrets.ts";
 
-/** What is remembered of somebody who had their trial: HMACs by each of our secrets. */
-export type HashPerson = (person: ExternalPerson) => Buffer[];
+/** What is remembered of somebody who had their trial, or has gone. */
+export type HashPerson = (person: ExternalPerson) => PersonHashes;
 
 /**
  * Hashes what somebody is known by elsewhere: the issuer's name for them and their mailbox, the
@@ -10,8 +10,9 @@ export type HashPerson = (person: ExternalPerson) => Buffer[];
  */
 export function createPersonHash(secrets: readonly string[]): HashPerson {
   const { hashIdentity } = createLoginSecrets(secrets);
-  return ({ issuer, subject, email }) => [
-    ...hashIdentity(`external:${issuer} ${subject}`),
-    ...(email === undefined ? [] : hashIdentity(nameMailbox(email))),
-  ];
+  return ({ issuer, subject, email }) => {
+    const names = hashIdentity(`external:${issuer} ${subject}`);
+    const mailbox = email === undefined ? [] : hashIdentity(nameMailbox(email));
+    return { names, identities: [...names, ...mailbox] };
+  };
 }

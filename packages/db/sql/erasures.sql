@@ -103,6 +103,10 @@ BEGIN
   WHERE account_id = p_account_id AND revoked_at IS NULL;
   UPDATE api_keys SET name = 'erased', revoked_at = coalesce(revoked_at, clock_timestamp())
   WHERE account_id = p_account_id;
+  INSERT INTO erased_identities (hmac, erased_at)
+  SELECT hmac, clock_timestamp() FROM external_identities
+  WHERE account_id = p_account_id AND hmac IS NOT NULL ORDER BY hmac
+  ON CONFLICT (hmac) DO UPDATE SET erased_at = EXCLUDED.erased_at;
   DELETE FROM external_identities WHERE account_id = p_account_id;
   PERFORM drop_cached('session:' || id) FROM sessions
   WHERE account_id = p_account_id AND ended_at IS NULL;

@@ -31,6 +31,9 @@ export const EraseMe = z
     confirm: z.boolean().default(false).meta({
       description: "End what is running first: generations, and the subscription.",
     }),
+    password: z.string().min(1).max(128).optional().meta({
+      description: "Of the login, where the session is older than ten minutes.",
+    }),
   })
   .meta({ id: "EraseMe", examples: [{ confirm: true }] });
 

@@ -47,13 +47,19 @@ export const erase = createRoute({
     "All that is personal goes: profile, logins, keys, inputs, texts, files. The ledger and the " +
     "payments stay, and name nobody. This can't be undone. Refused with `invalid_state` and " +
     "`reason` while `generations` run or a `subscription` does; with `confirm` they are ended " +
-    "first. What a provider is at work on takes a moment to end: send it again then.",
+    "first. What a provider is at work on takes a moment to end: send it again then. For a " +
+    "person who has logged in within ten minutes or gives the password (else `forbidden`, " +
+    "reason `reauthenticate`), and for a server with the scope `accounts`.",
   parameters: [ducatAccount],
   request: { body: { ...jsonBody(EraseMe).body, required: false } },
   middleware: [readAnyJson] as const,
   responses: {
     204: { description: "It is gone." },
-    ...problems(...forAccount, ...withBody, "invalid_state", "provider_unavailable"),
+    ...problems(
+      ...(["unauthenticated", "forbidden", "account_required", "not_found"] as const),
+      ...withBody,
+      ...(["invalid_state", "provider_unavailable", "rate_limited"] as const),
+    ),
   },
 });
 

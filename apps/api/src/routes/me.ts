@@ -1,19 +1,15 @@
-import { eraseAccount } from "@ducat/db/erasures";
 import { findProfile, updateProfile } from "@ducat/db/profiles";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import { auditOf } from "../audit.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
-import { endRunning } from "../end-running.ts";
 import { createExporter } from "../export-account.ts";
 import * as operations from "../operations/me.ts";
 import { refuseAt } from "../problem.ts";
-import { removeFiles } from "../remove-files.ts";
 import { showMe } from "../show-account.ts";
 
 export const meRoutes = (deps: Deps, findAccount: FindAccount) => {
-  const { db, urlSigner, cache } = deps;
+  const { db, urlSigner } = deps;
   const exportAccount = createExporter(deps);
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("profile"), requireAccount(findAccount));
@@ -34,16 +30,6 @@ export const meRoutes = (deps: Deps, findAccount: FindAccount) => {
         : error;
     });
     return c.json(await show(accountId), 200);
-  });
-
-  app.openapi(operations.erase, async (c) => {
-    const { accountId } = c.var;
-    const { confirm: isConfirmed = false } = c.req.valid("json");
-    if (isConfirmed) await endRunning(deps, accountId);
-    const keys = await eraseAccount(db, accountId, { isConfirmed, audit: auditOf(c) });
-    await cache.forget([`account:${accountId}`]);
-    await removeFiles(deps, keys, c.var.requestId);
-    return c.body(null, 204);
   });
 
   // A stream is not the object that its description promises, as far as types go.

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { check, index, primaryKey, text, uuid } from "drizzle-orm/pg-core";
-import { at, createdAt, ducat } from "./columns.ts";
+import { at, bytea, createdAt, ducat } from "./columns.ts";
 
 /** People who are signed in elsewhere: whom an issuer calls so, and the account they have here. */
 export const external_identities = ducat.table(
@@ -11,6 +11,8 @@ export const external_identities = ducat.table(
     /** `sub` of their tokens. */
     subject: text("subject").notNull(),
     account_id: uuid("account_id").notNull(),
+    /** What is remembered of them when the account is erased; null until they come again. */
+    hmac: bytea("hmac"),
     /** When their issuer first vouched for who they are; the trial was decided then. */
     verified_at: at("verified_at"),
     created_at: createdAt(),
@@ -24,3 +26,9 @@ export const external_identities = ducat.table(
     ),
   ],
 );
+
+/** Whose account was erased, as an HMAC: what they signed in with before makes no new one. */
+export const erased_identities = ducat.table("erased_identities", {
+  hmac: bytea("hmac").primaryKey(),
+  erased_at: at("erased_at").notNull(),
+});
