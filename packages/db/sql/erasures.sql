@@ -25,6 +25,7 @@ BEGIN
   v_account := lock_unerased(p_account_id);
   PERFORM refuse_running(p_account_id, p_is_confirmed);
   v_generations := erase_generations(p_account_id);
+  PERFORM erase_gallery(p_account_id);
   PERFORM erase_money_details(p_account_id);
   -- Whatever was asked for in the meantime has come before the freeze and is seen here.
   PERFORM refuse_running(p_account_id, p_is_confirmed);

@@ -324,9 +324,10 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.refund_generation TO ducat_app;
 
 -- Forget what a finished generation was about: inputs, texts and files go, the ledger, the key
--- and the counts stay. Returns the keys of the files to remove.
+-- and the counts stay, and so do pictures that are in the gallery. Returns the keys of the files
+-- to remove.
 --   DU003 not_found · DU006 invalid_state   it hasn't ended yet
--- Locks generation, then items. Safe to retry (the second call finds nothing).
+-- Locks generation, items, blobs. Safe to retry (the second call finds nothing).
 CREATE OR REPLACE FUNCTION ducat.delete_generation(p_account_id uuid, p_generation_id uuid)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -342,8 +343,7 @@ BEGIN
   WHERE account_id = p_account_id AND id = p_generation_id;
   UPDATE generation_items SET input = NULL, label = NULL, output = NULL, error_message = NULL
   WHERE account_id = p_account_id AND generation_id = p_generation_id;
-  RETURN QUERY DELETE FROM blobs
-  WHERE account_id = p_account_id AND generation_id = p_generation_id RETURNING key;
+  RETURN QUERY SELECT drop_results(p_account_id, p_generation_id);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.delete_generation TO ducat_app, ducat_worker;
 

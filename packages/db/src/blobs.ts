@@ -14,6 +14,9 @@ export type BlobRow = {
   expires_at: Date;
 };
 
+/** One of the gallery stays. */
+export type FoundUpload = Omit<BlobRow, "expires_at"> & { expires_at: Date | null };
+
 /** Records an uploaded file (which is stored already) as the account's. */
 export async function insertUpload(
   db: Db,
@@ -35,19 +38,23 @@ export async function insertUpload(
   return row;
 }
 
-/** An upload of this account that has not expired; undefined when there is none. */
+/**
+ * A picture of this account to start from, by the id of an upload that has not expired, or that is
+ * in the gallery, or by the id of an image of the gallery; undefined when there is none.
+ */
 export async function findUpload(
   db: Db,
   accountId: string,
   id: string,
-): Promise<BlobRow | undefined> {
+): Promise<FoundUpload | undefined> {
   const [row] = await withAccount(
     db,
     accountId,
-    (sql) => sql<BlobRow[]>`
+    (sql) => sql<FoundUpload[]>`
       SELECT id, key, sha256, type, size, width, height, expires_at FROM ducat.blobs
-      WHERE account_id = ${accountId} AND id = ${id} AND purpose = 'input'
-        AND expires_at > clock_timestamp()`,
+      WHERE account_id = ${accountId} AND id = coalesce((
+          SELECT blob_id FROM ducat.images WHERE account_id = ${accountId} AND id = ${id}), ${id})
+        AND (purpose = 'gallery' OR purpose = 'input' AND expires_at > clock_timestamp())`,
   );
   return row;
 }
@@ -73,6 +80,8 @@ export async function deleteExpiredUploads(db: Db, limit: number): Promise<strin
     DELETE FROM ducat.blobs WHERE (account_id, id) IN (
       SELECT account_id, id FROM ducat.blobs WHERE expires_at <= clock_timestamp()
       ORDER BY expires_at LIMIT ${limit})
+      -- Again: one that was kept for good just now has been waited for.
+      AND expires_at <= clock_timestamp()
     RETURNING key`);
   return rows.map((row) => row.key);
 }

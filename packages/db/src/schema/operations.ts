@@ -31,7 +31,7 @@ export const blobs = ducat.table(
   (t) => [
     primaryKey({ name: "blobs_pkey", columns: [t.account_id, t.id] }),
     index("blobs_expires").on(t.expires_at).where(sql`expires_at IS NOT NULL`),
-    check("blobs_purpose", sql`purpose IN ('input', 'output', 'avatar')`),
+    check("blobs_purpose", sql`purpose IN ('input', 'output', 'avatar', 'gallery', 'thumbnail')`),
     check("blobs_size", sql`size >= 0 AND length(key) <= 300 AND length(type) <= 100`),
   ],
 );
