@@ -105,3 +105,23 @@ CREATE INDEX "item_slots_line" ON "ducat"."item_slots" USING btree ("account_id"
 ALTER TABLE "ducat"."api_keys" ADD COLUMN "limit_per_minute" integer;
 --> statement-breakpoint
 ALTER TABLE "ducat"."api_keys" ADD CONSTRAINT "api_keys_limit" CHECK (limit_per_minute BETWEEN 1 AND 1000000);
+
+--> statement-breakpoint
+CREATE TABLE "ducat"."clock_runs" (
+	"account_id" uuid NOT NULL,
+	"id" uuid DEFAULT ducat.uuid_v7() NOT NULL,
+	"key" text NOT NULL,
+	"fingerprint" "bytea" NOT NULL,
+	"seconds" bigint NOT NULL,
+	"until_offset" interval,
+	"started_at" timestamp with time zone,
+	"reached_at" timestamp with time zone,
+	"step" integer DEFAULT 0 NOT NULL,
+	"pending" jsonb,
+	"ran" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"done_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "clock_runs_pkey" PRIMARY KEY("account_id","id"),
+	CONSTRAINT "clock_runs_key" UNIQUE("account_id","key"),
+	CONSTRAINT "clock_runs_limits" CHECK (seconds BETWEEN 0 AND 315360000 AND length(key) BETWEEN 1 AND 255)
+);

@@ -2,13 +2,16 @@
 -- on which packages/cache listens: no credits move here, so a NOTIFY holds nobody up.
 
 -- Make a key; p_account_id null makes one of the product's own. p_audit: {actor, request_id, ip}.
+-- p_limit_per_minute: how many requests it may make; null: as many as there are.
 -- Returns the row without its hash.
 --   DU003 not_found       no such account
 --   DU006 invalid_state   the owner has 100 keys that work
 -- Locks the account's row (of accounts) where there is one. Not repeatable: the key is shown once.
+DROP FUNCTION IF EXISTS
+  ducat.create_api_key(text, uuid, text, bytea, text[], timestamptz, jsonb);
 CREATE OR REPLACE FUNCTION ducat.create_api_key(
   p_id text, p_account_id uuid, p_name text, p_hash bytea, p_scopes text[],
-  p_expires_at timestamptz, p_audit jsonb)
+  p_expires_at timestamptz, p_audit jsonb, p_limit_per_minute int DEFAULT NULL)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_key api_keys;
@@ -26,19 +29,22 @@ BEGIN
         AND coalesce(expires_at, 'infinity') > clock_timestamp()) >= 100 THEN
     PERFORM refuse('DU006', 'invalid_state', '{"reason": "too_many_keys", "limit": 100}');
   END IF;
-  INSERT INTO api_keys (id, account_id, name, hash, scopes, created_by, expires_at)
+  INSERT INTO api_keys (id, account_id, name, hash, scopes, created_by, expires_at,
+    limit_per_minute)
   VALUES (p_id, p_account_id, p_name, p_hash, p_scopes, coalesce(p_audit ->> 'actor', 'system'),
-    p_expires_at)
+    p_expires_at, p_limit_per_minute)
   RETURNING * INTO v_key;
   PERFORM audit(p_account_id, 'api_key.create', 'api_key', p_id, p_audit,
-    jsonb_build_object('scopes', p_scopes, 'expires_at', p_expires_at));
+    jsonb_build_object('scopes', p_scopes, 'expires_at', p_expires_at,
+      'limit_per_minute', p_limit_per_minute));
   RETURN to_jsonb(v_key) - 'hash';
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_api_key TO ducat_app;
 
--- The key with this id while it works: {account_id, hash (hex), scopes, expires_at}; null
--- otherwise. Whether its account is active is find_account's to say. Writes last_used_at, at most
--- once a minute. The caller compares the hash and caches what it found.
+-- The key with this id while it works: {account_id, hash (hex), scopes, expires_at,
+-- limit_per_minute}; null otherwise. Whether its account is active is find_account's to say.
+-- Writes last_used_at, at most once a minute. The caller compares the hash and caches what it
+-- found.
 CREATE OR REPLACE FUNCTION ducat.use_api_key(p_id text) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -52,7 +58,8 @@ BEGIN
   UPDATE api_keys SET last_used_at = clock_timestamp()
   WHERE id = p_id AND coalesce(last_used_at, '-infinity') < clock_timestamp() - interval '1 minute';
   RETURN jsonb_build_object('account_id', v_key.account_id, 'hash', encode(v_key.hash, 'hex'),
-    'scopes', v_key.scopes, 'expires_at', v_key.expires_at);
+    'scopes', v_key.scopes, 'expires_at', v_key.expires_at,
+    'limit_per_minute', v_key.limit_per_minute);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.use_api_key TO ducat_app;
 
@@ -94,7 +101,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.revoke_api_key TO ducat_app;
 
 -- Make a key in the place of one that works, which lives on for p_overlap_s seconds. The new one
--- has the old one's name and scopes. Returns the new row without its hash.
+-- has the old one's name, scopes and limit. Returns the new row without its hash.
 --   DU003 not_found       the owner has no such key
 --   DU006 invalid_state   it doesn't work any more, or 100 keys do
 -- Locks the key. Not repeatable: the key is shown once.
@@ -113,7 +120,7 @@ BEGIN
     PERFORM refuse('DU006', 'invalid_state', '{"reason": "ended"}');
   END IF;
   v_made := create_api_key(p_id, p_account_id, v_old.name, p_hash, v_old.scopes,
-    v_old.expires_at, p_audit);
+    v_old.expires_at, p_audit, v_old.limit_per_minute);
   UPDATE api_keys SET replaces = p_old_id WHERE id = p_id;
   PERFORM revoke_api_key(p_account_id, p_old_id, p_overlap_s, p_audit);
   RETURN v_made || jsonb_build_object('replaces', p_old_id);

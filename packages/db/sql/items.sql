@@ -25,8 +25,11 @@ $$;
 -- Take an item to work on it: the one that is pending, or whose worker's lease has lapsed.
 -- p_attempt is the number of claims that the job knew of: a job that came twice claims nothing.
 -- Returns what the work needs, with the token that every later write must name; no row when
--- there is nothing to do. After the deadline only a known provider request may be asked again.
--- Locks the item only. Safe to retry (the repeat finds nothing, the sweeper adds the item again).
+-- there is nothing to do, or when as many of the account's items are worked on as may be
+-- (take_slot). After the deadline only a known provider request may be asked again.
+-- Locks the item, and the account's slots before it where their number has a limit. Safe to retry
+-- (the repeat finds nothing, the sweeper adds the item again).
+DROP FUNCTION IF EXISTS ducat.claim_item(uuid, uuid, int, numeric, numeric);
 CREATE OR REPLACE FUNCTION ducat.claim_item(
   p_account_id uuid, p_item_id uuid, p_attempt int, p_lease_s numeric DEFAULT 60,
   p_grace_s numeric DEFAULT 60)
@@ -34,7 +37,7 @@ RETURNS TABLE (
   generation_id uuid, item_position int, label text, attempt int, attempt_token uuid,
   lease_until timestamptz, deadline_at timestamptz, provider_request_id text, input jsonb,
   params jsonb, cost bigint, style_id text, style_version int, kind text, generator text,
-  prompt text, style_params jsonb)
+  prompt text, style_params jsonb, running_limit int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -54,10 +57,14 @@ BEGIN
     AND (i.status = 'pending' OR i.status = 'processing' AND i.lease_until <= v_now)
     AND (v_now < g.deadline_at OR i.provider_request_id IS NOT NULL)
     AND end_reason(i, g.deadline_at, s.max_attempts, make_interval(secs => p_grace_s)) IS NULL
+    -- CASE: whoever has no such limit is not asked, and pays nothing for it.
+    AND CASE WHEN g.usage IS NULL THEN true
+             ELSE take_slot(i.account_id, g.id, i.id, g.usage, g.deadline_at) END
   RETURNING i.generation_id, i.position, i.label::text, i.attempt, i.attempt_token, i.lease_until,
     g.deadline_at, i.provider_request_id, coalesce(i.input, g.input::jsonb), g.params::jsonb,
     i.cost, s.id,
-    s.version, s.kind, s.generator, s.prompt, s.params;
+    s.version, s.kind, s.generator, s.prompt, s.params,
+    running_limit(g.usage);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.claim_item TO ducat_worker;
 

@@ -57,3 +57,25 @@ BEGIN
   RETURN NULL;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.take_limits TO ducat_app;
+
+-- As take_limits, and says how every limit stands afterwards. It is for requests: what a crash of
+-- the server forgets of the last moments harms nobody, so that the commit waits for no disk.
+-- Returns {taken: boolean, windows: [{key, used, resets_ms}]}; a window that is not open is left
+-- out.
+--   DU007 validation_failed   no such list
+-- Locks as take_limits does. Not repeatable.
+CREATE OR REPLACE FUNCTION ducat.take_windows(p_limits jsonb) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_refused jsonb;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  v_refused := take_limits(p_limits);
+  RETURN jsonb_build_object('taken', v_refused IS NULL, 'windows', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('key', key, 'used', taken, 'resets_ms',
+      ceil(extract(epoch FROM resets_at - clock_timestamp()) * 1000))), '[]')
+    FROM rate_limits
+    WHERE key = ANY (ARRAY(SELECT l ->> 'key' FROM jsonb_array_elements(p_limits) l))
+      AND resets_at > clock_timestamp()));
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.take_windows TO ducat_app;

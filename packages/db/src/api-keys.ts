@@ -10,6 +10,7 @@ export type ApiKey = {
   scopes: string[];
   replaces: string | null;
   created_by: string;
+  limit_per_minute: number | null;
   expires_at: string | null;
   last_used_at: string | null;
   revoked_at: string | null;
@@ -23,13 +24,21 @@ export type KeyOwner = string | null;
 export async function createApiKey(
   db: Db,
   owner: KeyOwner,
-  key: { id: string; hash: Buffer; name: string; scopes: string[]; expiresAt?: Date } & {
+  key: {
+    id: string;
+    hash: Buffer;
+    name: string;
+    scopes: string[];
+    expiresAt?: Date;
+    /** Requests; any number when left out. */
+    limitPerMinute?: number | undefined;
     audit: Audit;
   },
 ): Promise<ApiKey> {
   const [row] = await ask(db<{ made: ApiKey }[]>`
     SELECT ducat.create_api_key(${key.id}, ${owner}, ${key.name}, ${key.hash}, ${key.scopes},
-      ${key.expiresAt ?? null}, ${JSON.stringify(key.audit)}::text::jsonb) AS made`);
+      ${key.expiresAt ?? null}, ${JSON.stringify(key.audit)}::text::jsonb,
+      ${key.limitPerMinute ?? null}) AS made`);
   if (!row) throw new Error("create_api_key returned nothing");
   return row.made;
 }
@@ -39,6 +48,7 @@ export type WorkingKey = {
   hash: Buffer;
   scopes: string[];
   expiresAt: Date | undefined;
+  limitPerMinute: number | undefined;
 };
 
 /** What recognises the key with this id, while it works; writes when it was last used. */
@@ -48,15 +58,17 @@ export async function useApiKey(db: Db, id: string): Promise<WorkingKey | undefi
     hash: string;
     scopes: string[];
     expires_at: string | null;
+    limit_per_minute: number | null;
   };
   const [row] = await ask(db<{ found: Found | null }[]>`SELECT ducat.use_api_key(${id}) AS found`);
   if (!row?.found) return undefined;
-  const { account_id, hash, scopes, expires_at } = row.found;
+  const { account_id, hash, scopes, expires_at, limit_per_minute } = row.found;
   return {
     accountId: account_id ?? undefined,
     hash: Buffer.from(hash, "hex"),
     scopes,
     expiresAt: expires_at === null ? undefined : new Date(expires_at),
+    limitPerMinute: limit_per_minute ?? undefined,
   };
 }
 

@@ -240,6 +240,7 @@ const alone = [
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
   ...["create_api_key", "create_generation", "erase_account", "expire_account"],
   ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
+  ...["list_waiting_items"],
   ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],

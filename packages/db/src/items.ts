@@ -23,6 +23,8 @@ export type ClaimedItem = {
   generator: string;
   prompt: string;
   style_params: Record<string, unknown>;
+  /** How many items of the account may be worked on at once; null: as many as there are. */
+  running_limit: number | null;
 };
 
 export type ItemRef = { accountId: string; generationId: string; itemId: string };
@@ -30,7 +32,8 @@ type Claimed = Pick<ClaimedItem, "account_id" | "generation_id" | "item_id" | "a
 
 /**
  * Claims an item for this worker; undefined when there is nothing to do: it has ended, another
- * worker owns it, or the job is a stale one (`attempt` is the number of claims it knew of).
+ * worker owns it, the job is a stale one (`attempt` is the number of claims it knew of), or as many
+ * items of the account are worked on as may be.
  */
 export async function claimItem(
   db: Db,
@@ -41,6 +44,15 @@ export async function claimItem(
     SELECT * FROM ducat.claim_item(${item.accountId}, ${item.itemId}, ${item.attempt},
       ${leaseSeconds})`);
   return row && { ...row, account_id: item.accountId, item_id: item.itemId };
+}
+
+/** The items of an account that the free ones of `limit` slots are for, the oldest first. */
+export async function listWaitingItems(
+  db: Db,
+  accountId: string,
+  limit: number,
+): Promise<{ generationId: string; itemId: string; attempt: number }[]> {
+  return await ask(db`SELECT * FROM ducat.list_waiting_items(${accountId}, ${limit})`);
 }
 
 /** `ok`, `cancel` when its end was asked for, `lost` when another owns it or it has ended. */

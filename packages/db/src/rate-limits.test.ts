@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
-import { takeLimits } from "./rate-limits.ts";
+import { takeLimits, takeWindows } from "./rate-limits.ts";
 
 const database = useDatabase();
 const makeLimit = (limit: number, more: object = {}) => ({
@@ -66,4 +66,31 @@ it("forgets what is over as new ones come", async () => {
   for (let n = 0; n < 3; n++) await takeLimits(database.app, [makeLimit(1)]);
   const left = await database.admin`SELECT FROM ducat.rate_limits WHERE key = ANY(${keys})`;
   expect(left).toHaveLength(0);
+});
+
+it("tells how every window stands, whether it took from them or not", async () => {
+  const [wide, narrow] = [makeLimit(100), makeLimit(1, { windowSeconds: 3600 })];
+  const first = await takeWindows(database.app, [wide, narrow]);
+  expect(first.taken).toBe(true);
+  const used = (windows: { key: string; used: number }[]) =>
+    Object.fromEntries(windows.map((one) => [one.key, one.used]));
+  expect(used(first.windows)).toEqual({ [wide.key]: 1, [narrow.key]: 1 });
+  const second = await takeWindows(database.app, [wide, narrow]);
+  expect(second.taken).toBe(false);
+  expect(used(second.windows)).toEqual({ [wide.key]: 1, [narrow.key]: 1 });
+  const resets = second.windows.find(({ key }) => key === narrow.key)?.resetsMs ?? 0;
+  expect(resets).toBeGreaterThan(3_590_000);
+  expect(resets).toBeLessThanOrEqual(3_600_000);
+});
+
+it("the commit of a request's count waits for no disk, that of a guess does", async () => {
+  const seen = await database.app.begin(async (tx) => {
+    await tx`SET LOCAL synchronous_commit = local`;
+    await takeLimits(tx as never, [makeLimit(1)]);
+    const [guess] = await tx`SHOW synchronous_commit`;
+    await takeWindows(tx as never, [makeLimit(1)]);
+    const [request] = await tx`SHOW synchronous_commit`;
+    return [guess?.synchronous_commit, request?.synchronous_commit];
+  });
+  expect(seen).toEqual(["local", "off"]);
 });

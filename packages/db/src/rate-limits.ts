@@ -20,3 +20,25 @@ export const toLimitRows = (limits: readonly Limit[]) =>
   limits.map(({ key, limit, windowSeconds, amount = 1 }) => ({
     ...{ key, limit, window_s: windowSeconds, amount },
   }));
+
+/** A window that is open: how much of it is used, and in how many milliseconds it ends. */
+export type Window = { key: string; used: number; resetsMs: number };
+
+/**
+ * Takes from all of these limits (20 at most) or from none, as takeLimits, and tells how they
+ * stand. For requests: a crash of the database may forget the last of it.
+ */
+export async function takeWindows(
+  db: Db,
+  limits: readonly Limit[],
+): Promise<{ taken: boolean; windows: Window[] }> {
+  type Found = { taken: boolean; windows: { key: string; used: number; resets_ms: number }[] };
+  const [row] = await ask(db<{ found: Found }[]>`
+    SELECT ducat.take_windows(${JSON.stringify(toLimitRows(limits))}::text::jsonb) AS found`);
+  if (!row) throw new Error("take_windows returned nothing");
+  const { taken, windows } = row.found;
+  return {
+    taken,
+    windows: windows.map(({ key, used, resets_ms }) => ({ key, used, resetsMs: resets_ms })),
+  };
+}

@@ -151,3 +151,21 @@ export const generation_items = ducat.table(
     ),
   ],
 );
+
+/**
+ * Items of accounts that may have only so many worked on at once: those that were claimed, and
+ * those that stand in line. Candidates: what holds a slot is said by the item's own row.
+ */
+export const item_slots = ducat.table(
+  "item_slots",
+  {
+    account_id: uuid("account_id").notNull(),
+    item_id: uuid("item_id").notNull(),
+    generation_id: uuid("generation_id").notNull(),
+    is_waiting: boolean("is_waiting").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "item_slots_pkey", columns: [t.account_id, t.item_id] }),
+    index("item_slots_line").on(t.account_id, t.is_waiting, t.item_id),
+  ],
+);
