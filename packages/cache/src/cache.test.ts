@@ -112,6 +112,63 @@ describe("the cache", () => {
     await vi.waitFor(async () => expect(await read()).toBe("two"));
   });
 
+  it("never answers who asks after a drop with what a load before it finds", async () => {
+    const cache = await makeCache();
+    const { source } = makeSource();
+    const gate = withResolvers();
+    const from = { ttlMs: 60_000, tags: [source.tag] };
+    const load = async () => {
+      const seen = source.value;
+      if (source.reads++ === 0) await gate.promise;
+      return seen;
+    };
+    const first = cache.getOrSet(source.key, { ...from, load });
+    await vi.waitFor(() => expect(source.reads).toBe(1));
+    source.value = "two";
+    await cache.drop([source.tag]);
+    const later = [1, 2, 3].map(() => cache.getOrSet(source.key, { ...from, load }));
+    gate.resolve();
+    expect(await Promise.all(later)).toEqual(["two", "two", "two"]);
+    expect(await first).toBe("one");
+    expect(source.reads).toBe(2);
+  });
+
+  it("keeps what is loaded while others are dropped, however many those are", async () => {
+    const cache = await makeCache();
+    const { source, read } = makeSource();
+    const gate = withResolvers();
+    const slow = cache.getOrSet(source.key, {
+      ttlMs: 60_000,
+      tags: [source.tag],
+      load: async () => {
+        await gate.promise;
+        return "slow";
+      },
+    });
+    await cache.drop([makeSource().source.tag]);
+    gate.resolve();
+    expect([await slow, await read(cache), source.reads]).toEqual(["slow", "slow", 0]);
+  });
+
+  it("keeps some thousand values, and for as long as the value tells", async () => {
+    const cache = await makeCache();
+    const run = randomUUID();
+    let reads = 0;
+    const readAll = () =>
+      Promise.all(
+        Array.from({ length: 3_000 }, (_, at) =>
+          cache.getOrSet(`${run}:${at}`, { ttlMs: 60_000, tags: [], load: async () => ++reads }),
+        ),
+      );
+    await readAll();
+    await readAll();
+    expect(reads).toBe(3_000);
+    const short = () =>
+      cache.getOrSet(run, { ttlMs: 60_000, ttlOf: () => 5, tags: [], load: async () => ++reads });
+    const first = await short();
+    await vi.waitFor(async () => expect(await short()).toBe(first + 1));
+  });
+
   it("forgets everything when its line to the others was cut, for what it may have missed", async () => {
     const cache = await makeCache();
     const { source, read } = makeSource();

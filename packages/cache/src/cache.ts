@@ -1,30 +1,43 @@
 import { BentoCache, bentostore, errors } from "bentocache";
 import { memoryDriver } from "bentocache/drivers/memory";
 import type { Logger } from "pino";
-import postgres from "postgres";
+import { connectOthers } from "./connect-others.ts";
+import { createDrops, type Drops } from "./drops.ts";
+import { connectRedisLayer, type RedisLayer } from "./redis-layer.ts";
+import { checkTags } from "./tell-others.ts";
 
 export type CacheOptions = {
   /** Not through a transaction pooler: every process listens here for what the others drop. */
   postgresUrl: string;
+  /** Where processes load for each other what `isShared` says. Left out: each for itself. */
+  redisUrl?: string | undefined;
   log: Pick<Logger, "warn">;
   /** Bounds the memory of all values together, as written in JSON. */
   maxBytes?: number;
 };
 
 export type Load<T> = {
-  /** How long the value may be used when nobody drops it. */
+  /** How long the value may be used when nobody drops it, at most. */
   ttlMs: number;
+  /** … where the value tells; what is left of it from now on, and not above `ttlMs`. */
+  ttlOf?: (value: T) => number;
   /** What it depends on, as in "key:1b9f…". */
   tags: string[];
   /** What it depends on beside, where only the value tells. */
   tagsOf?: (value: T) => string[];
+  /**
+   * Whether it may lie in Redis, for the other processes: never what lets somebody in, and only
+   * what `tags` says everything about.
+   */
+  isShared?: boolean;
   load: () => Promise<T>;
 };
 
 export type Cache = {
   /**
    * The value under the key, loaded once however many ask at the same time: anything that JSON can
-   * say, null for nothing. Rejects with what the load rejected with, and keeps that for nobody.
+   * say, null for nothing. Never one that was dropped here before the call. Rejects with what the
+   * load rejected with, and keeps that for nobody.
    */
   getOrSet<T>(key: string, from: Load<T>): Promise<T>;
   /**
@@ -40,117 +53,115 @@ export type Cache = {
   close(): Promise<void>;
 };
 
-const channel = "ducat_cache";
-/** A notification carries at most 8,000 bytes (PostgreSQL, NOTIFY). */
-const mostTags = 50;
-const longestTag = 128;
+type Entry<T> = { value: T; at: number; tags: string[] };
+
+const mostItems = 200_000;
+/** A load that others have begun may be older than the question; the next one is not. */
+const mostTries = 3;
 
 /**
- * Values in this process's memory, dropped in all processes at once. A process that can't hear the
- * others forgets everything when it hears them again, and keeps nothing before it ever did.
+ * Values in this process's memory, and in Redis where there is one, dropped in all processes at
+ * once. A process that can't hear the others forgets everything when it hears them again, and keeps
+ * nothing before it ever did.
  */
-export function createCache({ postgresUrl, log, maxBytes = 20_000_000 }: CacheOptions): Cache {
-  const memory = memoryDriver({ maxSize: maxBytes });
+export function createCache(options: CacheOptions): Cache {
+  const { postgresUrl, log, maxBytes = 20_000_000 } = options;
+  const memory = memoryDriver({ maxSize: maxBytes, maxItems: mostItems });
   const bento = new BentoCache({
     default: "memory",
     stores: { memory: bentostore().useL1Layer(memory) },
   });
-  const sql = postgres(postgresUrl, {
-    max: 1,
-    idle_timeout: 60,
-    connect_timeout: 10,
-    backoff: (tries) => Math.min(2 ** tries * 0.05, 1),
-    connection: { application_name: "ducat cache" },
-    onnotice: () => {},
-  });
-  let drops = 0;
+  const redis = openRedis(options);
+  const drops = createDrops();
   let isListening = false;
-  let isClosed = false;
-
-  const dropHere = async (tags: string[]) => {
-    drops++;
-    await bento.deleteByTag({ tags });
-  };
   let listens = () => {};
   const heard = new Promise<void>((resolve) => {
     listens = resolve;
   });
-  const forgetAll = async () => {
-    drops++;
-    await bento.clear();
-    isListening = !isClosed;
-    listens();
-  };
-  const hear = (payload: string) => {
-    const tags = readTags(payload);
-    const done = tags ? dropHere(tags) : forgetAll();
-    done.catch((err: unknown) => log.warn({ err }, "the cache could not drop"));
-  };
-  const listening = listen();
 
-  async function listen(): Promise<void> {
-    while (!isClosed) {
-      try {
-        await sql.listen(channel, hear, () => void forgetAll());
-        return;
-      } catch (err) {
-        if (isClosed) return;
-        log.warn({ err }, "the cache can't hear the other processes yet");
-        await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
-      }
-    }
-  }
+  const dropHere = (tags: string[]) => {
+    drops.add(tags);
+    redis?.drop(tags);
+  };
+  const forgetAll = () => {
+    drops.addAll();
+    redis?.dropAll();
+    isListening = true;
+    listens();
+    // They are worth nothing already; this gives the memory back.
+    bento.clear().catch((err: unknown) => log.warn({ err }, "the cache could not be emptied"));
+  };
+  const others = connectOthers(postgresUrl, { tags: dropHere, back: forgetAll }, log);
 
   return {
-    async getOrSet<T>(key: string, { ttlMs, tags, tagsOf, load }: Load<T>): Promise<T> {
-      if (!isListening) return await load();
-      const found = bento.getOrSet<T>({
-        key,
-        ttl: ttlMs,
-        tags: [...tags],
-        factory: async (context) => {
-          const before = drops;
-          const value = await load();
-          context.setTags(tagsOf?.(value) ?? []);
-          // Something was dropped while this was read: it may be what stood there before.
-          if (drops !== before) context.setOptions({ ttl: 1 });
-          return value;
-        },
-      });
-      return await found.catch((error: unknown) => {
-        throw error instanceof errors.E_FACTORY_ERROR ? error.cause : error;
-      });
+    async getOrSet<T>(key: string, from: Load<T>): Promise<T> {
+      const asked = drops.now();
+      for (let tries = 0; isListening && tries < mostTries; tries++) {
+        let isOwn = false;
+        const found = bento.getOrSet<Entry<T>>({
+          key,
+          ttl: from.ttlMs,
+          factory: (context) => {
+            isOwn = true;
+            return fetchEntry(key, from, { drops, redis, setTtl: context.setTtl });
+          },
+        });
+        const entry = await found.catch((error: unknown) => {
+          throw error instanceof errors.E_FACTORY_ERROR ? error.cause : error;
+        });
+        if (isOwn || entry.at >= asked || drops.keeps(entry)) return entry.value;
+        await bento.delete({ key });
+      }
+      return await from.load();
     },
     async drop(tags) {
       checkTags(tags);
-      await dropHere(tags);
-      await sql.notify(channel, JSON.stringify(tags));
+      dropHere(tags);
+      await others.tell(tags);
     },
-    forget: dropHere,
+    async forget(tags) {
+      dropHere(tags);
+    },
     ready: () => heard,
     async close() {
-      isClosed = true;
       isListening = false;
-      await sql.end({ timeout: 5 });
-      await listening.catch(() => undefined);
+      redis?.close();
+      await others.close();
       await bento.disconnectAll();
     },
   };
 }
 
-function checkTags(tags: string[]): void {
-  if (tags.length > mostTags || tags.some((tag) => tag.length > longestTag)) {
-    throw new RangeError(`at most ${mostTags} tags of ${longestTag} characters at once`);
+type Fetching = { drops: Drops; redis: RedisLayer | undefined; setTtl(ms: number): void };
+
+/** Loads what is not kept here, or takes what another process has loaded. */
+async function fetchEntry<T>(
+  key: string,
+  from: Load<T>,
+  { drops, redis, setTtl }: Fetching,
+): Promise<Entry<T>> {
+  const at = drops.now();
+  const shared = from.isShared ? await redis?.find(key, from.tags) : undefined;
+  if (shared && "value" in shared) {
+    setTtl(Math.max(1, Math.min(from.ttlMs, shared.ttlMs)));
+    return { value: shared.value as T, at, tags: from.tags };
   }
+  const since = performance.now();
+  const value = await from.load();
+  // It was true when the database was asked, and that is when its time began.
+  const took = performance.now() - since;
+  const ttlMs = Math.min(from.ttlMs, from.ttlOf?.(value) ?? from.ttlMs) - took;
+  setTtl(Math.max(1, ttlMs));
+  const tags = [...from.tags, ...(from.tagsOf?.(value) ?? [])];
+  if (drops.keeps({ at, tags })) shared?.(value, ttlMs);
+  return { value, at, tags };
 }
 
-/** Undefined for what no process of ours has written: then everything goes. */
-function readTags(payload: string): string[] | undefined {
-  try {
-    const tags: unknown = JSON.parse(payload);
-    const isList = Array.isArray(tags) && tags.every((tag) => typeof tag === "string");
-    return isList ? tags : undefined;
-  } catch {
-    return undefined;
+function openRedis({ redisUrl, log }: CacheOptions): RedisLayer | undefined {
+  if (redisUrl === undefined) return undefined;
+  if (new URL(redisUrl).searchParams.get("cluster") !== "true") {
+    return connectRedisLayer(redisUrl, log);
   }
+  log.warn({}, "the cache does without a Redis that is a cluster: each process loads for itself");
+  return undefined;
 }
