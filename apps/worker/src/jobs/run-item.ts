@@ -10,6 +10,7 @@ import { BadOutput, checkPicture, checkText } from "./check-output.ts";
 import { type InputDeps, loadInput } from "./load-input.ts";
 import { type OwnDeps, type OwnedItem, ownItem, type Stopped } from "./own-item.ts";
 import { type Result, type SettleDeps, settleItem, tryAgain } from "./settle-item.ts";
+import { wakeWaiting } from "./wake-waiting.ts";
 
 export type RunDeps = OwnDeps &
   InputDeps &
@@ -38,6 +39,7 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
       await at("after-claim", item.item_id);
       const result = await makeResult(deps, own);
       await settleItem(deps, own, result);
+      await wakeWaiting(deps, item);
     } finally {
       own.release();
     }

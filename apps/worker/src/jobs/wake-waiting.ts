@@ -1,0 +1,28 @@
+import type { Db } from "@ducat/db/connect";
+import { type ClaimedItem, listWaitingItems } from "@ducat/db/items";
+import type { Queue } from "@ducat/queue/queue";
+import type { Log } from "../log.ts";
+import { safeError } from "../safe-error.ts";
+import { toJob } from "./run-item-job.ts";
+
+type WakeDeps = { db: Db; queue: Pick<Queue, "add">; log: Log };
+
+/**
+ * Adds the jobs of those items that stand in line for the slots of an account that are free now.
+ * They go to the end of the queue, behind what other accounts have there. Never rejects: what is
+ * not woken here the sweeper finds when it is due.
+ */
+export async function wakeWaiting({ db, queue, log }: WakeDeps, item: ClaimedItem): Promise<void> {
+  const { account_id: accountId, running_limit: limit } = item;
+  if (limit === null) return;
+  try {
+    const waiting = await listWaitingItems(db, accountId, limit);
+    if (waiting.length === 0) return;
+    await queue.add(
+      "run-item",
+      waiting.map((one) => toJob({ ...one, accountId })),
+    );
+  } catch (error) {
+    log.warn({ account: accountId, err: safeError(error) }, "who waits is left to the sweeper");
+  }
+}
