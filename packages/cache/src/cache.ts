@@ -110,7 +110,9 @@ export function createCache(options: CacheOptions): Cache {
           throw error instanceof errors.E_FACTORY_ERROR ? error.cause : error;
         });
         if (isOwn || entry.at >= asked || drops.keeps(entry)) return entry.value;
-        await bento.delete({ key });
+        // Unless another who asked has seen to it already.
+        const kept = await bento.get<Entry<T>>({ key });
+        if (kept?.at === entry.at) await bento.delete({ key });
       }
       return await from.load();
     },
