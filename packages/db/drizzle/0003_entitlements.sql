@@ -125,3 +125,24 @@ CREATE TABLE "ducat"."clock_runs" (
 	CONSTRAINT "clock_runs_key" UNIQUE("account_id","key"),
 	CONSTRAINT "clock_runs_limits" CHECK (seconds BETWEEN 0 AND 315360000 AND length(key) BETWEEN 1 AND 255)
 );
+--> statement-breakpoint
+CREATE TABLE "ducat"."login_changes" (
+	"login_id" uuid NOT NULL,
+	"channel" text NOT NULL,
+	"session_id" uuid NOT NULL,
+	"address" text NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	"used_at" timestamp with time zone,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "login_changes_pkey" PRIMARY KEY("login_id","channel"),
+	CONSTRAINT "login_changes_channel" CHECK (channel IN ('email', 'phone')),
+	CONSTRAINT "login_changes_length" CHECK (length(address) <= 320 AND length(hash) = 32 AND tries BETWEEN 0 AND 5)
+);
+--> statement-breakpoint
+ALTER TABLE "ducat"."login_changes" ADD CONSTRAINT "login_changes_login_id_logins_id_fk" FOREIGN KEY ("login_id") REFERENCES "ducat"."logins"("id") ON DELETE cascade ON UPDATE no action;
+--> statement-breakpoint
+CREATE INDEX "login_changes_expires_at" ON "ducat"."login_changes" USING btree ("expires_at");
+--> statement-breakpoint
+ALTER TABLE "ducat"."sessions" ADD COLUMN "parent_id" uuid;

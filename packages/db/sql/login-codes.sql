@@ -41,12 +41,21 @@ BEGIN
   DELETE FROM login_codes WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM login_codes WHERE expires_at < clock_timestamp() - interval '1 hour'
     ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED));
-  DELETE FROM messages WHERE account_id = v_nobody AND id = ANY (ARRAY(
-      SELECT id FROM messages WHERE account_id = v_nobody ORDER BY id LIMIT 2))
-    AND created_at < clock_timestamp() - interval '1 day';
+  PERFORM drop_old_codes();
   RETURN NULL;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.send_login_code TO ducat_app;
+
+-- Forget two of the messages that are nobody's, when they are a day old. Internal.
+CREATE OR REPLACE FUNCTION ducat.drop_old_codes() RETURNS void
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_nobody uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+  DELETE FROM messages WHERE account_id = v_nobody AND id = ANY (ARRAY(
+      SELECT id FROM messages WHERE account_id = v_nobody ORDER BY id LIMIT 2))
+    AND created_at < clock_timestamp() - interval '1 day';
+END $$;
 
 -- Judge a guess: p_hashes are what it would be by each of our secrets. One statement counts it and
 -- uses the code up, so that of many at once five are judged and one can be right. True when it was
@@ -67,8 +76,10 @@ END $$;
 
 -- Use up a code that proves a number: purpose login, or phone_verify, which brings a password into
 -- force where there is none yet. Makes the login and its account if nobody has the number; p_more:
--- {locale, password?}. Returns {login_id, account_id}; null when the code is wrong, used, burned,
--- expired, or was sent for something else.
+-- {locale, password?, kind?}, the kind of account to act on. Returns {login_id, account_id}; null
+-- when the code is wrong, used, burned, expired, or was sent for something else.
+--   DU006 invalid_state   {reason: no_account} a right code, which may be used again for another
+--                         kind
 -- Locks the code, the login, its account. Not repeatable: a code works once.
 CREATE OR REPLACE FUNCTION ducat.use_login_code(
   p_phone text, p_purpose text, p_hashes bytea[], p_more jsonb, p_audit jsonb)
@@ -93,16 +104,21 @@ BEGIN
   WHERE p_more ->> 'password' IS NOT NULL
   ON CONFLICT (login_id, provider_id) DO NOTHING;
   RETURN jsonb_build_object('login_id', v_login_id,
-    'account_id', open_phone_account(v_login_id, p_phone, coalesce(p_more ->> 'locale', 'en')));
+    'account_id', open_phone_account(v_login_id, p_phone, coalesce(p_more ->> 'locale', 'en'),
+      p_more ->> 'kind'));
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.use_login_code TO ducat_app;
 
+-- What it was without a kind.
+DROP FUNCTION IF EXISTS ducat.open_phone_account(uuid, text, text);
+
 -- The account of a login with this number, made if it has none. It gets the number unless another
 -- account of its kind has it. Returns its id. Locks the login, the account. Internal.
-CREATE OR REPLACE FUNCTION ducat.open_phone_account(p_login_id uuid, p_phone text, p_locale text)
+CREATE OR REPLACE FUNCTION ducat.open_phone_account(
+  p_login_id uuid, p_phone text, p_locale text, p_kind text)
 RETURNS uuid LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_id uuid := open_login_account(p_login_id, p_locale);
+  v_id uuid := open_login_account(p_login_id, p_locale, p_kind);
 BEGIN
   BEGIN
     UPDATE accounts SET phone = p_phone, updated_at = clock_timestamp()

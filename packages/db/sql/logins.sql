@@ -16,11 +16,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_login TO ducat_app;
 
--- The user account of a login, made now if it has none: without trial credits and without the
--- address, which is nobody's before it is proven. Returns its id.
+-- What it was without a kind.
+DROP FUNCTION IF EXISTS ducat.open_login_account(uuid, text);
+
+-- The account of a login that it acts on: the one of p_kind; null: its user account, before that
+-- one that is active. A user account is made now if it has none, without trial credits and without
+-- the address, which is nobody's before it is proven. Returns its id.
 --   DU003 not_found   no such login
+--   DU006 invalid_state   {reason: no_account} it has no vendor account
 -- Locks the login. Safe to retry: a sign-up that broke off is finished by the next call.
-CREATE OR REPLACE FUNCTION ducat.open_login_account(p_login_id uuid, p_locale text DEFAULT 'en')
+CREATE OR REPLACE FUNCTION ducat.open_login_account(
+  p_login_id uuid, p_locale text DEFAULT 'en', p_kind text DEFAULT NULL)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_id uuid;
@@ -30,8 +36,11 @@ BEGIN
     PERFORM refuse('DU003', 'not_found', '{"what": "login"}');
   END IF;
   SELECT a.id INTO v_id FROM account_logins JOIN accounts a ON a.id = account_id
-  WHERE login_id = p_login_id AND a.kind = 'user';
-  IF NOT FOUND THEN
+  WHERE login_id = p_login_id AND a.kind = coalesce(p_kind, a.kind)
+  ORDER BY a.is_active DESC, a.kind LIMIT 1;
+  IF NOT FOUND AND p_kind = 'vendor' THEN
+    PERFORM refuse('DU006', 'invalid_state', '{"reason": "no_account"}');
+  ELSIF NOT FOUND THEN
     SELECT (account).id INTO v_id
     FROM create_account(NULL, 'user', p_locale => p_locale, p_trial => false);
     INSERT INTO account_logins (account_id, login_id) VALUES (v_id, p_login_id);
@@ -160,34 +169,60 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.grant_login_trial TO ducat_app;
 
--- Shut a login out, or let it in again; p_audit: {actor, request_id, ip}. Its sessions end.
+-- What returned nothing.
+DO $$
+BEGIN
+  IF (SELECT prorettype = 'void'::regtype FROM pg_proc
+      WHERE oid = to_regprocedure('ducat.ban_login(uuid, boolean, jsonb)')) THEN
+    DROP FUNCTION ducat.ban_login(uuid, boolean, jsonb);
+  END IF;
+END $$;
+
+-- Shut a login out, or let it in again; p_audit: {actor, request_id, ip}. Its sessions end, on all
+-- of its accounts. A ban goes on from when it began. Returns {id, banned_at}.
 --   DU003 not_found   no such login
 -- Locks the login, its sessions. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.ban_login(p_login_id uuid, p_is_banned boolean, p_audit jsonb)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_login logins;
+  v_banned_at timestamptz;
 BEGIN
-  UPDATE logins SET updated_at = clock_timestamp(),
-    banned_at = CASE WHEN p_is_banned THEN coalesce(banned_at, clock_timestamp()) END
-  WHERE id = p_login_id;
+  SELECT * INTO v_login FROM logins WHERE id = p_login_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "login"}');
   END IF;
+  UPDATE logins SET updated_at = clock_timestamp(),
+    banned_at = CASE WHEN p_is_banned THEN coalesce(banned_at, clock_timestamp()) END
+  WHERE id = p_login_id RETURNING banned_at INTO v_banned_at;
   IF p_is_banned THEN
     PERFORM end_sessions(p_login_id, NULL, 'banned');
   END IF;
   PERFORM audit(NULL, CASE WHEN p_is_banned THEN 'login.ban' ELSE 'login.unban' END, 'login',
-    p_login_id::text, p_audit, '{}');
+    p_login_id::text, p_audit, jsonb_build_object(
+      'before', jsonb_build_object('banned_at', v_login.banned_at),
+      'after', jsonb_build_object('banned_at', v_banned_at)));
+  RETURN jsonb_build_object('id', p_login_id, 'banned_at', v_banned_at);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.ban_login TO ducat_app;
 
 -- Whoever changes a password, and however: what the old one opened is shut in the same transaction.
+-- So is what was open without one, when a login gets its first (by a link to an address that it has
+-- added); a sign-up has nothing open yet and tells nobody.
 CREATE OR REPLACE FUNCTION ducat.shut_old_access() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
+  IF TG_OP = 'INSERT' AND NOT EXISTS (
+    SELECT FROM sessions WHERE login_id = NEW.login_id AND ended_at IS NULL) THEN
+    RETURN NULL;
+  END IF;
   DELETE FROM verifications WHERE value = NEW.login_id::text;
   PERFORM end_sessions(NEW.login_id, NULL, 'password_changed');
   RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER shut_old_access AFTER UPDATE OF password ON ducat.login_credentials
   FOR EACH ROW WHEN (OLD.password IS DISTINCT FROM NEW.password)
+  EXECUTE FUNCTION ducat.shut_old_access();
+CREATE OR REPLACE TRIGGER shut_first_access AFTER INSERT ON ducat.login_credentials
+  FOR EACH ROW WHEN (NEW.password IS NOT NULL)
   EXECUTE FUNCTION ducat.shut_old_access();

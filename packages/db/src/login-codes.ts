@@ -38,14 +38,24 @@ export async function sendLoginCode(
 
 export type ProvenPhone = { login_id: string; account_id: string };
 
+export type CodeUse = {
+  locale: string;
+  /** A password's hash. */
+  password?: string | undefined;
+  /** Of the account to act on. */
+  kind?: "user" | "vendor" | undefined;
+  audit: Audit;
+};
+
 /**
  * Uses up a code that proves a number, and makes its login if there is none; a password hash comes
- * into force where there is no password. Undefined when the code doesn't do.
+ * into force where there is no password. Undefined when the code doesn't do. Errors: invalid_state
+ * (reason: no_account, it has no vendor account; the code may be used for another kind).
  */
 export async function useLoginCode(
   db: Db,
   guess: CodeGuess,
-  more: { locale: string; password?: string | undefined; audit: Audit },
+  more: CodeUse,
 ): Promise<ProvenPhone | undefined> {
   const { audit, ...rest } = more;
   const [row] = await ask(db<{ proven: ProvenPhone | null }[]>`

@@ -43,10 +43,18 @@ export async function findLogin(db: Db, email: string): Promise<FoundLogin | und
   return row?.login ?? undefined;
 }
 
-/** The id of the login's user account, made if it has none. Errors: not_found. */
-export async function openLoginAccount(db: Db, loginId: string, locale = "en"): Promise<string> {
+/**
+ * The id of the account that a login acts on: of the kind that is asked for, else the user's before
+ * the vendor's; a login without any gets a user account. Errors: not_found, invalid_state (reason:
+ * no_account, it has no vendor account).
+ */
+export async function openLoginAccount(
+  db: Db,
+  loginId: string,
+  { locale = "en", kind }: { locale?: string; kind?: "user" | "vendor" | undefined } = {},
+): Promise<string> {
   const [row] = await ask(db<{ id: string }[]>`
-    SELECT ducat.open_login_account(${loginId}, ${locale}) AS id`);
+    SELECT ducat.open_login_account(${loginId}, ${locale}, ${kind ?? null}) AS id`);
   if (!row) throw new Error("open_login_account returned nothing");
   return row.id;
 }
@@ -115,12 +123,17 @@ export async function grantLoginTrial(
   return row?.given ?? false;
 }
 
+/** `banned_at` is as PostgreSQL writes times in JSON. */
+export type LoginBan = { id: string; banned_at: string | null };
+
 /** Shuts a login out and ends its sessions, or lets it in again. Errors: not_found. */
 export async function banLogin(
   db: Db,
   loginId: string,
   { isBanned, audit }: { isBanned: boolean; audit: Audit },
-): Promise<void> {
-  await ask(db`
-    SELECT ducat.ban_login(${loginId}, ${isBanned}, ${JSON.stringify(audit)}::text::jsonb)`);
+): Promise<LoginBan> {
+  const [row] = await ask(db<{ ban: LoginBan }[]>`
+    SELECT ducat.ban_login(${loginId}, ${isBanned}, ${JSON.stringify(audit)}::text::jsonb) AS ban`);
+  if (!row) throw new Error("ban_login returned nothing");
+  return row.ban;
 }

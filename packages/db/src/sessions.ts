@@ -12,6 +12,9 @@ export type NewSession = TokenHashes & {
   password?: string | undefined;
   /** The hash (hex) of a challenge that was passed; a login with a second factor needs one. */
   challenge?: string | undefined;
+  /** What was proven or given with the password: it must still be the login's. */
+  email?: string | undefined;
+  phone?: string | undefined;
 };
 
 export type SessionTimes = {
@@ -24,7 +27,7 @@ export type CreatedSession = SessionTimes & { is_email_verified: boolean };
 
 /**
  * Begins a session of the login on one of its accounts. Undefined when it may not: banned, not
- * active, not theirs, or the password was changed since it was verified.
+ * active, not theirs, or the password or address was changed since it was verified.
  */
 export async function createSession(
   db: Db,
@@ -34,6 +37,21 @@ export async function createSession(
   const [row] = await ask(db<{ made: CreatedSession | null }[]>`
     SELECT ducat.create_session(${loginId}, ${accountId}, ${JSON.stringify(session)}::text::jsonb)
       AS made`);
+  return row?.made ?? undefined;
+}
+
+/**
+ * Begins a session on another account of the login, from an open one of it, with which it ends.
+ * Undefined when it may not: the other has ended, banned, not active, not theirs.
+ */
+export async function switchSession(
+  db: Db,
+  from: { loginId: string; sessionId: string },
+  { accountId, session }: { accountId: string; session: NewSession },
+): Promise<CreatedSession | undefined> {
+  const [row] = await ask(db<{ made: CreatedSession | null }[]>`
+    SELECT ducat.switch_session(${from.loginId}, ${from.sessionId}, ${accountId},
+      ${JSON.stringify(session)}::text::jsonb) AS made`);
   return row?.made ?? undefined;
 }
 

@@ -123,6 +123,8 @@ export const sessions = ducat.table(
     id: uuid("id").primaryKey(),
     login_id: uuid("login_id").notNull(),
     account_id: uuid("account_id").notNull(),
+    /** The session of the same login that it was begun from, and ends with. */
+    parent_id: uuid("parent_id"),
     /** Of its newest tokens, from 1. */
     generation: integer("generation").notNull().default(1),
     user_agent: text("user_agent"),
