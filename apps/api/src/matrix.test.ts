@@ -13,7 +13,7 @@ import {
   nameCell,
   showsThing,
 } from "../test/matrix.ts";
-import { isOpen, listMissing } from "../test/matrix-entries.ts";
+import { isErasing, isOpen, listMissing } from "../test/matrix-entries.ts";
 import { listOperations, type Operation } from "../test/operations.ts";
 import { type Stage, setStage } from "../test/stage.ts";
 import { makeTenant, type Tenant } from "../test/tenant.ts";
@@ -139,7 +139,7 @@ function mayChange(cells: Cell[], at: string, before: Checksums): boolean {
     ({ operation, caller: { accountId, loginId } }) =>
       !isOpen(operation) && [accountId, loginId].includes(tenant),
   );
-  if (own) return !own.caller.isUnverified || ofLogins.test(table);
+  if (own) return !own.caller.isUnverified || isErasing(own.operation) || ofLogins.test(table);
   return ![...before.keys()].some((known) => known.endsWith(` ${tenant}`));
 }
 

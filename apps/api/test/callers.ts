@@ -23,6 +23,7 @@ export type Caller = {
   scopes: readonly Scope[];
   loginId?: string;
   isSession?: boolean;
+  isExternal?: boolean;
   isUnverified?: boolean;
   isSupport?: boolean;
   /** The answer to whatever they ask. */
@@ -214,7 +215,9 @@ async function makePerson(
 /** Somebody who is signed in elsewhere. */
 async function makeExternal(stage: Stage, issuer: Issuer, isVerified: boolean): Promise<Caller> {
   const sub = randomUUID();
-  const bearer = await issuer.sign({ sub, email: `${sub}@x.example`, email_verified: isVerified });
+  const claims = { email: `${sub}@x.example`, email_verified: isVerified };
+  const auth_time = Math.floor(Date.now() / 1000);
+  const bearer = await issuer.sign({ sub, ...claims, auth_time });
   await stage.call("/v1/credits/balance", { bearer });
   const [row] = await stage.db.admin<{ id: string }[]>`
     SELECT account_id AS id FROM ducat.external_identities WHERE subject = ${sub}`;
@@ -223,7 +226,7 @@ async function makeExternal(stage: Stage, issuer: Issuer, isVerified: boolean): 
   return {
     ...{ is: "other", bearer, accountId, kind: "user", scopes: accountScopes },
     ...{ name: `signed in elsewhere${isVerified ? "" : ", unverified"}` },
-    isUnverified: !isVerified,
+    ...{ isExternal: true, isUnverified: !isVerified },
     again: () => makeExternal(stage, issuer, isVerified),
   };
 }

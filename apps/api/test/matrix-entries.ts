@@ -30,7 +30,12 @@ const nouns: Record<string, Scope | "session"> = {
   vendor: "profile",
 };
 
-export function scopeOf({ name, path }: Operation): Scope | "session" {
+/** Persons may do this whatever their scopes are, proven or not. */
+export const isErasing = ({ name }: Operation): boolean => name === "DELETE /v1/me";
+
+export function scopeOf(operation: Operation): Scope | "session" {
+  const { name, path } = operation;
+  if (isErasing(operation)) return "accounts";
   const [, , noun = "", rest] = path.split("/");
   const scope = nouns[`${noun}/${rest}`] ?? nouns[noun];
   if (!scope) throw new Error(`Say in matrix-entries.ts, nouns, which scope ${name} asks for.`);

@@ -3,6 +3,7 @@ import type { Caller } from "./callers.ts";
 import {
   bodyOf,
   endsCaller,
+  isErasing,
   isLate,
   isOpen,
   openingOf,
@@ -160,6 +161,7 @@ function mayDo(caller: Caller, operation: Operation): boolean {
   if (caller.refused) return false;
   const scope = scopeOf(operation);
   if (scope === "session") return caller.isSession === true;
+  if (isErasing(operation) && (caller.isSession || caller.isExternal)) return true;
   if (scope === "admin" && caller.isSupport && !isReading(operation)) return false;
   return caller.scopes.includes(scope);
 }
@@ -169,7 +171,8 @@ export function expectStatus({ operation, caller, place }: Cell): number {
   if (isOpen(operation)) return openingOf(operation).status;
   if (caller.refused) return caller.refused;
   if (!mayDo(caller, operation)) return 403;
-  const isSpending = !isReading(operation) && scopeOf(operation) !== "session";
+  const isSpending =
+    !isReading(operation) && !isErasing(operation) && scopeOf(operation) !== "session";
   if (caller.isUnverified && isSpending) return 403;
   if (place.in === "no account") return 400;
   if (place.in === "body") return 422;

@@ -21,7 +21,8 @@ export const eraseMeRoutes = (deps: Deps, findAccount: FindAccount) => {
 
   app.openapi(operations.erase, async (c) => {
     const { accountId } = c.var;
-    const { confirm: isConfirmed, password } = c.req.valid("json");
+    // Without a body there are no defaults.
+    const { confirm: isConfirmed = false, password } = c.req.valid("json");
     await requirePresence(c, deps, password);
     if (isConfirmed) await endRunning(deps, accountId);
     const keys = await eraseAccount(db, accountId, { isConfirmed, audit: auditOf(c) });
