@@ -209,6 +209,7 @@ BEGIN
   WHERE account_id = p_account_id;
   PERFORM open_account(p_account_id);
   v_account := close_account(p_account_id);
+  PERFORM drop_cached('entitlements:' || p_account_id);
   RETURN clock_timestamp() + v_account.clock_offset;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.advance_clock TO ducat_app, ducat_worker;

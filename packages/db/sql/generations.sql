@@ -1,8 +1,10 @@
 -- A generation is what a caller asked for, and its own hold: cost, captured and refunded stand in
 -- its row, the allocations in the ledger entry that its entry_seq names.
 
--- Take n per item of each quota in p_usage: [{feature, amount, limit, period_start, resets_at}].
---   DU005 quota_exceeded   {quota, limit, current, resets_at}
+-- Take n per item of each quota in p_usage: [{feature, amount, limit, period_start, resets_at,
+-- upgrade?, until?}]. Quotas whose feature begins with an underscore are the plan's limits of work
+-- (docs/entitlements.md); one of amount 0 tells the workers something and takes nothing.
+--   DU005 quota_exceeded   {quota, limit, current, resets_at, upgrade?}
 --   23505 on generations_idempotency_key   see refuse_taken_key
 -- Locks the counters by feature and period; an account is locked after its counters, never before.
 CREATE OR REPLACE FUNCTION ducat.take_usage(
@@ -13,40 +15,37 @@ DECLARE
 BEGIN
   FOR v_quota IN
     SELECT * FROM jsonb_to_recordset(p_usage) AS q (
-      feature text, amount bigint, "limit" bigint, period_start timestamptz, resets_at text)
-    ORDER BY feature, period_start
+      feature text, amount bigint, "limit" bigint, period_start timestamptz, resets_at text,
+      upgrade text)
+    WHERE amount > 0 ORDER BY feature, period_start
   LOOP
-    INSERT INTO usage_counters (account_id, feature, period_start)
-    VALUES (p_account_id, v_quota.feature, v_quota.period_start) ON CONFLICT DO NOTHING;
-    UPDATE usage_counters SET used = used + v_quota.amount * p_items
-    WHERE account_id = p_account_id AND feature = v_quota.feature
-      AND period_start = v_quota.period_start
-      AND (v_quota."limit" IS NULL OR used + v_quota.amount * p_items <= v_quota."limit");
-    IF NOT FOUND THEN
-      PERFORM refuse_taken_key(p_account_id, p_key);
-      PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object(
-        'quota', v_quota.feature, 'limit', v_quota."limit", 'resets_at', v_quota.resets_at,
-        'current', (SELECT used FROM usage_counters WHERE account_id = p_account_id
-          AND feature = v_quota.feature AND period_start = v_quota.period_start)));
-    END IF;
+    CONTINUE WHEN take_counter(p_account_id, v_quota.feature, v_quota.period_start,
+      v_quota.amount * p_items, v_quota."limit") IS NOT NULL;
+    PERFORM refuse_taken_key(p_account_id, p_key);
+    PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object(
+      'quota', v_quota.feature, 'limit', v_quota."limit", 'resets_at', v_quota.resets_at,
+      'current', count_used(p_account_id, v_quota.feature, v_quota.period_start))
+      || CASE WHEN v_quota.upgrade IS NULL THEN '{}'
+              ELSE jsonb_build_object('upgrade', v_quota.upgrade) END);
   END LOOP;
 END $$;
 
--- Give one item's quotas back. Locks as take_usage does; the account must not be locked yet, or
--- by the transaction that has locked these counters before it.
-CREATE OR REPLACE FUNCTION ducat.return_usage(p_account_id uuid, p_usage jsonb)
+-- Give one item's quotas back as it ends: those that are taken until then (`until`: end), and all
+-- when it came to nothing. Locks as take_usage does; the account must not be locked yet, or by the
+-- transaction that has locked these counters before it.
+DROP FUNCTION IF EXISTS ducat.return_usage(uuid, jsonb); -- one release ago: without p_is_undone
+CREATE OR REPLACE FUNCTION ducat.return_usage(
+  p_account_id uuid, p_usage jsonb, p_is_undone boolean DEFAULT true)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_quota record;
 BEGIN
   FOR v_quota IN
     SELECT * FROM jsonb_to_recordset(p_usage) AS q (
-      feature text, amount bigint, period_start timestamptz)
-    ORDER BY feature, period_start
+      feature text, amount bigint, period_start timestamptz, until text)
+    WHERE amount > 0 AND (p_is_undone OR until = 'end') ORDER BY feature, period_start
   LOOP
-    UPDATE usage_counters SET used = greatest(0, used - v_quota.amount)
-    WHERE account_id = p_account_id AND feature = v_quota.feature
-      AND period_start = v_quota.period_start;
+    PERFORM return_counter(p_account_id, v_quota.feature, v_quota.period_start, v_quota.amount);
   END LOOP;
 END $$;
 

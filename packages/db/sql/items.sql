@@ -214,8 +214,8 @@ BEGIN
     error_code = p_code, error_message = left(p_message, 500), lease_until = NULL,
     completed_at = clock_timestamp()
   WHERE account_id = v_account AND id = p_item.id;
-  IF p_status <> 'completed' AND p_generation.usage IS NOT NULL THEN
-    PERFORM return_usage(v_account, p_generation.usage);
+  IF p_generation.usage IS NOT NULL THEN
+    PERFORM return_usage(v_account, p_generation.usage, p_status <> 'completed');
   END IF;
   IF v_rest > 0 THEN
     PERFORM open_account(v_account);

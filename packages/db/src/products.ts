@@ -42,6 +42,7 @@ export type ProductRow = {
   features: Record<string, FeatureRow>;
   allowances: Record<string, number>;
   rate_limits: Record<string, number>;
+  limits: Record<string, number>;
   is_default: boolean;
   is_active: boolean;
   created_at: Date;
@@ -55,8 +56,8 @@ function selectProducts(sql: postgres.ISql<{ bigint: number }>, activeOnly: bool
   return sql`
     SELECT p.id, p.key, p.kind, p.name, p.description, p.audience, p.credits, p.bonus,
       p.trial_days, p.trial_credits, p.rollover, p.rollover_cap, p.grace_days, p.valid_days,
-      p.needs_subject, p.features, p.allowances, p.rate_limits, p.is_default, p.is_active,
-      p.created_at, p.updated_at,
+      p.needs_subject, p.features, p.allowances, p.rate_limits, p.limits, p.is_default,
+      p.is_active, p.created_at, p.updated_at,
       (SELECT coalesce(jsonb_agg(to_jsonb(r) - 'product_id'
           ORDER BY r.is_active DESC, r.currency, r.interval, r.provider NULLS FIRST, r.id), '[]')
        FROM ducat.prices r
