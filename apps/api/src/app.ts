@@ -20,6 +20,7 @@ import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
 import { codeRoutes } from "./routes/codes.ts";
+import { clockRoutes } from "./routes/clock.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eraseMeRoutes } from "./routes/erase-me.ts";
@@ -136,3 +137,5 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
   app.route("/v1/admin/anomalies", anomalyRoutes(deps));
 }
+  // Time moves for accounts of a test only.
+  if (deps.mode === "test") app.route("/v1/admin/clock", clockRoutes(deps, findAnyAccount));

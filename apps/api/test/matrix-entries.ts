@@ -141,6 +141,8 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "GET /v1/subscription": ({ is }) => (is === "owner" ? 200 : 404),
   "GET /v1/vendor": ({ kind }) => (kind === "vendor" ? 200 : 409),
   "POST /v1/accounts": 201,
+  // Its example names an account that isn't there.
+  "POST /v1/admin/clock/advance": 404,
   "POST /v1/auth/totp/activate": 422,
   "POST /v1/auth/totp/disable": 409,
   "POST /v1/credits/redeem": 404,

@@ -397,15 +397,24 @@ BEGIN
       AND p.ends_at - interval '1 day' <= clock_timestamp() + a.clock_offset
     ORDER BY p.ends_at LIMIT least(p_limit, 500) FOR NO KEY UPDATE OF p SKIP LOCKED
   LOOP
-    UPDATE passes SET reminded_at = clock_timestamp()
-    WHERE account_id = v_pass.account_id AND id = v_pass.id;
-    CONTINUE WHEN v_pass.ends_at <= account_time(v_pass.account_id);
-    PERFORM queue_message(v_pass.account_id, 'pass_ending', jsonb_build_object(
-        'pass_id', v_pass.id, 'subject', v_pass.subject, 'ends_at', v_pass.ends_at,
-        'product', (SELECT name FROM products WHERE id = v_pass.product_id)),
-      'pass_ending:' || v_pass.id);
-    v_told := v_told + 1;
+    v_told := v_told + remind_pass(v_pass)::int;
   END LOOP;
   RETURN v_told;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.remind_passes TO ducat_worker;
+
+-- Tell the owner of a locked pass that it ends, unless it has ended. Returns whether it was told.
+CREATE OR REPLACE FUNCTION ducat.remind_pass(p_pass ducat.passes) RETURNS boolean
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  UPDATE passes SET reminded_at = clock_timestamp()
+  WHERE account_id = p_pass.account_id AND id = p_pass.id;
+  IF p_pass.ends_at <= account_time(p_pass.account_id) THEN
+    RETURN false;
+  END IF;
+  PERFORM queue_message(p_pass.account_id, 'pass_ending', jsonb_build_object(
+      'pass_id', p_pass.id, 'subject', p_pass.subject, 'ends_at', p_pass.ends_at,
+      'product', (SELECT name FROM products WHERE id = p_pass.product_id)),
+    'pass_ending:' || p_pass.id);
+  RETURN true;
+END $$;

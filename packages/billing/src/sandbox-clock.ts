@@ -1,0 +1,27 @@
+import type { SandboxKeeper } from "./sandbox-keeper.ts";
+import { findNext } from "./sandbox-subscriptions.ts";
+
+/** A subscription in the sandbox's books and when something happens to it by itself. */
+export type SandboxTurn = { ref: string; orderRef: string; at: Date };
+
+/** The subscriptions of these pages that still run; a page that nobody paid has none. */
+export async function listTurns(
+  keeper: SandboxKeeper,
+  pages: readonly string[],
+): Promise<SandboxTurn[]> {
+  const turns: SandboxTurn[] = [];
+  for (const page of pages) {
+    const one = await keeper.find("subscription", page.replace("pay_", "sub_"));
+    if (!one || one.status === "canceled") continue;
+    turns.push({ ref: one.id, orderRef: one.orderRef, at: new Date(findNext(one)) });
+  }
+  return turns;
+}
+
+/** Has the sandbox's own round find these by the clock as it goes now. */
+export async function rescheduleTurns(
+  keeper: SandboxKeeper,
+  turns: readonly SandboxTurn[],
+): Promise<void> {
+  for (const { ref } of turns) await keeper.change("subscription", ref, () => undefined);
+}
