@@ -12,6 +12,8 @@ const shapes = {
   /** The last payment of a page. */
   payment: uuid,
   account: uuid,
+  image: uuid,
+  album: uuid,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

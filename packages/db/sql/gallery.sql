@@ -5,30 +5,16 @@
 -- A blob of the gallery has purpose `gallery`; what a generation has made still has its
 -- generation_id, and then two own it: whichever goes last takes the file with it.
 
--- How many images the account may keep now, by its plan and what is added to it; at most 100,000.
--- Internal.
-CREATE OR REPLACE FUNCTION ducat.gallery_limit(p_account_id uuid) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_most constant bigint := 100000;
-  v_feature record := feature_limit(p_account_id, 'gallery_images');
-BEGIN
-  RETURN least(v_feature."limit", v_most);
-END $$;
-
--- Refuse when there is no place for another image. Internal.
---   DU005 quota_exceeded {quota, limit, current, resets_at: null}
+-- Refuse when there is no place for another image, as taking one would. Internal.
+--   DU005 quota_exceeded {quota, limit, current, resets_at: null, upgrade}
 CREATE OR REPLACE FUNCTION ducat.refuse_full_gallery(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_limit bigint := gallery_limit(p_account_id);
-  v_used bigint := coalesce((SELECT used FROM usage_counters
-    WHERE account_id = p_account_id AND feature = 'gallery_images'
-      AND period_start = '-infinity'), 0);
 BEGIN
-  IF v_used >= v_limit THEN
-    PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object(
-      'quota', 'gallery_images', 'limit', v_limit, 'current', v_used, 'resets_at', NULL));
+  IF count_used(p_account_id, 'gallery_images', '-infinity')
+     >= (SELECT "limit" FROM feature_limit(p_account_id, 'gallery_images')) THEN
+    -- It knows what there is to tell; if a place has become free meanwhile, it stays so.
+    PERFORM take_places(p_account_id, 'gallery_images', 1);
+    PERFORM return_places(p_account_id, 'gallery_images', 1);
   END IF;
 END $$;
 
@@ -135,19 +121,20 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.save_image TO ducat_app;
 
--- Take a place in the gallery; locks its counter. Internal.
+-- Take a place in the gallery: the counter is how many images there are, also where the catalog has
+-- no limit of them. Nobody keeps more than 100,000. Locks the counter. Internal.
 --   DU005 quota_exceeded
 CREATE OR REPLACE FUNCTION ducat.take_gallery_place(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_most constant bigint := 100000;
+  v_used bigint := coalesce(take_places(p_account_id, 'gallery_images', 1),
+    take_counter(p_account_id, 'gallery_images', '-infinity', 1, NULL));
 BEGIN
-  INSERT INTO usage_counters (account_id, feature, period_start)
-  VALUES (p_account_id, 'gallery_images', '-infinity') ON CONFLICT DO NOTHING;
-  PERFORM FROM usage_counters
-  WHERE account_id = p_account_id AND feature = 'gallery_images' AND period_start = '-infinity'
-  FOR NO KEY UPDATE;
-  PERFORM refuse_full_gallery(p_account_id);
-  UPDATE usage_counters SET used = used + 1
-  WHERE account_id = p_account_id AND feature = 'gallery_images' AND period_start = '-infinity';
+  IF v_used > v_most THEN
+    PERFORM refuse('DU005', 'quota_exceeded', jsonb_build_object('quota', 'gallery_images',
+      'limit', v_most, 'current', v_most, 'resets_at', NULL, 'upgrade', NULL));
+  END IF;
 END $$;
 
 -- Count images in or out of an album; null is none. Locks the album. Internal.
@@ -206,8 +193,7 @@ BEGIN
     PERFORM refuse('DU003', 'not_found', '{"what": "image"}');
   END IF;
   PERFORM count_in_album(p_account_id, v_image.album_id, -1);
-  UPDATE usage_counters SET used = greatest(0, used - 1)
-  WHERE account_id = p_account_id AND feature = 'gallery_images' AND period_start = '-infinity';
+  PERFORM return_places(p_account_id, 'gallery_images', 1);
   PERFORM FROM blobs WHERE account_id = p_account_id AND id = v_image.blob_id FOR UPDATE;
   UPDATE blobs SET purpose = 'output'
   WHERE account_id = p_account_id AND id = v_image.blob_id AND generation_id IS NOT NULL;

@@ -66,6 +66,18 @@ const lists = {
     WHERE i.account_id = ${account} AND g.deleted_at IS NULL
       AND (${after}::uuid IS NULL OR i.id > ${after}::uuid)
     ORDER BY i.id LIMIT ${fewRows}`,
+  images: (sql, account, after) => sql<Row[]>`
+    SELECT id::text AS cursor, id, kind, blob_id AS file_id, thumbnail_id, file_name, is_public,
+      tags, metadata, album_id, generation_id, item_id, created_at, updated_at
+    FROM ducat.images
+    WHERE account_id = ${account} AND (${after}::uuid IS NULL OR id > ${after}::uuid)
+    ORDER BY id LIMIT ${manyRows}`,
+  albums: (sql, account, after) => sql<Row[]>`
+    SELECT id::text AS cursor, id, name, description, is_public, image_count, created_at,
+      updated_at
+    FROM ducat.albums
+    WHERE account_id = ${account} AND (${after}::uuid IS NULL OR id > ${after}::uuid)
+    ORDER BY id LIMIT ${manyRows}`,
   files: (sql, account, after) => sql<Row[]>`
     SELECT id::text AS cursor, id, key, purpose, type, size, width, height, sha256, generation_id,
       created_at, expires_at

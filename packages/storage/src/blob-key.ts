@@ -3,7 +3,7 @@
  * The first part is the account, so one prefix holds everything that belongs to a tenant.
  */
 const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
-const part = "(?:[0-9a-f-]{1,64}|inputs)";
+const part = "(?:[0-9a-f-]{1,64}|inputs|thumbnails)";
 const keyPattern = new RegExp(`^${uuid}(?:/${part}){1,4}\\.(?:webp|png|jpg|txt|json)$`);
 const prefixPattern = new RegExp(`^${uuid}(?:/${part}){0,4}/$`);
 const maxKeyLength = 200;
@@ -31,6 +31,11 @@ export function isBlobPrefix(prefix: unknown): prefix is string {
 /** The key of an uploaded photo. `id` is the upload's uuid. */
 export function inputKey(accountId: string, id: string): string {
   return checked(`${accountId}/inputs/${id}.webp`);
+}
+
+/** The key of a picture that stands small for another; `id` is a uuid of its own. */
+export function thumbnailKey(accountId: string, id: string): string {
+  return checked(`${accountId}/thumbnails/${id}.webp`);
 }
 
 /** The key of a result: one per attempt and content, so a repeated write is the same write. */

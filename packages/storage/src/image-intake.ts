@@ -1,5 +1,6 @@
 import { DomainError } from "@ducat/types/errors";
 import sharp, { type Sharp, type SharpOptions } from "sharp";
+import { maxBlobBytes } from "./blobs.ts";
 import { createDecodeGate } from "./decode-gate.ts";
 import { type ImageHeader, readImageHeader } from "./image-header.ts";
 import { damaged, refuseImage } from "./image-refusal.ts";
@@ -19,9 +20,14 @@ const maxInputSide = 16_384;
 const maxWaiting = 64;
 const decodeTimeoutSeconds = 20;
 const webpQuality = 88;
+const thumbnailSide = 320;
 
 export type Picture = { bytes: Buffer; type: "image/webp"; width: number; height: number };
-export type ImageIntake = { intake(bytes: Uint8Array): Promise<Picture> };
+export type ImageIntake = {
+  intake(bytes: Uint8Array): Promise<Picture>;
+  /** A small one of a picture that is stored: at most 320 pixels a side, 64 MiB to begin with. */
+  shrink(bytes: Uint8Array): Promise<Picture>;
+};
 
 /**
  * Turns an untrusted upload into a WebP of our own making: upright, at most `maxSide` pixels a
@@ -38,21 +44,23 @@ export function createImageIntake(
   sharp.cache(false);
   const pass = createDecodeGate({ slots: concurrency, budget: memoryBudget, maxWaiting });
 
+  const take = async (input: Uint8Array, most: { bytes: number; side: number }) => {
+    const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+    if (bytes.length === 0) throw refuseImage("The file is empty.");
+    if (bytes.length > most.bytes) {
+      throw new DomainError("payload_too_large", { detail: `At most ${most.bytes} bytes.` });
+    }
+    const header = readImageHeader(bytes);
+    checkSize(header, maxPixels);
+    const cost = estimateMemory(header);
+    if (cost > memoryBudget) {
+      throw refuseImage("The picture is too large to be interlaced, progressive or lossless.");
+    }
+    return await pass(cost, () => reencode(bytes, header, { maxPixels, maxSide: most.side }));
+  };
   return {
-    async intake(input) {
-      const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-      if (bytes.length === 0) throw refuseImage("The file is empty.");
-      if (bytes.length > maxBytes) {
-        throw new DomainError("payload_too_large", { detail: `At most ${maxBytes} bytes.` });
-      }
-      const header = readImageHeader(bytes);
-      checkSize(header, maxPixels);
-      const cost = estimateMemory(header);
-      if (cost > memoryBudget) {
-        throw refuseImage("The picture is too large to be interlaced, progressive or lossless.");
-      }
-      return await pass(cost, () => reencode(bytes, header, { maxPixels, maxSide }));
-    },
+    intake: (bytes) => take(bytes, { bytes: maxBytes, side: maxSide }),
+    shrink: (bytes) => take(bytes, { bytes: maxBlobBytes, side: thumbnailSide }),
   };
 }
 

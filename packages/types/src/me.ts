@@ -53,6 +53,8 @@ export const AccountExport = z
     payments: Rows.meta({ description: "Amounts in the smallest unit of their currency." }),
     generations: Rows,
     items: Rows.meta({ description: "Of the generations; pictures with a URL for an hour." }),
+    images: Rows.meta({ description: "What is in the gallery; `file_id` is among the files." }),
+    albums: Rows,
     files: Rows.meta({ description: "All files, each with a URL for an hour." }),
     messages: Rows.meta({ description: "Which were sent, and when." }),
   })

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Email, Phone } from "./accounts.ts";
-import { Time, text } from "./text.ts";
+import { Id, Time, text } from "./text.ts";
 
 const Link = z
   .url({ protocol: /^https?$/, hostname: z.regexes.domain })
@@ -52,3 +52,27 @@ export const Vendor = z
   })
   .meta({ id: "Vendor" });
 export type Vendor = z.infer<typeof Vendor>;
+
+/** What anybody may see of a vendor. */
+export const VendorPage = z
+  .strictObject({
+    id: z.uuid(),
+    business_name: z.string().nullable(),
+    profile_info: z.string().nullable(),
+    contact_info: z.record(z.string(), z.string()),
+    social_links: z.record(z.string(), z.string()),
+    is_verified: z.boolean().meta({ description: "Somebody has seen that they are who they say." }),
+    avatar_url: z.url().nullable().meta({ description: "Works for an hour." }),
+    albums: z
+      .array(
+        z.strictObject({
+          id: Id,
+          name: z.string(),
+          description: z.string().nullable(),
+          image_count: z.int().min(0).meta({ description: "Public images in it." }),
+        }),
+      )
+      .meta({ description: "Public ones, newest first, 100 at most." }),
+  })
+  .meta({ id: "VendorPage" });
+export type VendorPage = z.infer<typeof VendorPage>;

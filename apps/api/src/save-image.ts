@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import {
+  type ImageDetails,
+  type ImageSource,
+  prepareImage,
+  saveImage,
+  type Thumbnail,
+} from "@ducat/db/images";
+import { thumbnailKey } from "@ducat/storage/blob-key";
+import { maxBlobBytes } from "@ducat/storage/blobs";
+import { DomainError } from "@ducat/types/errors";
+import { createBodySlots } from "./body-slots.ts";
+import type { Deps } from "./deps.ts";
+import { refuseAt } from "./problem.ts";
+import { removeFiles } from "./remove-files.ts";
+
+type SaveDeps = Pick<Deps, "db" | "blobs" | "imageIntake" | "log">;
+type Wanted = { source: ImageSource; details: Partial<ImageDetails>; requestId: string };
+
+/**
+ * Keeps a picture in the gallery with a small one beside it, or finds that it is kept already
+ * (`replayed`); returns the image's id. What is there already or has no place is told before a
+ * picture is read; few are read at a time.
+ * Errors: validation_failed (no such source or album), invalid_state, quota_exceeded, unavailable.
+ */
+export function createImageSaver(deps: SaveDeps) {
+  const holdPicture = createBodySlots({ slots: 4, mostWaiting: 200 });
+  return (accountId: string, image: Wanted): Promise<{ id: string; replayed: boolean }> =>
+    refuseUnknown(image.source, () =>
+      holdPicture(async () => {
+        const { key, image_id } = await prepareImage(deps.db, accountId, image.source);
+        if (image_id !== null) return { id: image_id, replayed: true };
+        const thumbnail = await storeThumbnail(deps, accountId, key);
+        return await keep(deps, accountId, { ...image, thumbnail });
+      }),
+    );
+}
+
+/** The file first, then the row, as everywhere: one without a row is an orphan and goes. */
+async function storeThumbnail(
+  { blobs, imageIntake }: SaveDeps,
+  accountId: string,
+  key: string,
+): Promise<Thumbnail> {
+  const bytes = await blobs.readBytes(key, maxBlobBytes);
+  // Removed since its row was read.
+  if (!bytes) throw new DomainError("not_found", { extra: { what: "source" } });
+  const { bytes: small, ...shape } = await imageIntake.shrink(bytes);
+  const stored = await blobs.put(thumbnailKey(accountId, randomUUID()), small);
+  return { ...shape, ...stored };
+}
+
+async function keep(
+  deps: SaveDeps,
+  accountId: string,
+  { thumbnail, requestId, ...image }: Wanted & { thumbnail: Thumbnail },
+): Promise<{ id: string; replayed: boolean }> {
+  const forget = () => removeFiles(deps, [thumbnail.key], requestId);
+  try {
+    const saved = await saveImage(deps.db, accountId, { ...image, thumbnail });
+    if (saved.replayed) await forget();
+    return saved;
+  } catch (error) {
+    // Nobody knows whether a commit whose answer was lost has happened: the collector will tell.
+    const isRefused = error instanceof DomainError && error.code !== "unavailable";
+    if (isRefused) await forget();
+    throw error;
+  }
+}
+
+/** Whatever is wrong with an id that a body names is a fault of the body. */
+async function refuseUnknown<T>(source: ImageSource, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== "not_found") throw error;
+    if (error.detail.extra?.what === "album") throw refuseAlbum();
+    throw "itemId" in source
+      ? refuseAt("/generation_item_id", "There is no such picture.")
+      : refuseAt("/upload_id", "There is no such upload, or it has expired.");
+  }
+}
+
+export const refuseAlbum = () => refuseAt("/album_id", "There is no such album.");
