@@ -1,5 +1,6 @@
 import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
+import type { Entitlements } from "@ducat/entitlements/entitlements";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
@@ -23,8 +24,10 @@ export type Deps = {
   imageIntake: ImageIntake;
   /** sha256 of ROOT_KEY; the key itself stays in main.ts. */
   rootKeyHash: Buffer;
-  /** What this process remembers of keys, dropped in every process when it changes. */
+  /** What this process remembers, dropped in every process when it changes. */
   cache: Cache;
+  /** What accounts may do, remembered in the same way. */
+  entitlements: Entitlements;
   accountTokens: AccountTokens;
   externalIssuers: ExternalIssuers;
   logins: LoginDeps;

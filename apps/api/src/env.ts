@@ -58,7 +58,7 @@ const Checked = Env.refine(
   .superRefine(checkIssuers);
 
 type Parsed = z.infer<typeof Env>;
-export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {
+export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "PUBLIC_URL"> & {
   PUBLIC_URL: string;
   /** DATABASE_URL where there is no pooler in between. */
   DIRECT_DATABASE_URL: string;
@@ -75,7 +75,7 @@ export function parseEnv(source: Record<string, string | undefined>): Env {
   if (!parsed.success) {
     throw new Error(`The environment is not complete:\n${z.prettifyError(parsed.error)}`);
   }
-  const { QUEUE_URL, REDIS_URL, ...env } = parsed.data;
+  const { QUEUE_URL, ...env } = parsed.data;
   const PUBLIC_URL = env.PUBLIC_URL ?? `http://127.0.0.1:${env.PORT}`;
   const DIRECT_DATABASE_URL = env.DIRECT_DATABASE_URL ?? env.DATABASE_URL;
   return { ...env, PUBLIC_URL, DIRECT_DATABASE_URL, queue: chooseQueue(parsed.data) };

@@ -1,6 +1,7 @@
 import { createCache } from "@ducat/cache/cache";
 import { connectDatabase } from "@ducat/db/connect";
 import { connectLoginStore } from "@ducat/db/logins";
+import { createEntitlements } from "@ducat/entitlements/entitlements";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -19,6 +20,8 @@ import { startServer } from "./server.ts";
 
 const requestsGraceMs = 25_000;
 const allGraceMs = 35_000;
+/** What some ten thousand accounts may do, and who they are. */
+const cacheBytes = 64_000_000;
 
 async function main(env: Env): Promise<void> {
   const log = createLog(env.LOG_LEVEL);
@@ -34,7 +37,11 @@ async function main(env: Env): Promise<void> {
     log,
   });
   const loginStore = connectLoginStore({ url: env.DIRECT_DATABASE_URL });
-  const cache = createCache({ postgresUrl: env.DIRECT_DATABASE_URL, log });
+  const cache = createCache({
+    ...{ postgresUrl: env.DIRECT_DATABASE_URL, redisUrl: env.REDIS_URL, log },
+    maxBytes: cacheBytes,
+  });
+  const entitlements = createEntitlements({ db, cache, log });
   const secrets = { secrets: env.SECRET_KEYS, mode: env.DUCAT_MODE, now: Date.now };
   const app = createApp({
     db,
@@ -46,6 +53,7 @@ async function main(env: Env): Promise<void> {
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
+    entitlements,
     accountTokens: createAccountTokens(secrets),
     logins: createLoginDeps({
       ...{ db, cache, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectLoginStore } from "@ducat/db/logins";
+import { createEntitlements } from "@ducat/entitlements/entitlements";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type Queue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -98,6 +99,7 @@ export async function setStage(
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(rootKey),
     cache,
+    entitlements: createEntitlements({ db: db.app, cache, log }),
     accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
     externalIssuers: createExternalIssuers({
       issuers: [],
@@ -160,7 +162,8 @@ async function openQueue(kind: QueueKind, { url }: TestDatabase): Promise<Queue>
   return connectQueue({ url, role: "ducat_queue" });
 }
 
-async function ask(app: Stage["app"], path: string, how: Call): Promise<Answer> {
+/** A request to this app, as `stage.call` makes it to the stage's own. */
+export async function ask(app: Stage["app"], path: string, how: Call): Promise<Answer> {
   const { account, key, body, raw, bearer = rootKey, signal } = how;
   const headers = new Headers(how.headers);
   if (bearer !== null) headers.set("authorization", `Bearer ${bearer}`);
