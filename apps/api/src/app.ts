@@ -15,18 +15,22 @@ import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
+import { albumRoutes } from "./routes/albums.ts";
 import { anomalyRoutes } from "./routes/anomalies.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
-import { codeRoutes } from "./routes/codes.ts";
 import { clockRoutes } from "./routes/clock.ts";
+import { codeRoutes } from "./routes/codes.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eraseMeRoutes } from "./routes/erase-me.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { imageRoutes } from "./routes/images.ts";
+import { loginAccountRoutes } from "./routes/login-accounts.ts";
+import { loginChangeRoutes } from "./routes/login-changes.ts";
 import { loginPageRoutes } from "./routes/login-pages.ts";
 import { loginRoutes } from "./routes/logins.ts";
 import { meRoutes } from "./routes/me.ts";
@@ -43,6 +47,7 @@ import { subscriptionRoutes } from "./routes/subscription.ts";
 import { totpRoutes } from "./routes/totp.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { vendorRoutes } from "./routes/vendor.ts";
+import { vendorPageRoutes } from "./routes/vendors.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
 
@@ -100,6 +105,7 @@ function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/pay", payRoutes(deps));
   app.route("/sandbox", sandboxRoutes(deps));
   app.route("/v1/files", fileRoutes(deps));
+  app.route("/v1/vendors", vendorPageRoutes(deps));
   app.route("/v1/auth", loginRoutes(deps));
   app.route("/v1/auth", codeRoutes(deps));
   app.route("/auth", loginPageRoutes(deps));
@@ -111,6 +117,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.use("/v1/*", authenticate(deps, findAccount));
   app.route("/v1/auth", sessionRoutes(deps));
   app.route("/v1/auth", totpRoutes(deps));
+  app.route("/v1/auth", loginChangeRoutes(deps));
+  app.route("/v1/auth", loginAccountRoutes(deps));
   app.route("/v1/accounts", accountRoutes(deps, findAccount));
   app.route("/v1/api-keys", apiKeyRoutes(deps, findAccount));
   app.route("/v1/me", eraseMeRoutes(deps, findAccount));
@@ -118,6 +126,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/vendor", vendorRoutes(deps, findAccount));
   app.route("/v1/styles", styleRoutes(deps));
   app.route("/v1/uploads", uploadRoutes(deps, findAccount));
+  app.route("/v1/images", imageRoutes(deps, findAccount));
+  app.route("/v1/albums", albumRoutes(deps, findAccount));
   app.route("/v1/generations", generationRoutes(deps, findAccount));
   app.route("/v1/credits/auto-reload", autoReloadRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));
@@ -130,6 +140,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/admin/accounts", adminAccountRoutes(deps, findAnyAccount));
   app.route("/v1/admin/logins", adminLoginRoutes(deps));
   app.route("/v1/admin", adminRoutes(deps, findAnyAccount));
+  // Time moves for accounts of a test only.
+  if (deps.mode === "test") app.route("/v1/admin/clock", clockRoutes(deps, findAnyAccount));
   app.route("/v1/admin/products", adminProductRoutes(deps));
   app.route("/v1/admin/promo-codes", promoCodeRoutes(deps));
   app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
@@ -137,5 +149,3 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
   app.route("/v1/admin/anomalies", anomalyRoutes(deps));
 }
-  // Time moves for accounts of a test only.
-  if (deps.mode === "test") app.route("/v1/admin/clock", clockRoutes(deps, findAnyAccount));

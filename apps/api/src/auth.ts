@@ -137,6 +137,20 @@ export function requireAccount(findId: FindAccount): MiddlewareHandler<AppEnv> {
   };
 }
 
+/**
+ * Sets the account acted on by an admin: the one that `Ducat-Account` names, by its id or external
+ * id, also where the admin is a person with an account of their own. Errors: account_required,
+ * not_found.
+ */
+export function requireNamedAccount(findId: FindAccount): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const named = c.req.header("ducat-account");
+    if (!named) throw new DomainError("account_required");
+    c.set("accountId", await findId(named));
+    await next();
+  };
+}
+
 export type FindAccount = (reference: string) => Promise<string>;
 
 /** How long a process may believe it; what changes an account tells every process at once. */

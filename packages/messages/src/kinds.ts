@@ -1,3 +1,4 @@
+import { loginChanged } from "./kinds/login-changed.ts";
 import { loginCode } from "./kinds/login-code.ts";
 import { loginExists } from "./kinds/login-exists.ts";
 import { passEnding } from "./kinds/pass-ending.ts";
@@ -16,6 +17,7 @@ import type { Kind } from "./letter.ts";
 /** Every kind of message by the name that it is queued with. A new one is a file and a line. */
 export const kinds: ReadonlyMap<string, Kind> = new Map(
   Object.entries({
+    login_changed: loginChanged,
     login_code: loginCode,
     login_exists: loginExists,
     pass_ending: passEnding,

@@ -1,5 +1,6 @@
 /** Data of each kind, as the database queues it. */
 export const samples: Record<string, Record<string, unknown>> = {
+  login_changed: { channel: "email" },
   login_code: { code: "042917", purpose: "login" },
   login_exists: {},
   password_changed: {},

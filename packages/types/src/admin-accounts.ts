@@ -58,3 +58,8 @@ export const SetRole = z
   .strictObject({ role: Role })
   .meta({ id: "SetRole", examples: [{ role: "support" }] });
 export const LoginRole = z.strictObject({ id: Id, role: Role }).meta({ id: "LoginRole" });
+
+/** Whether somebody is shut out, and since when. */
+export const LoginBan = z
+  .strictObject({ id: Id, banned_at: Time.nullable() })
+  .meta({ id: "LoginBan" });

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { Id, isStorable, Time, text } from "./text.ts";
 
-const Email = z.email().max(254).toLowerCase();
+export const LoginEmail = z.email().max(254).toLowerCase();
 /** As it is chosen; what was chosen before may be shorter. */
 const NewPassword = z.string().min(10).max(128).refine(isStorable, "Not a text.");
-const Password = z.string().min(1).max(128);
+export const Password = z.string().min(1).max(128);
 const Token = z.string().min(1).max(200);
-const Locale = z
+export const LoginLocale = z
   .string()
   .max(16)
   .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, "A language tag as in en or fa-IR.")
@@ -15,26 +15,32 @@ const password = "correct horse battery";
 const phone = "+989121234567";
 
 /** A mobile number: with + or 00, in any digits; what it is exactly, the API finds out. */
-const Phone = text(40).meta({
+export const MobilePhone = text(40).meta({
   description: "A mobile number with its country code.",
   examples: [phone],
 });
 /** Who one is: an address or a number, one of them. */
-const Whom = { email: Email.optional(), phone: Phone.optional() };
+const Whom = { email: LoginEmail.optional(), phone: MobilePhone.optional() };
 const isOne = ({ email, phone }: { email?: string | undefined; phone?: string | undefined }) =>
   (email === undefined) !== (phone === undefined);
 const oneOf = { path: ["email"], error: "Give an e-mail address or a phone number." };
 
 export const Register = z
-  .strictObject({ ...Whom, password: NewPassword, locale: Locale })
+  .strictObject({ ...Whom, password: NewPassword, locale: LoginLocale })
   .refine(isOne, oneOf)
   .meta({
     id: "Register",
     examples: [{ email: "ada@example.com", password }],
   });
 
+export const AccountKind = z.enum(["user", "vendor"]);
+/** Which account the session is to be on. */
+const kind = AccountKind.optional().meta({
+  description: "Of the account to be on. The user's, unless it says otherwise.",
+});
+
 export const LogIn = z
-  .strictObject({ ...Whom, password: Password })
+  .strictObject({ ...Whom, password: Password, kind })
   .refine(isOne, oneOf)
   .meta({
     id: "LogIn",
@@ -47,7 +53,7 @@ export const Refresh = z
 
 /** Whose mail: for sending a link again, and for a forgotten password. */
 export const MailMe = z
-  .strictObject({ email: Email })
+  .strictObject({ email: LoginEmail })
   .meta({ id: "MailMe", examples: [{ email: "ada@example.com" }] });
 
 export const VerifyEmail = z
@@ -101,7 +107,7 @@ export const EndSessions = z.strictObject({
 export const CodePurpose = z.enum(["phone_verify", "login", "password_reset"]);
 
 export const SendCode = z
-  .strictObject({ phone: Phone, purpose: CodePurpose, locale: Locale })
+  .strictObject({ phone: MobilePhone, purpose: CodePurpose, locale: LoginLocale })
   .meta({ id: "SendCode", examples: [{ phone, purpose: "login", locale: "fa" }] });
 
 /** The same for a number that is known and one that isn't. */
@@ -112,7 +118,7 @@ export const CodeSent = z
 const asciiDigits = (text: string) =>
   text.replace(/[\u0660-\u0669\u06f0-\u06f9]/g, (digit) => `${digit.charCodeAt(0) % 16}`);
 /** Six digits, Persian ones too. */
-const Code = z
+export const Code = z
   .string()
   .max(20)
   .transform((code) => asciiDigits(code.trim()))
@@ -120,17 +126,24 @@ const Code = z
 
 export const VerifyCode = z
   .discriminatedUnion("purpose", [
-    z.strictObject({ purpose: z.literal("login"), phone: Phone, code: Code, locale: Locale }),
+    z.strictObject({
+      purpose: z.literal("login"),
+      phone: MobilePhone,
+      code: Code,
+      locale: LoginLocale,
+      kind,
+    }),
     z.strictObject({
       purpose: z.literal("phone_verify"),
-      phone: Phone,
+      phone: MobilePhone,
       code: Code,
       password: NewPassword.optional(),
-      locale: Locale,
+      locale: LoginLocale,
+      kind,
     }),
     z.strictObject({
       purpose: z.literal("password_reset"),
-      phone: Phone,
+      phone: MobilePhone,
       code: Code,
       password: NewPassword,
     }),

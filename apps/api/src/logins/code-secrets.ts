@@ -1,16 +1,26 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, randomInt } from "node:crypto";
+import type { Channel } from "@ducat/db/login-changes";
 import type { CodePurpose } from "@ducat/db/login-codes";
 import { deriveKey } from "@ducat/payments/derive-key";
 
 export type CodeSecrets = {
   /** What is kept of a code that was sent, by each secret, the newest first. */
   hashCode(code: { phone: string; purpose: CodePurpose; code: string }): [Buffer, ...Buffer[]];
+  /** What is kept of a code that was sent to a new address, by each secret, the newest first. */
+  hashChange(change: AddressCode): [Buffer, ...Buffer[]];
   /** What is kept of a backup code, by each secret, the newest first. */
   hashBackup(loginId: string, code: string): [Buffer, ...Buffer[]];
   /** A login's TOTP secret as the database keeps it; no other login's opens it. */
   lock(loginId: string, secret: Buffer): Buffer;
   /** Throws when none of our secrets locked it. */
   unlock(loginId: string, locked: Buffer): Buffer;
+};
+
+export type AddressCode = {
+  loginId: string;
+  channel: Channel;
+  address: string;
+  code: string;
 };
 
 const algorithm = "aes-256-gcm";
@@ -21,10 +31,13 @@ const options = { authTagLength: tagBytes };
 /** What codes and second factors derive from the SECRET_KEYS, newest first. */
 export function createCodeSecrets(secrets: readonly string[]): CodeSecrets {
   const codes = deriveKeys(secrets, "login code");
+  const changes = deriveKeys(secrets, "login change");
   const backups = deriveKeys(secrets, "totp backup code");
   const locks = deriveKeys(secrets, "totp secret");
   return {
     hashCode: ({ phone, purpose, code }) => macs(codes, [purpose, phone, code]),
+    hashChange: ({ loginId, channel, address, code }) =>
+      macs(changes, [loginId, channel, address, code]),
     hashBackup: (loginId, code) => macs(backups, [loginId, code]),
     lock(loginId, secret) {
       const iv = randomBytes(ivBytes);

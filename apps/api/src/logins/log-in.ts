@@ -13,13 +13,16 @@ export type Attempt = {
   email?: string | undefined;
   phone?: string | undefined;
   password: string;
+  /** Of the account to be on; the user's, unless it says otherwise. */
+  kind?: "user" | "vendor" | undefined;
   userAgent?: string | undefined;
   ip?: string | undefined;
 };
 
 /**
  * Logs in by a password; whoever has a second factor is asked for it. Errors: unauthenticated
- * (whatever is wrong), rate_limited.
+ * (whatever is wrong), invalid_state (the password is right, and there is no account of this kind),
+ * rate_limited.
  */
 export async function logIn(
   deps: LoginDeps,
@@ -32,7 +35,7 @@ export async function logIn(
 
 async function tryLogIn(
   deps: LoginDeps,
-  { email, phone, password, userAgent, ip }: Attempt,
+  { email, phone, password, kind, userAgent, ip }: Attempt,
 ): Promise<BegunSession | Challenge> {
   const { db, identity, phonePasswords, secrets } = deps;
   const proven =
@@ -42,8 +45,9 @@ async function tryLogIn(
   if (!proven) throw new DomainError("unauthenticated");
   const { loginId, passwordHash } = proven;
   // A sign-up that broke off has none yet.
-  const accountId = await openLoginAccount(db, loginId);
-  const begun = await beginOrChallenge(deps, { loginId, accountId, passwordHash, userAgent, ip });
+  const accountId = await openLoginAccount(db, loginId, { kind });
+  const proof = { passwordHash, email, phone };
+  const begun = await beginOrChallenge(deps, { loginId, accountId, ...proof, userAgent, ip });
   // So has a proof of the address or number that broke off before its trial.
   if (phone !== undefined) {
     await grantLoginTrial(db, loginId, secrets.hashIdentity(namePhone(phone)));

@@ -37,7 +37,7 @@ export async function sendCode(deps: LoginDeps, request: CodeRequest): Promise<v
     const code = makeCode();
     const [hash] = deps.codes.hashCode({ phone, purpose, code });
     const message = { ...deps.secrets.seal({ code, purpose }), locale };
-    const limits = listLimits(deps, phone, request.ip);
+    const limits = listSmsLimits(deps, phone, request.ip);
     const refused = await sendLoginCode(deps.db, { phone, purpose, hash, message }, limits);
     if (!refused) return;
     throw new DomainError("rate_limited", { extra: { retry_after_s: refused.retryAfterSeconds } });
@@ -53,7 +53,12 @@ export function requirePhone({ sms }: Pick<LoginDeps, "sms">, text: string): str
   return phone;
 }
 
-function listLimits({ secrets, sms }: LoginDeps, phone: string, ip: string | undefined): Limit[] {
+/** What a message to a number is taken from, by number, block of numbers, place and day. */
+export function listSmsLimits(
+  { secrets, sms }: Pick<LoginDeps, "secrets" | "sms">,
+  phone: string,
+  ip: string | undefined,
+): Limit[] {
   const number = secrets.hashKey(phone);
   const prefix = phone.slice(1, 1 + prefixDigits);
   const limits = [

@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { createSession, refreshSession, type SessionTimes } from "@ducat/db/sessions";
+import {
+  createSession,
+  refreshSession,
+  type SessionTimes,
+  switchSession,
+} from "@ducat/db/sessions";
 import { DomainError } from "@ducat/types/errors";
 import type { LoginDeps } from "./deps.ts";
 import type { TokenPair } from "./session-tokens.ts";
@@ -13,6 +18,9 @@ export type Beginning = {
   passwordHash?: string | undefined;
   /** The hash (hex) of a challenge that was passed, where the login has a second factor. */
   challenge?: string | undefined;
+  /** What was proven, or given with the password; it may have become another's meanwhile. */
+  email?: string | undefined;
+  phone?: string | undefined;
   userAgent?: string | undefined;
   ip?: string | undefined;
 };
@@ -20,14 +28,31 @@ export type Beginning = {
 /** Begins a session of a login that has proven itself. Errors: unauthenticated (banned, ended). */
 export async function beginSession(
   { db, tokens }: Pick<LoginDeps, "db" | "tokens">,
-  { loginId, accountId, passwordHash, challenge, userAgent, ip }: Beginning,
+  { loginId, accountId, passwordHash, challenge, email, phone, userAgent, ip }: Beginning,
 ): Promise<BegunSession & { is_email_verified: boolean }> {
   const id = randomUUID();
   const pair = tokens.make(id, 1);
-  const proof = { password: passwordHash, challenge };
+  const proof = { password: passwordHash, challenge, email, phone };
   const session = { id, ...pair.hashes, ...proof, user_agent: userAgent, ip };
   const times = await createSession(db, { loginId, accountId }, session);
   if (!times) throw new DomainError("unauthenticated");
+  return { ...times, accountId, pair };
+}
+
+/**
+ * Begins a session on another account of the same login, which ends with the one that it is begun
+ * from. Errors: not_found (not theirs, not active).
+ */
+export async function switchAccount(
+  { db, tokens }: Pick<LoginDeps, "db" | "tokens">,
+  from: { loginId: string; sessionId: string },
+  { accountId, userAgent, ip }: Pick<Beginning, "accountId" | "userAgent" | "ip">,
+): Promise<BegunSession> {
+  const id = randomUUID();
+  const pair = tokens.make(id, 1);
+  const session = { id, ...pair.hashes, user_agent: userAgent, ip };
+  const times = await switchSession(db, from, { accountId, session });
+  if (!times) throw new DomainError("not_found");
   return { ...times, accountId, pair };
 }
 

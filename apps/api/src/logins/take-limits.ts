@@ -37,8 +37,21 @@ const rules = {
 export async function takeLoginLimits(
   { db, secrets }: Pick<LoginDeps, "db" | "secrets">,
   what: keyof typeof rules,
-  { email, phone, ip }: Caller,
+  caller: Caller,
 ): Promise<void> {
+  const limits = listLoginLimits({ secrets }, what, caller);
+  if (limits.length === 0) return;
+  const refused = await takeLimits(db, limits);
+  if (!refused) return;
+  throw new DomainError("rate_limited", { extra: { retry_after_s: refused.retryAfterSeconds } });
+}
+
+/** The limits of what is done, for whoever takes them together with something else. */
+export function listLoginLimits(
+  { secrets }: Pick<LoginDeps, "secrets">,
+  what: keyof typeof rules,
+  { email, phone, ip }: Caller,
+): Limit[] {
   const whom = email?.toLowerCase() ?? phone;
   const place = ip === undefined ? undefined : widen(ip);
   const names = {
@@ -46,15 +59,11 @@ export async function takeLoginLimits(
     ip: place,
     "email+ip": whom !== undefined && place !== undefined ? `${whom} ${place}` : undefined,
   };
-  const limits = rules[what].flatMap(({ by, limit, windowSeconds }): Limit | Limit[] => {
+  return rules[what].flatMap(({ by, limit, windowSeconds }): Limit | Limit[] => {
     const name = names[by];
     const key = name === undefined ? undefined : `${what}:${by}:${secrets.hashKey(name)}`;
     return key === undefined ? [] : { key, limit, windowSeconds };
   });
-  if (limits.length === 0) return;
-  const refused = await takeLimits(db, limits);
-  if (!refused) return;
-  throw new DomainError("rate_limited", { extra: { retry_after_s: refused.retryAfterSeconds } });
 }
 
 /** Of IPv6 the network: whoever has one address has 2^64. */

@@ -19,6 +19,8 @@ export type ProofOfPhone = Caller & {
   /** For a login that has none yet. */
   password?: string | undefined;
   locale: string;
+  /** Of the account to be on; the user's, unless it says otherwise. */
+  kind?: "user" | "vendor" | undefined;
 };
 
 const wrongCode = () =>
@@ -27,11 +29,11 @@ const wrongCode = () =>
 /**
  * Logs in by a code, and signs up who has no login yet: the first proof of a number gives the trial
  * credits. Errors: validation_failed, unauthenticated (whatever is wrong with the code),
- * rate_limited.
+ * invalid_state (the code is right, and there is no account of this kind), rate_limited.
  */
 export async function useCode(
   deps: LoginDeps,
-  { phone: text, purpose, code, password, locale, ...caller }: ProofOfPhone,
+  { phone: text, purpose, code, password, locale, kind, ...caller }: ProofOfPhone,
 ): Promise<BegunSession | Challenge> {
   const { db, codes, secrets, phonePasswords } = deps;
   const { ip, userAgent, audit } = caller;
@@ -40,11 +42,11 @@ export async function useCode(
   const hashes = codes.hashCode({ phone, purpose, code });
   const hash = password === undefined ? undefined : await phonePasswords.hash(password);
   const guess = { phone, purpose, hashes };
-  const proven = await useLoginCode(db, guess, { locale, password: hash, audit });
+  const proven = await useLoginCode(db, guess, { locale, password: hash, kind, audit });
   if (!proven) throw wrongCode();
   const { login_id: loginId, account_id: accountId } = proven;
   await grantLoginTrial(db, loginId, secrets.hashIdentity(namePhone(phone)));
-  return await beginOrChallenge(deps, { loginId, accountId, userAgent, ip });
+  return await beginOrChallenge(deps, { loginId, accountId, phone, userAgent, ip });
 }
 
 /**

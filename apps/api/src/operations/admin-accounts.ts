@@ -2,6 +2,7 @@ import {
   AccountDetail,
   AccountPage,
   AccountQuery,
+  LoginBan,
   LoginRole,
   SetRole,
 } from "@ducat/types/admin-accounts";
@@ -88,5 +89,35 @@ export const setRole = createRoute({
   responses: {
     200: answer(LoginRole, "In force at once, everywhere."),
     ...problems(...behindKey, ...withBody, "not_found"),
+  },
+});
+
+const login = { params: z.object({ id: Id }) };
+
+export const ban = createRoute({
+  method: "post",
+  path: "/{id}/ban",
+  tags,
+  summary: "Shut a person out",
+  description:
+    "All sessions of the login end at once, everywhere, on all of its accounts, and it can't log " +
+    "in. Keys of its accounts go on: deactivate those. Leaves an audit line.",
+  request: login,
+  responses: {
+    200: answer(LoginBan, "In force at once, everywhere."),
+    ...problems(...behindKey, "not_found"),
+  },
+});
+
+export const unban = createRoute({
+  method: "post",
+  path: "/{id}/unban",
+  tags,
+  summary: "Let a person in again",
+  description: "Sessions that have ended stay ended. Leaves an audit line.",
+  request: login,
+  responses: {
+    200: answer(LoginBan, "As it is then."),
+    ...problems(...behindKey, "not_found"),
   },
 });

@@ -46,7 +46,7 @@ export const verify = createRoute({
   responses: {
     200: answer(LoggedIn, "The session's tokens, or what stands before it."),
     204: { description: "The password is changed." },
-    ...problems(...refusals, "unauthenticated"),
+    ...problems(...refusals, "unauthenticated", "invalid_state"),
   },
 });
 

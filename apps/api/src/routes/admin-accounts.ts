@@ -7,6 +7,7 @@ import {
   setLoginRole,
 } from "@ducat/db/admin-accounts";
 import { findBalance, freezeAccount } from "@ducat/db/credits";
+import { banLogin } from "@ducat/db/logins";
 import { findSubscription } from "@ducat/db/subscriptions";
 import { findVendor, verifyVendor } from "@ducat/db/vendors";
 import type { AccountDetail } from "@ducat/types/admin-accounts";
@@ -90,6 +91,18 @@ export const adminLoginRoutes = ({ db, cache }: Deps) => {
     await cache.forget([`login:${id}`]);
     return c.json(done, 200);
   });
+
+  for (const [operation, isBanned] of [
+    [operations.ban, true],
+    [operations.unban, false],
+  ] as const) {
+    app.openapi(operation, async (c) => {
+      const { id } = c.req.valid("param");
+      const ban = await banLogin(db, id, { isBanned, audit: auditOf(c) });
+      await cache.forget([`login:${id}`]);
+      return c.json({ id: ban.id, banned_at: ban.banned_at && toTime(ban.banned_at) }, 200);
+    });
+  }
 
   return app;
 };

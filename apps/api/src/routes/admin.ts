@@ -2,7 +2,7 @@ import { adjustCredits } from "@ducat/db/credits";
 import { refundGeneration } from "@ducat/db/generations";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { auditOf } from "../audit.ts";
-import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
+import { type FindAccount, requireNamedAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
 import * as operations from "../operations/admin.ts";
@@ -11,7 +11,7 @@ import { showResult } from "../show-credits.ts";
 export const adminRoutes = ({ db }: Deps, findAccount: FindAccount) => {
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
-  app.use("/generations/*", requireAccount(findAccount));
+  app.use("/generations/*", requireNamedAccount(findAccount));
 
   app.openapi(operations.adjust, async (c) => {
     const { amount, reason } = c.req.valid("json");

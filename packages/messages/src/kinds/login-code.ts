@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { defineKind } from "../letter.ts";
 
-/** Sent to a telephone that somebody waits at. Its digits are those that phones fill in. */
+/** Sent to a telephone or mailbox that somebody waits at. Its digits are those that phones fill in. */
 export const loginCode = defineKind({
   data: z.object({
     code: z.string().regex(/^\d{6}$/, "is no code"),
-    purpose: z.enum(["phone_verify", "login", "password_reset"]),
+    purpose: z.enum(["phone_verify", "login", "password_reset", "change_phone", "change_email"]),
   }),
   en: ({ code, purpose }) => ({
     subject: reasons.en[purpose],
@@ -25,10 +25,14 @@ const reasons = {
     phone_verify: "It confirms your number",
     login: "It logs you in",
     password_reset: "It changes your password",
+    change_phone: "It makes this number the one of your account",
+    change_email: "It makes this address the one of your account",
   },
   fa: {
     phone_verify: "برای تأیید شماره",
     login: "برای ورود",
     password_reset: "برای تغییر گذرواژه",
+    change_phone: "برای ثبت این شماره در حساب شما",
+    change_email: "برای ثبت این نشانی در حساب شما",
   },
 };
