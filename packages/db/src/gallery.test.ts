@@ -283,7 +283,8 @@ describe("a result that is kept", () => {
         (session) => deleteGeneration(session, account, generation),
         (session) => deleteImage(session, account, image?.id ?? randomUUID()),
         (session) => keepImage(session, account, { itemId }),
-      ].sort(() => random(3) - 1);
+      ];
+      acts.sort(() => random(3) - 1);
       const calls = atOnce(
         sessions,
         4,
