@@ -1,7 +1,17 @@
 import type { Readable } from "node:stream";
+import type { Disposition } from "./signed-url.ts";
 
 export type StoredBlob = { key: string; size: number; sha256: string };
 export type BlobEntry = { key: string; size: number; modifiedAt: Date };
+
+/** How a blob is to be shown, and until when; see file-headers.ts. */
+export type LinkWish = {
+  disposition: Disposition;
+  filename?: string;
+  method: "GET" | "HEAD";
+  expiresAt: Date;
+};
+export type Link = { url: string; expiresAt: Date };
 
 /** Written blobs are at most this long, in bytes; a store may be made with a lower limit. */
 export const maxBlobBytes = 64 * 1024 * 1024;
@@ -9,7 +19,8 @@ export const maxBlobBytes = 64 * 1024 * 1024;
 /**
  * Where the bytes live. Keys as in blob-key.ts; any other key is refused with an Error before
  * the store is touched. Everything else that goes wrong (a full disk, a lost bucket) surfaces as
- * a plain Error too: for the worker that means "try again later".
+ * a plain Error too, and what passes by itself (a store out of reach) as `unavailable`: for the
+ * worker both mean "try again later". No call lasts for ever.
  */
 export type Blobs = {
   /**
@@ -34,4 +45,10 @@ export type Blobs = {
   listOlderThan(date: Date): AsyncIterable<BlobEntry>;
   /** Remove half-written files begun before the date, and answer how many there were. */
   removeLeftovers(olderThan: Date): Promise<number>;
+  /**
+   * A URL of the store's own that opens the blob, for a few minutes and never beyond what was
+   * wished, with our content type. Absent where only we can serve the blobs. Whether the blob is
+   * there is not looked at.
+   */
+  link?(key: string, wish: LinkWish): Promise<Link>;
 };
