@@ -14,7 +14,24 @@ export function findFaults(catalog: Catalog): Fault[] {
     if (keys.indexOf(product.key) < index) faults.push(fault(["key"], "is used twice"));
     return faults.map(({ path, message }) => fault(["products", index, ...path], message));
   });
-  return [...inProducts, ...checkDefaults(products)];
+  return [...checkLimits(catalog.features), ...inProducts, ...checkDefaults(products)];
+}
+
+/** What generations take of a limit is counted, and is either paid for or free. */
+function checkLimits(features: Catalog["features"]): Fault[] {
+  return Object.entries(features).flatMap(([key, feature]) => {
+    if (feature.kind !== "limit") return [];
+    const { period, reset, styles, free_styles, beyond } = feature;
+    const faults: Fault[] = [];
+    const at = (member: string, message: string) =>
+      faults.push(fault(["features", key, member], message));
+    if (styles && free_styles) at("styles", "go without free_styles");
+    if (period === "request" && styles) at("styles", "take of an hour, a day or a month");
+    if (period === "request" && free_styles) at("free_styles", "take of an hour, a day or a month");
+    if (beyond && !free_styles) at("beyond", "goes with free_styles");
+    if (reset === "anchor" && period !== "month") at("reset", "of anchor goes with a month");
+    return faults;
+  });
 }
 
 const fault = (path: PropertyKey[], message: string): Fault => ({ path, message });

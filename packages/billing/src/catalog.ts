@@ -7,6 +7,8 @@ const most = 1_000_000_000_000;
 
 const named = { name: texts(100), note: z.string().optional() };
 
+const Styles = z.array(z.string().min(1).max(100)).min(1).max(100);
+
 /**
  * What a plan can allow: something that is on or off, so many in a period, or a stock. A stock is
  * `held` when its places come free again (pictures in a gallery), `spent` when it is used up and
@@ -21,8 +23,12 @@ const Feature = z.discriminatedUnion("kind", [
     period: z.enum(["hour", "day", "month", "request"]),
     /** Whether a month begins on the first or with the subscription's; UTC. */
     reset: z.enum(["calendar", "anchor"]).default("calendar"),
+    /** Generations with these styles take one per item, at their price; "*" is any. */
+    styles: Styles.optional(),
     /** Generations with these styles cost nothing while the limit lasts; "*" is any. */
-    free_styles: z.array(z.string().min(1).max(100)).min(1).max(100).optional(),
+    free_styles: Styles.optional(),
+    /** What a generation does when a limit of free styles is used up; left out: it pays. */
+    beyond: z.enum(["pay", "refuse"]).optional(),
   }),
   z.strictObject({ kind: z.literal("stock"), ...named, counts: z.enum(["held", "spent"]) }),
 ]);

@@ -1,6 +1,7 @@
--- Make an account with its credit account and its trial credits, once per p_external_id.
--- p_trial false leaves the trial out (a vendor that buys only). Returns the account row and
--- whether it was made now. Known external ids return the account as it is, unchanged.
+-- Make an account with its credit account, its trial credits and what its default plan gives, once
+-- per p_external_id. p_trial false: its person is not verified yet, and gets neither. Returns the
+-- account row and whether it was made now. Known external ids return the account as it is,
+-- unchanged.
 --   DU008 already_exists   another account of this kind has the e-mail address or phone number
 -- Locks the new rows only. Safe to retry by p_external_id.
 CREATE OR REPLACE FUNCTION ducat.create_account(
@@ -23,6 +24,7 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO credit_accounts (account_id) VALUES (v_account.id);
+  PERFORM start_base_refills(v_account.id, false);
   IF p_trial THEN
     PERFORM grant_trial(v_account.id);
   END IF;
@@ -30,25 +32,33 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
 
--- Give an account the trial credits that the configuration says, if any; once per account, and once
--- per identity: p_identities are HMACs of what is known of the person, remembered for ever. One
--- that had its trial stands for all of them. Returns whether it was given. Locks the credit
--- account. Internal.
+-- Its person is verified: give an account the trial credits that the configuration says, if any,
+-- once per account, and once per identity: p_identities are HMACs of what is known of the person,
+-- remembered for ever. One that had its trial stands for all of them. What the default plan gives
+-- begins too; who was here before gets it from the next month on. Returns whether a trial was
+-- given. Locks the row of base refills and the credit account. Internal.
 CREATE OR REPLACE FUNCTION ducat.grant_trial(
   p_account_id uuid, p_identities bytea[] DEFAULT '{}')
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_trial bigint;
+  v_waits boolean := EXISTS (
+    SELECT FROM base_refills WHERE account_id = p_account_id AND next_at = 'infinity');
   v_new int;
+  v_had_it boolean;
 BEGIN
   SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
-  IF coalesce(v_trial, 0) = 0 THEN
+  IF coalesce(v_trial, 0) = 0 AND NOT v_waits THEN
     RETURN false;
   END IF;
   INSERT INTO trial_identities (hmac) SELECT DISTINCT unnest(p_identities) ORDER BY 1
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS v_new = ROW_COUNT;
-  IF v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) AS i) THEN
+  v_had_it := v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) AS i);
+  IF v_waits THEN
+    PERFORM start_base_refills(p_account_id, true, v_had_it);
+  END IF;
+  IF v_had_it OR coalesce(v_trial, 0) = 0 THEN
     RETURN false;
   END IF;
   PERFORM grant_credits(p_account_id, 'trial', v_trial, 'trial:' || p_account_id,

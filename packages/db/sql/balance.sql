@@ -1,7 +1,8 @@
 -- What an account has, as the API tells it: what it would be if everything that is due had been
 -- booked by now (expired holds come back, expired grants end, the debt takes its part of what came
 -- back), without writing. Null when there is no such account. Takes no lock; one snapshot.
--- period and next_refill_at are those of the subscription that runs: null without one.
+-- period is that of the subscription that runs: null without one. So is next_refill_at, else it is
+-- the default plan's.
 CREATE OR REPLACE FUNCTION ducat.get_credit_balance(p_account_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH account AS (
@@ -68,9 +69,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
     'frozen', a.frozen <> '{}',
     'period', (SELECT jsonb_build_object('start', u.period_start, 'end', u.period_end,
       'granted', p.granted, 'used', p.used) FROM subscription u CROSS JOIN period p),
-    'next_refill_at', (SELECT coalesce(next_refill_at, CASE
+    'next_refill_at', CASE WHEN EXISTS (SELECT FROM subscription)
+      THEN (SELECT coalesce(next_refill_at, CASE
         WHEN status IN ('trialing', 'active') AND coalesce(cancel_at > period_end, true)
-          THEN period_end END) FROM subscription),
+          THEN period_end END) FROM subscription)
+      ELSE (SELECT next_at FROM base_refills
+            WHERE account_id = p_account_id AND next_at > a.at AND next_at < 'infinity') END,
     'lifetime', jsonb_build_object('granted', a.lifetime_granted, 'used', a.lifetime_used,
       'expired', a.lifetime_expired + s.gone),
     'grants', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'source', source,

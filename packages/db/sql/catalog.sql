@@ -27,6 +27,7 @@ BEGIN
     PERFORM refuse_defaults();
     v_changes := v_changes || push_setting('catalog', p_catalog -> 'catalog')
       || push_setting('trial_credits', p_catalog -> 'trial_credits');
+    PERFORM seed_base_refills();
     IF p_dry_run THEN
       RAISE EXCEPTION USING ERRCODE = 'DRYRN'; -- undoes this block, and keeps v_changes
     END IF;
@@ -83,8 +84,8 @@ BEGIN
     rollover_cap = v_new.rollover_cap, grace_days = v_new.grace_days,
     valid_days = v_new.valid_days, needs_subject = v_new.needs_subject,
     features = v_new.features, allowances = v_new.allowances, rate_limits = v_new.rate_limits,
-    limits = v_new.limits, is_default = v_new.is_default, is_active = true, position = v_new.position,
-    updated_at = clock_timestamp()
+    limits = v_new.limits, is_default = v_new.is_default, is_active = true,
+    position = v_new.position, updated_at = clock_timestamp()
   WHERE id = v_old.id;
   RETURN jsonb_build_array(v_change
     || jsonb_build_object('action', CASE WHEN v_old.is_active THEN 'change' ELSE 'restore' END)

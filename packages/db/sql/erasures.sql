@@ -26,6 +26,7 @@ BEGIN
   PERFORM refuse_running(p_account_id, p_is_confirmed);
   v_generations := erase_generations(p_account_id);
   PERFORM erase_gallery(p_account_id);
+  PERFORM erase_usage(p_account_id);
   PERFORM erase_money_details(p_account_id);
   -- Whatever was asked for in the meantime has come before the freeze and is seen here.
   PERFORM refuse_running(p_account_id, p_is_confirmed);
@@ -60,10 +61,24 @@ BEGIN
   END IF;
   PERFORM FROM subscriptions
   WHERE account_id = p_account_id AND status NOT IN ('canceled', 'incomplete')
-    AND (cancel_at IS NULL OR NOT p_is_confirmed);
+    AND provider <> 'manual' AND (cancel_at IS NULL OR NOT p_is_confirmed);
   IF FOUND THEN
     PERFORM refuse('DU006', 'invalid_state', '{"reason": "subscription"}');
   END IF;
+END $$;
+
+-- End what was given without money, and forget what was used and why it was allowed: ids of events
+-- and subjects are its product's own words. Locks the assigned plan. Internal.
+CREATE OR REPLACE FUNCTION ducat.erase_usage(p_account_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  PERFORM end_own(s, account_time(p_account_id)) FROM (
+    SELECT * FROM subscriptions
+    WHERE account_id = p_account_id AND provider = 'manual' AND ended_at IS NULL
+    FOR NO KEY UPDATE) AS s;
+  DELETE FROM base_refills WHERE account_id = p_account_id;
+  DELETE FROM usage_logs WHERE account_id = p_account_id;
+  DELETE FROM feature_overrides WHERE account_id = p_account_id;
 END $$;
 
 -- Forget what all ended generations of an account were about, as delete_generation does of one.

@@ -42,6 +42,7 @@ BEGIN
     p_locale => coalesce((SELECT a.locale FROM account_logins l JOIN accounts a
       ON a.id = l.account_id WHERE l.login_id = p_login_id LIMIT 1), 'en'));
   INSERT INTO account_logins (account_id, login_id) VALUES (v_id, p_login_id);
+  PERFORM start_base_refills(v_id, true);
   IF v_login.email_verified THEN
     PERFORM move_account_address(p_login_id, 'email', v_login.email, NULL);
   END IF;

@@ -139,11 +139,11 @@ BEGIN
     SELECT id, source, subject, payment_id, least(remaining, over)::bigint AS n FROM (
       SELECT g.*, sum(remaining) OVER (ORDER BY starts_at DESC, id DESC) - p_cap AS over
       FROM credit_grants g
-      WHERE account_id = p_account_id AND subscription_id = p_subscription_id
-        AND source = 'subscription' AND remaining > 0
+      WHERE account_id = p_account_id AND source = 'subscription' AND remaining > 0
+        AND is_of_plan(subscription_id, effect_key, p_subscription_id)
         AND starts_at < (SELECT max(starts_at) FROM credit_grants
-                         WHERE account_id = p_account_id
-                           AND subscription_id = p_subscription_id AND source = 'subscription')
+                         WHERE account_id = p_account_id AND source = 'subscription'
+                           AND is_of_plan(subscription_id, effect_key, p_subscription_id))
     ) AS earlier
     WHERE over > 0 ORDER BY starts_at, id
   LOOP
@@ -163,13 +163,23 @@ BEGIN
     SELECT id, sum(remaining) OVER (PARTITION BY feature ORDER BY starts_at DESC, id DESC)
              - p_cap AS over
     FROM allowance_grants g
-    WHERE account_id = p_account_id AND subscription_id = p_subscription_id AND remaining > 0
+    WHERE account_id = p_account_id AND remaining > 0
+      AND is_of_plan(subscription_id, effect_key, p_subscription_id)
       AND starts_at < (SELECT max(starts_at) FROM allowance_grants n
                        WHERE n.account_id = p_account_id AND n.feature = g.feature
-                         AND n.subscription_id = p_subscription_id)
+                         AND is_of_plan(n.subscription_id, n.effect_key, p_subscription_id))
   ) AS e
   WHERE a.account_id = p_account_id AND a.id = e.id AND e.over > 0;
 END $$;
+
+-- Whether what was given is a month of this subscription, or, when it is null, of the default plan.
+CREATE OR REPLACE FUNCTION ducat.is_of_plan(
+  p_given_by uuid, p_effect_key text, p_subscription_id uuid)
+RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN p_subscription_id IS NULL
+    THEN p_given_by IS NULL AND p_effect_key LIKE 'base:%'
+    ELSE p_given_by = p_subscription_id END
+$$;
 
 -- When the next month of the paid year is given: null when all are, or when it would begin after
 -- the subscription's end. Reads p_subscription as it is handed over.
@@ -235,6 +245,8 @@ DECLARE
 BEGIN
   IF v_before.next_refill_at IS NULL THEN
     RETURN 0;
+  ELSIF v_before.provider = 'manual' THEN
+    RETURN advance_assigned(v_before);
   END IF;
   v_after := give_due_months(v_before);
   IF v_after.next_refill_at IS DISTINCT FROM v_before.next_refill_at THEN
@@ -285,8 +297,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_due_refills TO ducat_worker;
 
--- Bring an account's subscriptions to its present: own periods, then the months of paid years.
--- Returns how many months were given. For the test clock; the sweeps do the same.
+-- Bring an account's plans to its present: own periods, then the months of paid years and assigned
+-- plans, then those of the default plan. Returns how many months were given. For the test clock;
+-- the sweeps do the same.
 --   DU003 not_found
 -- Locks subscriptions, payments, the account. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.refill_account(p_account_id uuid) RETURNS int
@@ -302,6 +315,6 @@ BEGIN
     PERFORM advance_own_subscription(p_account_id, v_id, true);
     v_months := v_months + refill_subscription(p_account_id, v_id, true);
   END LOOP;
-  RETURN v_months;
+  RETURN v_months + refill_base(p_account_id, true);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.refill_account TO ducat_app, ducat_worker;

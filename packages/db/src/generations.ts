@@ -9,8 +9,13 @@ export type UsageTake = {
   feature: string;
   amount: number;
   limit: number | null;
-  period_start: string;
+  /** Of a quota of amount 0, which takes nothing, it is left out. */
+  period_start?: string;
   resets_at?: string;
+  /** What the refusal names as the product that allows more. */
+  upgrade?: string;
+  /** Given back at every end of an item; left out: only when it came to nothing. */
+  until?: "end";
 };
 
 export type NewGeneration = RequestKey & {
