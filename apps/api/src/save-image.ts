@@ -14,7 +14,7 @@ import type { Deps } from "./deps.ts";
 import { refuseAt } from "./problem.ts";
 import { removeFiles } from "./remove-files.ts";
 
-type SaveDeps = Pick<Deps, "db" | "blobs" | "imageIntake" | "log">;
+type SaveDeps = Pick<Deps, "db" | "blobs" | "imageIntake" | "entitlements" | "log">;
 type Wanted = { source: ImageSource; details: Partial<ImageDetails>; requestId: string };
 
 /**
@@ -59,11 +59,13 @@ async function keep(
   try {
     const saved = await saveImage(deps.db, accountId, { ...image, thumbnail });
     if (saved.replayed) await forget();
+    else deps.entitlements.drop(accountId);
     return saved;
   } catch (error) {
-    // Nobody knows whether a commit whose answer was lost has happened: the collector will tell.
     const isRefused = error instanceof DomainError && error.code !== "unavailable";
     if (isRefused) await forget();
+    // Nobody knows whether a commit whose answer was lost has happened: the collector will tell.
+    else deps.entitlements.drop(accountId);
     throw error;
   }
 }

@@ -14,12 +14,14 @@ import type { Tenant } from "./tenant.ts";
 const nouns: Record<string, Scope | "session"> = {
   accounts: "accounts",
   admin: "admin",
+  albums: "gallery",
   "api-keys": "keys",
   auth: "session",
   checkout: "billing",
   credits: "credits",
   "credits/auto-reload": "billing",
   generations: "generations",
+  images: "gallery",
   me: "profile",
   payments: "billing",
   portal: "billing",
@@ -47,10 +49,12 @@ type Kind = keyof Tenant["ids"];
 /** What has the id after this word in a path. Nothing: what belongs to nobody in particular. */
 const things: Record<string, Kind[]> = {
   accounts: ["account"],
+  albums: ["album"],
   anomalies: [],
   "api-keys": ["key"],
   generations: ["generation", "running"],
   holds: ["hold"],
+  images: ["image"],
   logins: ["login"],
   payments: ["payment"],
   "promo-codes": [],
@@ -67,9 +71,11 @@ export function thingsOf({ name, path }: Operation): Kind[] {
 
 /** Things that this is possible with once: the owner takes a new one. */
 const spent: Record<string, (owner: Tenant) => Promise<string>> = {
+  "DELETE /v1/albums/{id}": ({ make }) => make.album(),
   "DELETE /v1/api-keys/{id}": ({ make }) => make.key(),
   "DELETE /v1/auth/sessions/{id}": ({ make }) => make.session(),
   "DELETE /v1/generations/{id}": ({ make }) => make.finished(),
+  "DELETE /v1/images/{id}": ({ make }) => make.image(),
   "POST /v1/admin/generations/{id}/refund": ({ make }) => make.finished(),
   "POST /v1/admin/payments/{id}/refund": ({ make }) => make.payment(),
   "POST /v1/api-keys/{id}/rotate": ({ make }) => make.key(),
@@ -92,6 +98,8 @@ const phone = () => `+98912${randomInt(1_000_000, 10_000_000)}`;
 /** Bodies that can be sent once only, or only so often. */
 const bodies: Record<string, () => Record<string, unknown>> = {
   "POST /v1/accounts": () => ({ external_id: `new-${randomUUID()}` }),
+  "PATCH /v1/albums/{id}": () => ({ name: `new-${randomUUID()}` }),
+  "POST /v1/albums": () => ({ name: `new-${randomUUID()}` }),
   "POST /v1/admin/promo-codes": () => ({ code: `new-${randomUUID()}`, credits: 1 }),
   "POST /v1/auth/forgot-password": () => ({ email: email() }),
   "POST /v1/auth/login": () => ({ email: email(), password }),
@@ -113,12 +121,21 @@ const references: Record<string, (owner: Tenant) => { body: object; status: numb
     // It costs what it costs, whatever it starts from.
     { body: order({ input: { type: "photo", photo_id: ids.upload } }), status: 200 },
   ],
+  // Their own image would be told that there is no such album: see images.test.ts.
+  "PATCH /v1/images/{id}": ({ ids }) => [{ body: { album_id: ids.album }, status: 404 }],
+  "POST /v1/images": ({ ids }) => [
+    { body: { upload_id: ids.upload }, status: 422 },
+    { body: { generation_item_id: ids.item }, status: 422 },
+    { body: { upload_id: randomUUID(), album_id: ids.album }, status: 422 },
+  ],
   "PATCH /v1/me": ({ ids }) => [{ body: { avatar: ids.upload }, status: 422 }],
   "POST /v1/admin/generations/{id}/refund": ({ ids }) => [
     { body: { items: [ids.item], reason: "x" }, status: 404 },
   ],
 };
 const named: Record<string, string[]> = {
+  "PATCH /v1/images/{id}": ["album_id"],
+  "POST /v1/images": ["upload_id", "generation_item_id", "album_id"],
   "PATCH /v1/me": ["avatar"],
   "POST /v1/generations": ["photo_id"],
   "POST /v1/generations/estimate": ["photo_id"],
@@ -148,6 +165,8 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "POST /v1/credits/redeem": 404,
   "POST /v1/generations": 201,
   "POST /v1/generations/{id}/retry": 201,
+  // Nobody has the upload of the example.
+  "POST /v1/images": 422,
   "POST /v1/portal": 409,
   "POST /v1/subscription/cancel": ({ is }) => (is === "owner" ? 200 : 404),
   "POST /v1/subscription/change": 404,
@@ -217,6 +236,11 @@ const open: Record<string, Open> = {
   "GET /sandbox/{page}/{document}": {
     path: ({ ids }) => `/sandbox/pay/${ids.payment}`,
     status: 404,
+  },
+  // What vendors show is for everybody: see portfolios.test.ts.
+  "GET /v1/vendors/{id}": { path: () => `/v1/vendors/${randomUUID()}`, status: 404 },
+  "GET /v1/vendors/{id}/portfolio": {
+    ...{ path: () => `/v1/vendors/${randomUUID()}/portfolio`, status: 404 },
   },
   "GET /v1/files/{key}": { path: ({ file }) => file, status: 404 },
   "POST /auth/reset-password": {

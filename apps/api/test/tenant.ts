@@ -48,6 +48,14 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     await settle(stage, accountId, generation, ["completed", "failed"]);
     return generation.id;
   };
+  const image = async (): Promise<string> => {
+    const made = await ask("/v1/uploads", { raw, headers });
+    const details = { file_name: word, tags: [word], metadata: { [word]: word } };
+    return (await ask("/v1/images", { body: { upload_id: made.body.id, ...details } })).body.id;
+  };
+  const album = async (name: string = `${word} ${randomUUID()}`): Promise<string> =>
+    (await ask("/v1/albums", { body: { name, description: word } })).body.id;
+  await Promise.all([image(), album()]);
   const usedKey = `used-${randomUUID()}`;
   const done = (await ask("/v1/generations", { body, key: usedKey })).body;
   await finish(done);
@@ -76,6 +84,8 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     item: done.items[0].id as string,
     running: (await begin()).id as string,
     upload: upload.body.id as string,
+    image: await image(),
+    album: await album(),
     hold: await hold(),
     payment: payment.id,
     key: await key(),
@@ -101,7 +111,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     cursors: await readCursors(ask),
     /** Things that nothing has happened to yet; their ids. */
     make: {
-      ...{ hold, key, session: endable },
+      ...{ hold, key, session: endable, image, album },
       running: async (): Promise<string> => (await begin()).id,
       finished: async (): Promise<string> => finish(await begin()),
       payment: async () => (await pay()).id,
@@ -125,7 +135,9 @@ async function subscribe({ db }: Stage, accountId: string): Promise<string> {
 
 /** Where the second page of each list begins. */
 async function readCursors(ask: Stage["call"]): Promise<Record<string, string>> {
-  const lists = ["/v1/generations", "/v1/credits/transactions", "/v1/payments"];
+  const lists = ["generations", "credits/transactions", "payments", "images", "albums"].map(
+    (list) => `/v1/${list}`,
+  );
   const entries = await Promise.all(
     lists.map(async (path) => [path, (await ask(`${path}?limit=1`)).body.next_cursor] as const),
   );

@@ -17,7 +17,7 @@ import { createImageSaver, refuseAlbum } from "../save-image.ts";
 import { showImage } from "../show-image.ts";
 
 export const imageRoutes = (deps: Deps, findAccount: FindAccount) => {
-  const { db, urlSigner } = deps;
+  const { db, urlSigner, entitlements } = deps;
   const saveImage = createImageSaver(deps);
 
   /** Errors: not_found. */
@@ -73,6 +73,7 @@ export const imageRoutes = (deps: Deps, findAccount: FindAccount) => {
   app.openapi(operations.remove, async (c) => {
     const { accountId, requestId } = c.var;
     const keys = await deleteImage(db, accountId, c.req.valid("param").id);
+    entitlements.drop(accountId);
     await removeFiles(deps, keys, requestId);
     return c.body(null, 204);
   });

@@ -15,7 +15,8 @@ describe("another account's things", () => {
   let stranger: string;
   /** Everything of the owner's that has an id, and the words that must not leak. */
   let ids: Record<
-    "generation" | "running" | "item" | "hold" | "upload" | "payment" | "key",
+    | ("generation" | "running" | "item" | "hold" | "upload" | "payment" | "key")
+    | ("image" | "album"),
     string
   >;
   let cursors: string[];
@@ -49,7 +50,17 @@ describe("another account's things", () => {
     await makePaid(stage.db.app, owner, buy);
     const bought = await makePaid(stage.db.app, owner, buy);
     const key = await asOwner("/v1/api-keys", { body: { name: canary, scopes: ["credits"] } });
+    const kept: string[] = [];
+    const albums: string[] = [];
+    for (const name of [`${canary} a`, `${canary} b`]) {
+      albums.push((await asOwner("/v1/albums", { body: { name } })).body.id);
+      const { body: more } = await asOwner("/v1/uploads", { raw, headers });
+      const picture = { upload_id: more.id, file_name: name, tags: [canary], album_id: albums[0] };
+      kept.push((await asOwner("/v1/images", { body: picture })).body.id);
+    }
     ids = {
+      image: kept[0] ?? "",
+      album: albums[0] ?? "",
       key: key.body.id,
       payment: bought.id,
       generation: made.body.id,
@@ -64,6 +75,8 @@ describe("another account's things", () => {
       asOwner("/v1/generations?limit=1"),
       asOwner("/v1/credits/transactions?limit=1"),
       asOwner("/v1/payments?limit=1"),
+      asOwner("/v1/images?limit=1"),
+      asOwner("/v1/albums?limit=1"),
     ]);
     cursors = pages.map(({ body: page }) => page.next_cursor);
     expect(cursors.every((cursor) => typeof cursor === "string")).toBe(true);
@@ -85,6 +98,12 @@ describe("another account's things", () => {
     ["DELETE /v1/generations/{id}", [ids.generation]],
     ["POST /v1/generations/{id}/cancel", [ids.running]],
     ["POST /v1/generations/{id}/retry", [ids.generation]],
+    ["GET /v1/images/{id}", [ids.image]],
+    ["PATCH /v1/images/{id}", [ids.image], { body: { is_public: true } }],
+    ["DELETE /v1/images/{id}", [ids.image]],
+    ["GET /v1/albums/{id}", [ids.album]],
+    ["PATCH /v1/albums/{id}", [ids.album], { body: { is_public: true } }],
+    ["DELETE /v1/albums/{id}", [ids.album]],
     ["POST /v1/credits/holds/{id}/capture", [ids.hold], { body: { amount: 1 } }],
     ["POST /v1/credits/holds/{id}/release", [ids.hold]],
     ["DELETE /v1/api-keys/{id}", [ids.key]],
@@ -116,6 +135,9 @@ describe("another account's things", () => {
     // sessions.test.ts.
     const others = [
       "DELETE /v1/auth/sessions/{id}",
+      // What vendors show to everybody: see portfolios.test.ts.
+      "GET /v1/vendors/{id}",
+      "GET /v1/vendors/{id}/portfolio",
       "POST /v1/accounts/{id}/tokens",
       "GET /v1/admin/accounts/{id}",
       "POST /v1/admin/accounts/{id}/activate",
@@ -142,6 +164,8 @@ describe("another account's things", () => {
   it("stay as they were", async () => {
     const shown = await asOwner(`/v1/generations/${ids.generation}`);
     expect(shown.text).toContain(canary);
+    const image = await asOwner(`/v1/images/${ids.image}`);
+    expect(image.body).toMatchObject({ album_id: ids.album, is_public: false, tags: [canary] });
     const running = await asOwner(`/v1/generations/${ids.running}`);
     expect(running.body.status).toBe("pending");
     const released = await asOwner(`/v1/credits/holds/${ids.hold}/release`, { method: "POST" });
@@ -149,7 +173,7 @@ describe("another account's things", () => {
   });
 
   it("are in no list, balance or total, with the owner's cursors too", async () => {
-    const [generationCursor, transactionCursor, paymentCursor] = cursors;
+    const [generationCursor, transactionCursor, paymentCursor, imageCursor, albumCursor] = cursors;
     const answers = await Promise.all(
       [
         "/v1/generations?count=true",
@@ -158,6 +182,10 @@ describe("another account's things", () => {
         `/v1/credits/transactions?cursor=${transactionCursor}&count=true`,
         "/v1/payments?count=true",
         `/v1/payments?cursor=${paymentCursor}&count=true`,
+        "/v1/images?count=true",
+        `/v1/images?cursor=${imageCursor}&count=true&album_id=${ids.album}`,
+        "/v1/albums?count=true",
+        `/v1/albums?cursor=${albumCursor}&count=true`,
         "/v1/credits/balance",
         "/v1/credits/auto-reload",
         "/v1/api-keys",
@@ -171,7 +199,7 @@ describe("another account's things", () => {
       assertSilent(answer);
     }
     const totals = answers.flatMap(({ body }) => body.total ?? []);
-    expect(totals).toEqual([0, 0, 2, 2, 0, 0]);
+    expect(totals).toEqual([0, 0, 2, 2, 0, 0, 0, 0, 0, 0]);
   });
 
   it("are not started from: neither an upload nor a retry", async () => {
@@ -179,6 +207,30 @@ describe("another account's things", () => {
     const refused = await asStranger("/v1/generations", { body: order({ input }) });
     expect([refused.status, refused.body.errors[0].pointer]).toEqual([422, "/input/photo_id"]);
     assertSilent(refused);
+  });
+
+  it("are not kept: neither an upload, nor a result, nor in an album", async () => {
+    const keep = (body: object) => asStranger("/v1/images", { body });
+    const { raw, headers } = makeForm([{ bytes: await makePhoto() }]);
+    const own = (await asStranger("/v1/uploads", { raw, headers })).body.id;
+    const refused = [
+      await keep({ upload_id: ids.upload }),
+      await keep({ generation_item_id: ids.item }),
+      await keep({ upload_id: own, album_id: ids.album }),
+    ];
+    const image = await keep({ upload_id: own });
+    const move = { method: "PATCH", body: { album_id: ids.album } };
+    refused.push(await asStranger(`/v1/images/${image.body.id}`, move));
+    expect(refused.map(({ status, body }) => [status, body.errors[0].pointer])).toEqual([
+      [422, "/upload_id"],
+      [422, "/generation_item_id"],
+      [422, "/album_id"],
+      [422, "/album_id"],
+    ]);
+    for (const answer of refused) assertSilent(answer);
+    const input = { type: "photo", photo_id: ids.image };
+    const started = await asStranger("/v1/generations", { body: order({ input }) });
+    expect([started.status, started.body.errors[0].pointer]).toEqual([422, "/input/photo_id"]);
   });
 
   it("are not answered for a key that the owner has used", async () => {
