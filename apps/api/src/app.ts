@@ -1,11 +1,15 @@
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import { METHOD_NAME_ALL } from "hono/router";
 import { createMethodFinder } from "./allowed-methods.ts";
 import { authenticate, createAccountFinders } from "./auth.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { allowOrigins, endConnections, setSecurityHeaders } from "./http-headers.ts";
+import { limitAnonymous } from "./limits/limit-anonymous.ts";
+import { limitRequests } from "./limits/limit-requests.ts";
+import { createPlanWindows } from "./limits/plan-windows.ts";
 import { createMetrics } from "./metrics.ts";
 import { observe } from "./observe.ts";
 import { makeDocument, registerComponents } from "./openapi.ts";
@@ -14,6 +18,7 @@ import { answerProblem, refuseInvalid, toRefusal } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts";
+import { adminEntitlementRoutes } from "./routes/admin-entitlements.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
 import { albumRoutes } from "./routes/albums.ts";
 import { anomalyRoutes } from "./routes/anomalies.ts";
@@ -24,6 +29,7 @@ import { clockRoutes } from "./routes/clock.ts";
 import { codeRoutes } from "./routes/codes.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { entitlementRoutes } from "./routes/entitlements.ts";
 import { eraseMeRoutes } from "./routes/erase-me.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
@@ -46,6 +52,7 @@ import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
 import { totpRoutes } from "./routes/totp.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
+import { usageRoutes } from "./routes/usage.ts";
 import { vendorRoutes } from "./routes/vendor.ts";
 import { vendorPageRoutes } from "./routes/vendors.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
@@ -71,10 +78,13 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
     if (!matchedRoutes(c).some(isEnd)) return c.notFound();
     return next();
   });
+  const finders = createAccountFinders(deps);
+  const requireKey = authenticate(deps, finders.findAccount);
+  app.use(limitAnonymous(deps, requireKey));
 
   app.route("/", healthRoutes(deps, metrics));
   mountOpenRoutes(app, deps);
-  mountKeyedRoutes(app, deps);
+  mountKeyedRoutes(app, deps, { ...finders, requireKey });
 
   registerComponents(app);
   app.openapi(operations.openapi, (c) => c.json(document, 200));
@@ -111,10 +121,13 @@ function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/auth", loginPageRoutes(deps));
 }
 
+type Gate = ReturnType<typeof createAccountFinders> & { requireKey: MiddlewareHandler<AppEnv> };
+
 /** Behind a key; each file of routes asks for its scope. */
-function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
-  const { findAccount, findAnyAccount } = createAccountFinders(deps);
-  app.use("/v1/*", authenticate(deps, findAccount));
+function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): void {
+  const { findAccount, findAnyAccount, requireKey } = gate;
+  const findPlanWindows = createPlanWindows(deps);
+  app.use("/v1/*", requireKey, limitRequests({ ...deps, findPlanWindows }, findAccount));
   app.route("/v1/auth", sessionRoutes(deps));
   app.route("/v1/auth", totpRoutes(deps));
   app.route("/v1/auth", loginChangeRoutes(deps));
@@ -132,12 +145,15 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/credits/auto-reload", autoReloadRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));
   app.route("/v1/credits/redeem", redeemRoutes(deps, findAccount));
+  app.route("/v1/entitlements", entitlementRoutes(deps, findAccount));
+  app.route("/v1/usage", usageRoutes(deps, findAccount));
   app.route("/v1/products", productRoutes(deps, findAccount));
   app.route("/v1/checkout", checkoutRoutes(deps, findAccount));
   app.route("/v1/portal", portalRoutes(deps, findAccount));
   app.route("/v1/payments", paymentRoutes(deps, findAccount));
   app.route("/v1/subscription", subscriptionRoutes(deps, findAccount));
   app.route("/v1/admin/accounts", adminAccountRoutes(deps, findAnyAccount));
+  app.route("/v1/admin/accounts", adminEntitlementRoutes(deps, findAnyAccount));
   app.route("/v1/admin/logins", adminLoginRoutes(deps));
   app.route("/v1/admin", adminRoutes(deps, findAnyAccount));
   // Time moves for accounts of a test only.

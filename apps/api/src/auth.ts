@@ -18,6 +18,8 @@ export type Principal = {
   accountId?: string;
   /** False: they may not spend, until whoever vouches for them says who they are. */
   isVerified?: boolean;
+  /** How many requests the key may make; undefined: as many as there are. */
+  limitPerMinute?: number;
   /** When they showed their issuer who they are, in milliseconds, where it tells. */
   provenAt?: number;
   /** Of somebody who has logged in here. */
@@ -68,7 +70,13 @@ function readAccountToken({ accountTokens }: AuthDeps, token: string): Principal
 /** How long a process may believe that a key still works; revoking tells it at once. */
 const keyLifeMs = 15_000;
 
-type CachedKey = { accountId?: string; hash: string; scopes: string[]; expiresAt?: number };
+type CachedKey = {
+  accountId?: string;
+  hash: string;
+  scopes: string[];
+  expiresAt?: number;
+  limitPerMinute?: number;
+};
 
 /** A key that was not revoked, has not expired and is this very one; no query while cached. */
 async function findKey(
@@ -87,24 +95,26 @@ async function findKey(
     return undefined;
   }
   if (found.expiresAt !== undefined && found.expiresAt <= deps.now()) return undefined;
-  const { accountId } = found;
-  const principal = {
+  const { accountId, limitPerMinute } = found;
+  return {
     kind: "key",
     actor: `key:${id}`,
     scopes: found.scopes.filter(isScope),
-  } as const;
-  return accountId === undefined ? principal : { ...principal, accountId };
+    ...(accountId !== undefined && { accountId }),
+    ...(limitPerMinute !== undefined && { limitPerMinute }),
+  };
 }
 
 async function loadKey(db: Db, id: string): Promise<CachedKey | null> {
   const key = await useApiKey(db, id);
   if (!key) return null;
-  const { accountId, hash, scopes, expiresAt } = key;
+  const { accountId, hash, scopes, expiresAt, limitPerMinute } = key;
   return {
     hash: hash.toString("hex"),
     scopes,
     ...(accountId !== undefined && { accountId }),
     ...(expiresAt !== undefined && { expiresAt: expiresAt.getTime() }),
+    ...(limitPerMinute !== undefined && { limitPerMinute }),
   };
 }
 

@@ -12,6 +12,7 @@ import type { AccountTokens } from "./account-token.ts";
 import type { Principal } from "./auth.ts";
 import type { Enqueue } from "./enqueue.ts";
 import type { ExternalIssuers } from "./external-issuers.ts";
+import type { Limits } from "./limits/connect-limits.ts";
 import type { LoginDeps } from "./logins/deps.ts";
 
 /** What the routes are made of. */
@@ -28,6 +29,8 @@ export type Deps = {
   cache: Cache;
   /** What accounts may do, remembered in the same way. */
   entitlements: Entitlements;
+  /** Where requests are counted. */
+  limits: Limits;
   accountTokens: AccountTokens;
   externalIssuers: ExternalIssuers;
   logins: LoginDeps;

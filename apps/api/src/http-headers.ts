@@ -32,7 +32,14 @@ export function endConnections(closing: AbortSignal): MiddlewareHandler<AppEnv> 
   };
 }
 
-const exposed = ["Idempotent-Replayed", "Preference-Applied", "Retry-After", "X-Request-Id"];
+const exposed = [
+  "Idempotent-Replayed",
+  "Preference-Applied",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "X-Request-Id",
+];
 
 /** Lets the pages of these origins, and no others, call the API from a browser. */
 export function allowOrigins(origins: string[]): MiddlewareHandler<AppEnv> {

@@ -14,6 +14,7 @@ import { createApp } from "./app.ts";
 import { createEnqueue } from "./enqueue.ts";
 import { type Env, parseEnv } from "./env.ts";
 import { createExternalIssuers } from "./external-issuers.ts";
+import { connectLimits } from "./limits/connect-limits.ts";
 import { createLog } from "./log.ts";
 import { createLoginDeps } from "./logins/deps.ts";
 import { startServer } from "./server.ts";
@@ -42,6 +43,7 @@ async function main(env: Env): Promise<void> {
     maxBytes: cacheBytes,
   });
   const entitlements = createEntitlements({ db, cache, log });
+  const limits = connectLimits({ redisUrl: env.REDIS_URL, db, now: Date.now, log });
   const secrets = { secrets: env.SECRET_KEYS, mode: env.DUCAT_MODE, now: Date.now };
   const app = createApp({
     db,
@@ -54,6 +56,7 @@ async function main(env: Env): Promise<void> {
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
     entitlements,
+    limits,
     accountTokens: createAccountTokens(secrets),
     logins: createLoginDeps({
       ...{ db, cache, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
@@ -89,6 +92,7 @@ async function main(env: Env): Promise<void> {
     await enqueue.drain();
     await queue.close();
     await cache.close();
+    limits.close();
     await loginStore.close();
     await db.end({ timeout: 5 });
     log.info("stopped");

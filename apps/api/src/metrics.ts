@@ -5,6 +5,7 @@ import { readWebhookBacklog } from "@ducat/db/webhook-events";
 import type { Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Limits } from "./limits/connect-limits.ts";
 
 export type Metrics = {
   observe(request: { method: string; route: string; status: number; seconds: number }): void;
@@ -15,7 +16,12 @@ export type Metrics = {
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 /** The numbers of this process, and those of queue and database as they are when asked. */
-export function createMetrics(deps: { db: Db; queue: Queue; log: Logger }): Metrics {
+export function createMetrics(deps: {
+  db: Db;
+  queue: Queue;
+  limits: Pick<Limits, "isShared">;
+  log: Logger;
+}): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const requests = new Histogram({
@@ -73,6 +79,8 @@ export function createMetrics(deps: { db: Db; queue: Queue; log: Logger }): Metr
     async read() {
       jobs.reset();
       connections.reset();
+      // Without its store each process counts for itself.
+      up.set({ part: "limits" }, deps.limits.isShared() ? 1 : 0);
       await Promise.all([ask("queue", readQueue), ask("database", readDatabase)]);
       return { text: await registry.metrics(), type: registry.contentType };
     },

@@ -21,6 +21,7 @@ import { createApp } from "../src/app.ts";
 import type { Deps } from "../src/deps.ts";
 import { createEnqueue } from "../src/enqueue.ts";
 import { createExternalIssuers } from "../src/external-issuers.ts";
+import { connectLimits } from "../src/limits/connect-limits.ts";
 import { createLog } from "../src/log.ts";
 import { createLoginDeps } from "../src/logins/deps.ts";
 
@@ -100,6 +101,7 @@ export async function setStage(
     rootKeyHash: hashKey(rootKey),
     cache,
     entitlements: createEntitlements({ db: db.app, cache, log }),
+    limits: connectLimits({ db: db.app, now: Date.now, log }),
     accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
     externalIssuers: createExternalIssuers({
       issuers: [],
@@ -142,6 +144,7 @@ export async function setStage(
       await assertInvariants(db.admin);
       await queue.close();
       await cache.close();
+      deps.limits.close();
       await loginStore.close();
       await db.close();
       await rm(dir, { recursive: true, force: true });

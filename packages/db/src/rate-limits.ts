@@ -21,6 +21,13 @@ export const toLimitRows = (limits: readonly Limit[]) =>
     ...{ key, limit, window_s: windowSeconds, amount },
   }));
 
+/** Whether there is any product whose buyers may make only so many requests. */
+export async function hasRateLimits(db: Db): Promise<boolean> {
+  const [row] = await ask(db<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM ducat.products WHERE rate_limits <> '{}') AS found`);
+  return row?.found ?? false;
+}
+
 /** A window that is open: how much of it is used, and in how many milliseconds it ends. */
 export type Window = { key: string; used: number; resetsMs: number };
 

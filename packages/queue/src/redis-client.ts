@@ -18,6 +18,18 @@ const uses = {
       socketTimeout: 3_000,
     },
   },
+  /** Who counts requests waits a moment at most, and never sends a count twice. */
+  limits: {
+    retryStrategy: backOff(1_000),
+    enableOfflineQueue: false,
+    each: {
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      connectTimeout: 1_500,
+      commandTimeout: 500,
+      socketTimeout: 3_000,
+    },
+  },
   /** A consumer waits for Redis for ever; BullMQ asks for `null`. */
   consumer: {
     retryStrategy: backOff(2_000),

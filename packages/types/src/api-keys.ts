@@ -7,6 +7,12 @@ export const CreateApiKey = z
   .strictObject({
     name: text(100).meta({ description: "For people: which server holds it." }),
     scopes: scopeNames.meta({ description: "What it may do: at most what you may." }),
+    limit_per_minute: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .meta({ description: "How many requests it may make; any number if left out." }),
     expires_at: Moment.optional(),
   })
   .meta({
@@ -30,6 +36,7 @@ export const ApiKey = z
     scopes: z.array(z.string()),
     replaces: z.string().nullable(),
     created_by: z.string(),
+    limit_per_minute: z.int().nullable().meta({ description: "Requests; null: any number." }),
     expires_at: Time.nullable(),
     last_used_at: Time.nullable().meta({ description: "To the minute." }),
     revoked_at: Time.nullable(),

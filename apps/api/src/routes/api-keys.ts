@@ -7,12 +7,13 @@ import {
   rotateApiKey,
 } from "@ducat/db/api-keys";
 import type { ApiKey } from "@ducat/types/api-keys";
+import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { allowScopes } from "../allow-scopes.ts";
 import { makeApiKey } from "../api-key.ts";
 import { auditOf } from "../audit.ts";
-import { type FindAccount, requireScope } from "../auth.ts";
+import { type FindAccount, type Principal, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/api-keys.ts";
 import { refuseAt } from "../problem.ts";
@@ -39,6 +40,7 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
         principal: c.var.principal,
         most: owner === null ? scopes : accountScopes,
       }),
+      limitPerMinute: allowLimit(body.limit_per_minute, c.var.principal),
       audit: auditOf(c),
       ...(expiresAt && { expiresAt }),
     });
@@ -74,6 +76,13 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
 
   return app;
 };
+
+/** A key that has a limit makes none that has more. Errors: forbidden. */
+function allowLimit(wanted: number | undefined, { limitPerMinute: own }: Principal) {
+  if (own === undefined || (wanted !== undefined && wanted <= own)) return wanted;
+  if (wanted === undefined) return own;
+  throw new DomainError("forbidden", { detail: `You may give ${own} requests a minute at most.` });
+}
 
 /** Errors: not_found. */
 async function findOwner(c: Context<AppEnv>, findAccount: FindAccount): Promise<KeyOwner> {
