@@ -14,6 +14,7 @@ const shapes = {
   account: uuid,
   image: uuid,
   album: uuid,
+  usage: uuid,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

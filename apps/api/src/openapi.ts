@@ -41,6 +41,7 @@ const tags = [
   { name: "Styles" },
   { name: "Generations" },
   { name: "Credits" },
+  { name: "Entitlements", description: "What a plan allows, and what of it is used." },
   { name: "Billing" },
   { name: "Files" },
   { name: "Pages", description: "For customers' browsers." },

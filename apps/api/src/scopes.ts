@@ -7,6 +7,7 @@ export const scopes = [
   "gallery",
   "generations",
   "credits",
+  "usage",
   "billing",
   "keys",
   "admin",
@@ -21,6 +22,7 @@ export const accountScopes: readonly Scope[] = [
   "gallery",
   "generations",
   "credits",
+  "usage",
   "billing",
 ];
 
