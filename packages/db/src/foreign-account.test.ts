@@ -4,8 +4,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { makeOffer, makePaid } from "../test/billing-factories.ts";
 import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
+import { keepImage, makeResult, makeThumbnail } from "../test/gallery.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { claim, complete, output } from "../test/work.ts";
+import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
 import { createApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
@@ -18,6 +20,7 @@ import {
   listGenerations,
   refundGeneration,
 } from "./generations.ts";
+import { deleteImage, listImages, prepareImage, saveImage, updateImage } from "./images.ts";
 import {
   type ClaimedItem,
   claimItem,
@@ -31,7 +34,7 @@ import {
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
 import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
 import { closeRefund, recordRefund, reserveRefund } from "./refunds.ts";
-import { createSession } from "./sessions.ts";
+import { createSession, switchSession } from "./sessions.ts";
 import { findSubscription } from "./subscriptions.ts";
 import { challengeTotp } from "./totp.ts";
 
@@ -70,12 +73,16 @@ async function makeVictim() {
     height: 1,
     lifetimeSeconds: 60,
   });
+  const album = await createAlbum(app, accountId, { name: "Summer" });
+  const result = await makeResult({ app, worker }, accountId);
+  const image = await keepImage(app, accountId, { itemId: result.itemId }, { album_id: album.id });
+  const gallery = { albumId: album.id, imageId: image.id, itemId: result.itemId };
   const bought = await makePurchases(accountId);
   const message = await makeMessage(accountId);
   const apiKey = await createApiKey(app, accountId, makeServerKey());
   const logins = await makeLogins(accountId);
   const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
-  return { ...made, apiKey, logins };
+  return { ...made, gallery, apiKey, logins };
 }
 
 async function makeLogins(accountId: string) {
@@ -84,7 +91,11 @@ async function makeLogins(accountId: string) {
   await database.admin`
     INSERT INTO ducat.login_totps (login_id, secret, active_at)
     VALUES (${guarded}, sha256('x'), now())`;
-  return { simple, guarded };
+  const session = randomUUID();
+  await database.admin`
+    INSERT INTO ducat.sessions (id, login_id, account_id, expires_at)
+    VALUES (${session}, ${simple}, ${accountId}, now() + interval '1 day')`;
+  return { simple, guarded, session };
 }
 
 async function makeLogin(accountId: string): Promise<string> {
@@ -206,6 +217,12 @@ function listAttempts(): Record<string, Call> {
       const hashes = { access_hash: hash, refresh_hash: hash };
       return createSession(app, who, { id: randomUUID(), ...hashes });
     },
+    switch_session: async () => {
+      const { simple: loginId, session: sessionId } = victim.logins;
+      const hash = createHash("sha256").update("x").digest("hex");
+      const session = { id: randomUUID(), access_hash: hash, refresh_hash: hash };
+      return switchSession(app, { loginId, sessionId }, { accountId: intruder, session });
+    },
     challenge_totp: () =>
       challengeTotp(app, randomBytes(32), { loginId: victim.logins.guarded, accountId: intruder }),
     revoke_api_key: () => revokeApiKey(app, intruder, { id: victim.apiKey.id, audit }),
@@ -226,6 +243,19 @@ function listAttempts(): Record<string, Call> {
           AS changed`;
       return row?.changed;
     },
+    prepare_image: () => prepareImage(app, intruder, { uploadId: victim.upload.id }),
+    save_image: () =>
+      saveImage(app, intruder, {
+        source: { itemId: victim.gallery.itemId },
+        details: {},
+        thumbnail: makeThumbnail(intruder),
+      }),
+    update_image: () =>
+      updateImage(app, intruder, { id: victim.gallery.imageId, change: { is_public: true } }),
+    delete_image: () => deleteImage(app, intruder, victim.gallery.imageId),
+    update_album: () =>
+      updateAlbum(app, intruder, { id: victim.gallery.albumId, change: { name: "x" } }),
+    delete_album: () => deleteAlbum(app, intruder, victim.gallery.albumId),
     findSubscription: () => findSubscription(app, intruder),
     findPayment: () => findPayment(app, intruder, victim.bought.payment.id),
     findGeneration: () => findGeneration(app, intruder, open.id),
@@ -238,7 +268,7 @@ function listAttempts(): Record<string, Call> {
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
-  ...["create_api_key", "create_generation", "erase_account", "expire_account"],
+  ...["create_album", "create_api_key", "create_generation", "erase_account", "expire_account"],
   ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
   ...["list_waiting_items"],
   ...["set_account_active", "update_profile", "verify_vendor"],
@@ -286,6 +316,8 @@ describe("another account's ids", () => {
       await listGenerations(app, intruder, { limit: 100 }),
       await listEntries(app, intruder, { limit: 100 }),
       await listPayments(app, intruder, { limit: 100 }),
+      await listImages(app, intruder, { limit: 100 }),
+      await listAlbums(app, intruder, { limit: 100 }),
       await findBalance(app, intruder),
     ]);
     const { grant, hold, done, open, bought } = victim;
