@@ -101,10 +101,12 @@ const bodies: Record<string, () => Record<string, unknown>> = {
   "PATCH /v1/albums/{id}": () => ({ name: `new-${randomUUID()}` }),
   "POST /v1/albums": () => ({ name: `new-${randomUUID()}` }),
   "POST /v1/admin/promo-codes": () => ({ code: `new-${randomUUID()}`, credits: 1 }),
+  "POST /v1/auth/email": () => ({ email: email() }),
   "POST /v1/auth/forgot-password": () => ({ email: email() }),
   "POST /v1/auth/login": () => ({ email: email(), password }),
   "POST /v1/auth/otp/send": () => ({ phone: phone(), purpose: "login", locale: "en" }),
   "POST /v1/auth/otp/verify": () => ({ phone: phone(), purpose: "login", code: "000000" }),
+  "POST /v1/auth/phone": () => ({ phone: phone() }),
   "POST /v1/auth/register": () => ({ email: email(), password }),
   "POST /v1/auth/resend-verification": () => ({ email: email() }),
 };
@@ -129,6 +131,7 @@ const references: Record<string, (owner: Tenant) => { body: object; status: numb
     { body: { upload_id: randomUUID(), album_id: ids.album }, status: 422 },
   ],
   "PATCH /v1/me": ({ ids }) => [{ body: { avatar: ids.upload }, status: 422 }],
+  "POST /v1/auth/sessions": ({ ids }) => [{ body: { account_id: ids.account }, status: 404 }],
   "POST /v1/admin/generations/{id}/refund": ({ ids }) => [
     { body: { items: [ids.item], reason: "x" }, status: 404 },
   ],
@@ -137,6 +140,7 @@ const named: Record<string, string[]> = {
   "PATCH /v1/images/{id}": ["album_id"],
   "POST /v1/images": ["upload_id", "generation_item_id", "album_id"],
   "PATCH /v1/me": ["avatar"],
+  "POST /v1/auth/sessions": ["account_id"],
   "POST /v1/generations": ["photo_id"],
   "POST /v1/generations/estimate": ["photo_id"],
   "POST /v1/admin/generations/{id}/refund": ["items"],
@@ -160,6 +164,14 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "POST /v1/accounts": 201,
   // Its example names an account that isn't there.
   "POST /v1/admin/clock/advance": 404,
+  "POST /v1/auth/accounts": ({ isUnverified, kind }) => {
+    if (isUnverified) return 403;
+    return kind === "vendor" ? 200 : 201;
+  },
+  "POST /v1/auth/email/verify": 422,
+  "POST /v1/auth/phone/verify": 422,
+  // Its example wants the user's account.
+  "POST /v1/auth/sessions": ({ kind }) => (kind === "vendor" ? 404 : 201),
   "POST /v1/auth/totp/activate": 422,
   "POST /v1/auth/totp/disable": 409,
   "POST /v1/credits/redeem": 404,
@@ -179,9 +191,14 @@ export function successOf({ name, success }: Operation, caller: Caller): number 
   return typeof status === "function" ? status(caller) : (status ?? success);
 }
 
-/** They end the caller's session or account: each is asked by somebody new. */
+/** They end the caller's session or account, or are new once: each is asked by somebody new. */
 export const endsCaller = ({ name }: Operation): boolean =>
-  ["DELETE /v1/me", "DELETE /v1/auth/sessions", "POST /v1/auth/logout"].includes(name);
+  [
+    "DELETE /v1/me",
+    "DELETE /v1/auth/sessions",
+    "POST /v1/auth/accounts",
+    "POST /v1/auth/logout",
+  ].includes(name);
 
 /** One at a time of an account, or what they answer depends on what was asked before. */
 export const isLate = ({ name }: Operation): boolean =>

@@ -117,7 +117,7 @@ function listHeaders(
   caller: Caller,
   owner: Tenant,
 ): ["account" | "no account", string | undefined][] {
-  if (!caller.names) {
+  if (!isNaming(caller, operation)) {
     return [
       ["account", owner.accountId],
       ["account", owner.externalId],
@@ -144,12 +144,16 @@ async function makeCall(operation: Operation, caller: Caller): Promise<Call> {
   return {
     method,
     bearer: weak ?? caller.bearer,
-    ...(caller.names && readsAccount && { account: caller.accountId }),
+    ...(isNaming(caller, operation) && readsAccount && { account: caller.accountId }),
     ...(body && { body }),
     ...(bodyType === "multipart/form-data" && makeForm([{ bytes: await photo }])),
     ...(bodyType === "*/*" && { raw: "{}" }),
   };
 }
+
+/** It is the header that says which account is meant; admins are named nobody by themselves. */
+const isNaming = (caller: Caller, { path, readsAccount }: Operation): boolean =>
+  caller.names === true || (readsAccount && path.startsWith("/v1/admin/"));
 
 /** The server and support may do it to any account. */
 const isForAnybody = (operation: Operation): boolean =>

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createCache } from "../../../../packages/cache/src/cache.ts";
 import { makeOffer, makePaid } from "../../../../packages/db/test/billing-factories.ts";
 import { fillAccount } from "../../test/canaries.ts";
+import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
 import { eventually, order, rootKey, type Stage, setStage } from "../../test/stage.ts";
 import { createApp } from "../app.ts";
 
@@ -280,6 +281,86 @@ describe("the role of a login", () => {
     for (const role of ["root", "", null, ["admin"]]) {
       expect((await setRole(randomUUID(), role)).status).toBe(422);
     }
+  });
+});
+
+describe("a login that is banned", () => {
+  const banLogin = (id: string, verb = "ban", bearer = rootKey) =>
+    stage.call(`/v1/admin/logins/${id}/${verb}`, { method: "POST", bearer });
+  const begin = async () => {
+    const { email, loginId } = await makePerson(stage);
+    const { access_token: bearer, refresh_token } = await logIn(stage, email);
+    return { email, loginId, bearer: String(bearer), refresh: String(refresh_token) };
+  };
+  const readStatus = async (bearer: string, app = stage.app) => {
+    const headers = { authorization: `Bearer ${bearer}` };
+    return (await app.request("/v1/credits/balance", { headers })).status;
+  };
+
+  it("is out at once, here and in every other process, and in again when the ban is over", async () => {
+    const { email, loginId, bearer, refresh } = await begin();
+    const vendor = { kind: "vendor", business_name: "x" };
+    await stage.call("/v1/auth/accounts", { bearer, body: vendor });
+    const on = await stage.call("/v1/auth/sessions", { bearer, body: { kind: "vendor" } });
+    const bearers: string[] = [bearer, on.body.access_token];
+    const cache = createCache({ postgresUrl: stage.db.url, log: stage.deps.log });
+    await cache.ready();
+    const elsewhere = createApp({ ...stage.deps, cache });
+    const tryAll = (app = stage.app) => Promise.all(bearers.map((one) => readStatus(one, app)));
+    expect([await tryAll(), await tryAll(elsewhere)]).toEqual([
+      [200, 200],
+      [200, 200],
+    ]);
+
+    const done = await banLogin(loginId);
+    expect([done.status, done.body]).toEqual([200, { id: loginId, banned_at: expect.any(String) }]);
+    expect(await tryAll()).toEqual([401, 401]);
+    // Far sooner than what it remembers would end by itself.
+    const how = { timeout: 1_000, interval: 20 };
+    await expect.poll(() => tryAll(elsewhere), how).toEqual([401, 401]);
+    await cache.close();
+    expect((await askAuth(stage, "refresh", { refresh_token: refresh })).status).toBe(401);
+    expect((await askAuth(stage, "login", { email, password })).status).toBe(401);
+    expect((await banLogin(loginId)).body).toEqual(done.body);
+
+    expect((await banLogin(loginId, "unban")).body).toEqual({ id: loginId, banned_at: null });
+    expect(await readStatus(bearer)).toBe(401);
+    expect((await logIn(stage, email)).access_token).toBeDefined();
+  });
+
+  it("is written down, with who did it and what was before and after", async () => {
+    const [admin, { loginId }] = [await begin(), await begin()];
+    await stage.db.admin`UPDATE ducat.logins SET role = 'admin' WHERE id = ${admin.loginId}`;
+    const { banned_at: since } = (await banLogin(loginId, "ban", admin.bearer)).body;
+    await banLogin(loginId, "unban", admin.bearer);
+    const lines = await stage.db.admin`
+      SELECT actor, action, metadata, request_id IS NOT NULL AS asked FROM ducat.audit_logs
+      WHERE resource_id = ${loginId} AND action LIKE 'login.%ban' ORDER BY id`;
+    const at = expect.stringContaining(since.slice(0, 19));
+    const by = { actor: `login:${admin.loginId}`, asked: true };
+    expect(lines).toEqual([
+      {
+        ...{ ...by, action: "login.ban" },
+        metadata: { before: { banned_at: null }, after: { banned_at: at } },
+      },
+      {
+        ...{ ...by, action: "login.unban" },
+        metadata: { before: { banned_at: at }, after: { banned_at: null } },
+      },
+    ]);
+  });
+
+  it("is banned by admins alone, and only if there is one", async () => {
+    const [caller, support] = [await begin(), await begin()];
+    await stage.db.admin`UPDATE ducat.logins SET role = 'support' WHERE id = ${support.loginId}`;
+    for (const { bearer } of [caller, support]) {
+      for (const verb of ["ban", "unban"]) {
+        expect((await banLogin(caller.loginId, verb, bearer)).status).toBe(403);
+      }
+    }
+    expect(await readStatus(caller.bearer)).toBe(200);
+    expect((await banLogin(randomUUID())).status).toBe(404);
+    expect((await banLogin("me")).status).toBe(404);
   });
 });
 

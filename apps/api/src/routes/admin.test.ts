@@ -4,6 +4,7 @@ import { Refund } from "@ducat/types/generations";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { settle } from "../../test/settle.ts";
 import { type Call, order, type Stage, setStage } from "../../test/stage.ts";
+import { makeSession } from "../../test/tenant.ts";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -165,6 +166,42 @@ describe("a refund by support", () => {
     const stranger = await stage.makeAccount();
     expect((await refund(stranger, id, { reason: "r" })).status).toBe(404);
     expect((await refund(stranger, "nonsense", { reason: "r" })).status).toBe(404);
+  });
+
+  it("is an admin's to make for whatever account they name, in their own name", async () => {
+    const { account, id } = await makeEnded();
+    const own = await stage.makeAccount();
+    const { access: bearer, loginId } = await makeSession(stage, own, { role: "admin" });
+    const external = (await stage.call("/v1/me", { account })).body.external_id;
+    const unnamed = await refund(account, id, { reason: "r" }, { bearer, account: undefined });
+    expect([unnamed.status, unnamed.body.code]).toEqual([400, "account_required"]);
+    for (const other of [own, await stage.makeAccount(), randomUUID()]) {
+      const foreign = await refund(other, id, { reason: "r" }, { bearer });
+      expect([foreign.status, foreign.text.includes(account)]).toEqual([404, false]);
+    }
+    const done = await refund(external, id, { reason: "r" }, { bearer });
+    expect([done.status, done.body.credits]).toEqual([201, 2]);
+    expect([await available(account), await available(own)]).toEqual([3, 3]);
+    const [line, ...more] = await readAudit(account, "generation.refund");
+    expect([line?.actor, more]).toEqual([`login:${loginId}`, []]);
+    const credits = await stage.call(`/v1/admin/accounts/${external}/credits`, {
+      ...{ bearer, key: randomUUID(), body: { amount: 2, reason: "r" } },
+    });
+    expect([credits.status, await available(account), await available(own)]).toEqual([201, 5, 3]);
+  });
+
+  it("is nobody else's to make, and an admin acts for nobody on other routes", async () => {
+    const { account, id } = await makeEnded();
+    const own = await stage.makeAccount();
+    for (const role of ["user", "support"] as const) {
+      const { access: bearer } = await makeSession(stage, await stage.makeAccount(), { role });
+      expect((await refund(account, id, { reason: "r" }, { bearer })).status).toBe(403);
+    }
+    const { access: bearer } = await makeSession(stage, own, { role: "admin" });
+    expect((await stage.call(`/v1/generations/${id}`, { bearer, account })).status).toBe(404);
+    const balance = await stage.call("/v1/credits/balance", { bearer, account });
+    expect(balance.body.available).toBe(3);
+    expect(await available(account)).toBe(1);
   });
 
   it("asks for an account and an Idempotency-Key", async () => {

@@ -204,6 +204,20 @@ it("who logs in by a code of a telephone is asked as well, and a new password ch
   expect((await answer(one, showNext(secret))).status).toBe(200);
 });
 
+it("is asked for on the account that was chosen, and not again by going on to the other", async () => {
+  const { email, secret, bearer } = await makeGuarded();
+  const business = { kind: "vendor", business_name: "Ada's Gardens" };
+  const made = await stage.call("/v1/auth/accounts", { bearer, body: business });
+  const first = { email, password, kind: "vendor" };
+  const { challenge: one } = (await askAuth(stage, "login", first)).body;
+  const begun = await answer(one, showNext(secret));
+  expect(begun.body.account_id).toBe(made.body.id);
+  const gone = await stage.call("/v1/auth/sessions", {
+    ...{ bearer: begun.body.access_token, body: { kind: "user" } },
+  });
+  expect([gone.status, gone.body.account_id === made.body.id]).toEqual([201, false]);
+});
+
 it("who is shut out is not asked, but refused", async () => {
   const { email, secret } = await makeGuarded();
   const one = await challenge(email);
