@@ -146,3 +146,31 @@ ALTER TABLE "ducat"."login_changes" ADD CONSTRAINT "login_changes_login_id_login
 CREATE INDEX "login_changes_expires_at" ON "ducat"."login_changes" USING btree ("expires_at");
 --> statement-breakpoint
 ALTER TABLE "ducat"."sessions" ADD COLUMN "parent_id" uuid;
+
+--> statement-breakpoint
+CREATE TABLE "ducat"."alert_settings" (
+	"account_id" uuid PRIMARY KEY NOT NULL,
+	"low_balance" bigint,
+	"quota" boolean DEFAULT true NOT NULL,
+	"expiring" boolean DEFAULT true NOT NULL,
+	"messages" boolean DEFAULT true NOT NULL,
+	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "alert_settings_low" CHECK (low_balance BETWEEN 1 AND 1000000000000)
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."alert_states" (
+	"account_id" uuid NOT NULL,
+	"alert" text NOT NULL,
+	"level" integer DEFAULT 0 NOT NULL,
+	"mark" bigint,
+	"seq" bigint,
+	"at" timestamp with time zone,
+	CONSTRAINT "alert_states_pkey" PRIMARY KEY("account_id","alert")
+);
+--> statement-breakpoint
+CREATE TABLE "ducat"."alert_dues" (
+	"account_id" uuid NOT NULL,
+	"id" uuid DEFAULT ducat.uuid_v7() NOT NULL,
+	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	CONSTRAINT "alert_dues_pkey" PRIMARY KEY("account_id","id")
+);

@@ -140,8 +140,11 @@ BEGIN
   UNION ALL
   SELECT * FROM list_subscriptions_due(p_account_id)
   UNION ALL
-  SELECT b.next_at, 'plan.month', p_account_id, 4 FROM base_refills b
+  SELECT b.next_at, 'default_plan.month', NULL::uuid, 4 FROM base_refills b
   WHERE b.account_id = p_account_id
+  UNION ALL
+  SELECT next_notice(p_account_id), 'alert.expiring', NULL, 8 FROM get_alerts(p_account_id) w
+  WHERE w.expiring
   UNION ALL
   SELECT p.ends_at - interval '1 day', 'pass.reminder', p.id, 5 FROM passes p
   WHERE p.account_id = p_account_id AND p.reminded_at IS NULL AND p.revoked_at IS NULL
@@ -206,6 +209,8 @@ BEGIN
     RETURN advance_own_subscription(p_account_id, p_subscription_id, true);
   WHEN 'month' THEN
     RETURN refill_subscription(p_account_id, p_subscription_id, true) > 0;
+  WHEN 'base' THEN
+    RETURN refill_base(p_account_id, true) > 0;
   WHEN 'passes' THEN
     FOR v_pass IN
       SELECT * FROM passes

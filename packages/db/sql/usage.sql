@@ -103,6 +103,7 @@ BEGIN
     v_stock := count_stock(p_account_id, p_allowed.feature, p_standing.at);
     v_limit := v_stock.granted;
     v_used := v_stock.granted - v_stock.remaining;
+    PERFORM mark_quota(p_account_id, p_allowed.feature, v_used, p_amount, v_limit);
   ELSE
     v_used := take_counter(p_account_id, p_allowed.feature, p_allowed.period_start, p_amount,
       v_limit);
@@ -144,17 +145,26 @@ BEGIN
   ON CONFLICT (account_id, feature, period_start) DO UPDATE SET used = c.used + p_amount
     WHERE p_limit IS NULL OR c.used + p_amount <= p_limit
   RETURNING c.used INTO v_used;
+  PERFORM mark_quota(p_account_id, p_feature, v_used, p_amount, p_limit);
   RETURN v_used;
 END $$;
 
 -- Give back to a counter, not below nothing. Returns what is used then. Locks the counter.
 CREATE OR REPLACE FUNCTION ducat.return_counter(
   p_account_id uuid, p_feature text, p_period_start timestamptz, p_amount bigint)
-RETURNS bigint LANGUAGE sql SET search_path = ducat, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_used bigint;
+BEGIN
   UPDATE usage_counters SET used = greatest(0, used - p_amount)
   WHERE account_id = p_account_id AND feature = p_feature AND period_start = p_period_start
-  RETURNING used
-$$;
+  RETURNING used INTO v_used;
+  -- Places that are free again may be taken again: their alert is armed.
+  IF p_period_start = '-infinity' AND left(p_feature, 1) <> '_' THEN
+    INSERT INTO alert_dues (account_id) VALUES (p_account_id);
+  END IF;
+  RETURN v_used;
+END $$;
 
 -- What a counter says; nothing counted is 0.
 CREATE OR REPLACE FUNCTION ducat.count_used(

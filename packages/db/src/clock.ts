@@ -81,5 +81,6 @@ export async function runAccountDue(db: Db, accountId: string): Promise<void> {
     await run("period", id);
     await run("month", id);
   }
+  await run("base");
   await run("passes");
 }

@@ -31,12 +31,13 @@ type NewProduct = Partial<{
   valid_days: number;
   needs_subject: boolean;
   allowances: Record<string, number>;
+  features: Record<string, object>;
   is_active: boolean;
 }>;
 
 /** A product of its own; a pack of 100 credits unless it is told otherwise. */
 async function makeProduct(admin: Db, more: NewProduct = {}): Promise<ProductRow> {
-  const { allowances = {}, ...columns } = more;
+  const { allowances = {}, features = {}, ...columns } = more;
   const row = {
     key: `p-${randomUUID()}`,
     kind: "pack",
@@ -44,6 +45,7 @@ async function makeProduct(admin: Db, more: NewProduct = {}): Promise<ProductRow
     name: { en: "Hundred credits", fa: "صد اعتبار" },
     description: {},
     allowances,
+    features,
     ...columns,
   };
   const [product] = await admin<ProductRow[]>`

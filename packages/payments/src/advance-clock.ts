@@ -1,4 +1,5 @@
 import { listTurns, rescheduleTurns, type SandboxTurn } from "@ducat/billing/sandbox-clock";
+import { raiseAlerts } from "@ducat/db/alerts";
 import {
   beginClockRun,
   type ClockRun,
@@ -51,6 +52,7 @@ async function doStep(deps: ClockDeps, accountId: string, step: ClockStep): Prom
   const due = turns.filter(isDue);
   await hear(deps, due);
   if (due.length > 0) await runAccountDue(deps.db, accountId);
+  await raiseAlerts(deps.db, accountId);
   if (step.is_last && deps.sandbox) await rescheduleTurns(deps.sandbox, turns);
   return await recordTick(deps.db, accountId, step);
 }

@@ -17,6 +17,7 @@ export const AdvanceClock = z
 export const DueKind = z.enum([
   "alert.expiring",
   "allowance.expiry",
+  "default_plan.month",
   "grant.expiry",
   "hold.expiry",
   "override.end",

@@ -77,8 +77,8 @@ describe("POST /v1/admin/clock/advance", () => {
     // Nobody has heard the provider's webhooks yet: the clock asks before it moves.
     const answer = await advance(account, 100 * day);
     expect(whatOf(answer)).toEqual([
-      ...["grant.expiry", "trial.end", "subscription.provider"],
-      ...Array(3).fill(["grant.expiry", "subscription.provider"]).flat(),
+      ...["alert.expiring", "grant.expiry", "trial.end", "subscription.provider"],
+      ...Array(3).fill(["alert.expiring", "grant.expiry", "subscription.provider"]).flat(),
     ]);
     const { body } = await stage.call("/v1/credits/balance", { account });
     expect(body.lifetime).toEqual({ granted: 3 + 5 + 400, used: 0, expired: 5 + 300 });
