@@ -57,6 +57,7 @@ export function showCreated(row: CreatedGeneration): Generation {
     cost,
     refunded: 0,
     output: null,
+    output_removed_at: null,
     error: null,
     attempts: 0,
     started_at: null,
@@ -87,6 +88,7 @@ function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
     cost,
     refunded,
     output: row.output && showOutput(row.output, urlSigner),
+    output_removed_at: row.output_removed_at && toTime(row.output_removed_at),
     error: hasFailed
       ? { code: row.error_code ?? "failed", message: row.error_message ?? "It failed." }
       : null,

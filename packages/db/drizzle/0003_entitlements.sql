@@ -174,3 +174,5 @@ CREATE TABLE "ducat"."alert_dues" (
 	"created_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "alert_dues_pkey" PRIMARY KEY("account_id","id")
 );
+--> statement-breakpoint
+ALTER TABLE "ducat"."generation_items" ADD COLUMN "output_removed_at" timestamp with time zone;

@@ -167,6 +167,8 @@ export type Item = {
   cost: number;
   refunded: number;
   output: Output | null;
+  /** When the output went because of its age. */
+  output_removed_at: string | null;
   error_code: string | null;
   error_message: string | null;
   attempt: number;
@@ -243,8 +245,9 @@ function readGenerations(
         g.failed_items, g.canceled_items, g.created_at, g.completed_at, g.deadline_at,
         CASE WHEN g.open_items = 0 THEN g.status::text ELSE ducat.status_of(g) END AS status,
         (SELECT json_agg(i ORDER BY i.position) FROM (
-          SELECT id, generation_id, position, label, status, cost, refunded, output, error_code,
-            error_message, attempt, cancel_requested_at, started_at, completed_at
+          SELECT id, generation_id, position, label, status, cost, refunded, output,
+            output_removed_at, error_code, error_message, attempt, cancel_requested_at, started_at,
+            completed_at
           FROM ducat.generation_items
           WHERE account_id = g.account_id AND generation_id = g.id) AS i) AS items
       FROM ducat.generations g

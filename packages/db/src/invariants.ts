@@ -75,7 +75,7 @@ export const invariants: Invariant[] = [
       SELECT i.account_id, i.id, i.cost, i.captured, i.refunded FROM ducat.generation_items i
       JOIN ducat.generations g ON g.account_id = i.account_id AND g.id = i.generation_id
       WHERE i.status = 'completed' AND (i.captured + i.refunded <> i.cost
-        OR (i.output IS NULL AND g.deleted_at IS NULL))
+        OR (i.output IS NULL AND i.output_removed_at IS NULL AND g.deleted_at IS NULL))
       LIMIT 20`,
   },
   {

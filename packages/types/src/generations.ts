@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Charged, CreditType } from "./credits.ts";
+import { CheckedFeature } from "./entitlements.ts";
 import { findExcess, jsonObject } from "./json-object.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { Id, Moment, Time, text } from "./text.ts";
@@ -103,6 +104,9 @@ export const Item = z
     cost: z.int(),
     refunded: z.int(),
     output: Output.nullable(),
+    output_removed_at: Time.nullable().meta({
+      description: "When the output went: it was older than the plan keeps results.",
+    }),
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
     attempts: z.int(),
     started_at: Time.nullable(),
@@ -155,7 +159,10 @@ export const Estimate = z
     charged: Charged,
     credit_type: CreditType,
     available: z.int().meta({ description: "Spendable for this subject." }),
-    sufficient: z.boolean(),
+    quota: CheckedFeature.omit({ allowed: true })
+      .nullable()
+      .meta({ description: "The plan's quota that has no room for it; null: none." }),
+    sufficient: z.boolean().meta({ description: "Credits and quotas let it pass now." }),
   })
   .meta({ id: "Estimate" });
 export type Estimate = z.infer<typeof Estimate>;

@@ -128,6 +128,8 @@ export const generation_items = ducat.table(
     cancel_requested_at: at("cancel_requested_at"),
     provider_request_id: text("provider_request_id"),
     output: jsonb("output").$type<Record<string, unknown>>(),
+    /** When a result went because of its age; see sql/retention.sql. */
+    output_removed_at: at("output_removed_at"),
     error_code: text("error_code"),
     error_message: varchar("error_message", { length: 500 }),
     cost: credits("cost").notNull(),
