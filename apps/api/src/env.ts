@@ -1,4 +1,5 @@
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
+import { checkStorageSettings, StorageSettings } from "@ducat/storage/settings";
 import { isSupportedCountry } from "libphonenumber-js/min";
 import { z } from "zod";
 import { checkIssuers, IssuerList } from "./issuer-settings.ts";
@@ -12,7 +13,6 @@ const list = (text: string) => text.split(",").flatMap((part) => part.trim() || 
 export const Env = z.object({
   PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
   HOST: z.string().default("0.0.0.0"),
-  DATA_DIR: z.string().default(".data"),
   DATABASE_URL: postgresUrl,
   /** Not through a transaction pooler: the queue on PostgreSQL listens on it. */
   DIRECT_DATABASE_URL: postgresUrl.optional(),
@@ -22,6 +22,8 @@ export const Env = z.object({
   ROOT_KEY: z.string().min(32, "has at least 32 characters"),
   /** PUBLIC_URL, SECRET_KEYS and the payment providers. */
   ...PaymentSettings.shape,
+  /** Where files are kept. */
+  ...StorageSettings.shape,
   /** Web pages that may call the API from a browser. */
   ALLOWED_ORIGINS: z
     .string()
@@ -55,6 +57,7 @@ const Checked = Env.refine(
   { path: ["ROOT_KEY"], error: "belongs to the other mode (see DUCAT_MODE)" },
 )
   .superRefine(checkPaymentSettings)
+  .superRefine(checkStorageSettings)
   .superRefine(checkIssuers);
 
 type Parsed = z.infer<typeof Env>;

@@ -4,8 +4,8 @@ import { connectLoginStore } from "@ducat/db/logins";
 import { createEntitlements } from "@ducat/entitlements/entitlements";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
-import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
+import { openBlobs } from "@ducat/storage/settings";
 import { createUrlSigner } from "@ducat/storage/signed-url";
 import closeWithGrace from "close-with-grace";
 import { createAccountTokens } from "./account-token.ts";
@@ -50,7 +50,7 @@ async function main(env: Env): Promise<void> {
     queue,
     payments,
     enqueue,
-    blobs: createDiskBlobs({ dir: env.DATA_DIR }),
+    blobs: await openBlobs(env),
     urlSigner: createUrlSigner({ baseUrl: env.PUBLIC_URL, secrets: env.SECRET_KEYS }),
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(env.ROOT_KEY),

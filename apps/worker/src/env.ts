@@ -1,5 +1,6 @@
 import { checkMessageSettings, MessageSettings } from "@ducat/messages/settings";
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
+import { checkStorageSettings, StorageSettings } from "@ducat/storage/settings";
 import { z } from "zod";
 
 const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
@@ -13,12 +14,13 @@ export const Env = z.object({
   DIRECT_DATABASE_URL: postgresUrl.optional(),
   REDIS_URL: redisUrl.optional(),
   QUEUE_URL: z.union([postgresUrl, redisUrl], "starts with redis:// or postgres://").optional(),
-  DATA_DIR: z.string().default(".data"),
   DUCAT_MODE: z.enum(["test", "live"]),
   /** The API's: where it is when PUBLIC_URL doesn't say. */
   PORT: z.coerce.number().int().min(1).max(65_535).default(8787),
   /** PUBLIC_URL, SECRET_KEYS and the payment providers. */
   ...PaymentSettings.shape,
+  /** Where files are kept. */
+  ...StorageSettings.shape,
   ...MessageSettings.shape,
   /** How many items one process works on at the same time. */
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
@@ -35,6 +37,7 @@ const Checked = Env.refine(
   { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
 )
   .superRefine(checkPaymentSettings)
+  .superRefine(checkStorageSettings)
   .superRefine(checkMessageSettings);
 
 type Parsed = z.infer<typeof Env>;

@@ -3,8 +3,8 @@ import { createSeal } from "@ducat/messages/seal";
 import { createSenders } from "@ducat/messages/senders";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
-import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
+import { openBlobs } from "@ducat/storage/settings";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { type Env, parseEnv } from "./env.ts";
@@ -51,7 +51,7 @@ const worker = createWorker({
   payments,
   messages: { senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
   log,
-  blobs: createDiskBlobs({ dir: env.DATA_DIR }),
+  blobs: await openBlobs(env),
   imageIntake: createImageIntake(),
   fetchPhoto: createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS }),
   generators: { local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }) },
