@@ -1,24 +1,30 @@
-import type { Db } from "@ducat/db/connect";
 import { findBalance } from "@ducat/db/credits";
 import { findStyle } from "@ducat/db/styles";
 import { DomainError } from "@ducat/types/errors";
 import type { CreateGeneration, Estimate } from "@ducat/types/generations";
+import type { Deps } from "./deps.ts";
+import { showReset } from "./show-entitlements.ts";
 import { describeCharge } from "./show-generation.ts";
 
+type Wanted = Pick<CreateGeneration, "style" | "areas" | "subject">;
+
 /**
- * What this generation would cost now: subject-bound credits go first, then trial, then the rest.
- * Takes nothing. Errors: not_found (account or style).
+ * What this generation would cost now: nothing where the plan makes it free; else subject-bound
+ * credits go first, then trial, then the rest. Takes nothing. Errors: not_found (account or style).
  */
 export async function estimateGeneration(
-  db: Db,
+  deps: Pick<Deps, "db" | "entitlements">,
   accountId: string,
-  { style: id, areas, subject }: Pick<CreateGeneration, "style" | "areas" | "subject">,
+  { style: id, areas, subject }: Wanted,
 ): Promise<Estimate> {
+  const { db } = deps;
   const [style, balance] = await Promise.all([findStyle(db, id), findBalance(db, accountId)]);
   if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
   if (!balance) throw new DomainError("not_found", { extra: { what: "account" } });
   const items = areas?.length ?? 1;
-  const cost = style.cost * items;
+  const asked = { style: style.id, items, subject };
+  const { unitCost, quota } = await findTerms(deps, accountId, { ...asked, price: style.cost });
+  const cost = unitCost * items;
   const bound = balance.bound
     .filter((grant) => grant.subject === subject)
     .reduce((sum, { remaining }) => sum + remaining, 0);
@@ -30,6 +36,33 @@ export async function estimateGeneration(
     cost,
     ...describeCharge(cost, trial),
     available,
-    sufficient: available >= cost,
+    quota,
+    sufficient: available >= cost && quota === null,
   };
+}
+
+type Asked = { style: string; items: number; subject: string | undefined; price: number };
+
+/** The price of an item, and the first quota that has no room for all of them. */
+async function findTerms(
+  { entitlements }: Pick<Deps, "entitlements">,
+  accountId: string,
+  { price, ...asked }: Asked,
+): Promise<{ unitCost: number; quota: Estimate["quota"] }> {
+  const findUnitCost = async () => price;
+  const quoting = entitlements.quoteGeneration(accountId, { ...asked, findUnitCost });
+  const terms = quoting.catch((error: unknown) => {
+    if (!(error instanceof DomainError) || error.code !== "quota_exceeded") throw error;
+    return { unitCost: price, usage: [{ feature: String(error.detail.extra?.quota) }] };
+  });
+  const { unitCost = price, usage } = await terms;
+  const taken = (usage ?? []).filter(({ feature }) => !feature.startsWith("_"));
+  const { items: amount, subject } = asked;
+  const checks = taken.map(({ feature }) =>
+    entitlements.check(accountId, { feature, amount, subject }),
+  );
+  const full = (await Promise.all(checks)).find(({ allowed }) => !allowed);
+  if (!full) return { unitCost, quota: null };
+  const { allowed: _, ...quota } = full;
+  return { unitCost, quota: showReset(quota) };
 }

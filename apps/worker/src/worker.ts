@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
+import { createUsageDrops, type DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Seal } from "@ducat/messages/seal";
 import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
@@ -24,7 +25,7 @@ import { defaultTimings, type Timings } from "./timings.ts";
 import { isDatabaseAway } from "./wait-for-database.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing"> & {
+export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing" | "dropUsage"> & {
   queue: Queue;
   payments: PaymentDeps;
   /** Who sends messages, and in whose name. */
@@ -53,7 +54,10 @@ export type Worker = {
 /** A worker: takes jobs, runs items, sweeps up what was lost, and knows whether it is alive. */
 export function createWorker(options: WorkerDeps): Worker {
   const timings: Timings = { ...defaultTimings, ...options.timings };
-  const deps = { ...options, timings, at: options.at ?? (() => undefined) };
+  const dropUsage = createUsageDrops(options.db, (error) => {
+    options.log.warn({ err: safeError(error) }, "nobody was told what an account got back");
+  });
+  const deps = { ...options, timings, dropUsage, at: options.at ?? (() => undefined) };
   const closing = new AbortController();
   const givingBack = new AbortController();
   // One listener for each running item.
@@ -90,7 +94,7 @@ export function createWorker(options: WorkerDeps): Worker {
   };
 }
 
-type Ready = WorkerDeps & { timings: Timings; at: At };
+type Ready = WorkerDeps & { timings: Timings; at: At; dropUsage: DropUsage };
 
 function startPeriodic(deps: Ready): Repeating[] {
   const { db, blobs, log, timings } = deps;

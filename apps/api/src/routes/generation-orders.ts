@@ -1,4 +1,4 @@
-import { type CreatedGeneration, createGeneration, findGeneration } from "@ducat/db/generations";
+import { type CreatedGeneration, findGeneration } from "@ducat/db/generations";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -6,6 +6,7 @@ import type { AppEnv, Deps } from "../deps.ts";
 import { estimateGeneration } from "../estimate.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
 import * as operations from "../operations/generations.ts";
+import { orderGeneration } from "../order-generation.ts";
 import { resolveInput } from "../resolve-input.ts";
 import { showCreated, showGeneration } from "../show-generation.ts";
 import { createWaiter, readPreferredWait } from "../wait-for-end.ts";
@@ -36,14 +37,14 @@ export const generationOrderRoutes = (deps: Deps) => {
   const app = new OpenAPIHono<AppEnv>();
 
   app.openapi(operations.estimate, async (c) =>
-    c.json(await estimateGeneration(db, c.var.accountId, c.req.valid("json")), 200),
+    c.json(await estimateGeneration(deps, c.var.accountId, c.req.valid("json")), 200),
   );
 
   app.openapi(operations.create, async (c) => {
     const { areas = [{}], params = {}, ...body } = c.req.valid("json");
     const { accountId } = c.var;
     const asked = { ...readRequestKey(c), input: body.input, params };
-    const made = await createGeneration(db, accountId, {
+    const made = await orderGeneration(deps, accountId, {
       ...body,
       ...asked,
       input: await resolveInput(deps, accountId, asked),
@@ -62,7 +63,7 @@ export const generationOrderRoutes = (deps: Deps) => {
       throw new DomainError("invalid_state", { extra: { status: row.status } });
     }
     const { style_id: style, params, metadata } = row;
-    const made = await createGeneration(db, accountId, {
+    const made = await orderGeneration(deps, accountId, {
       ...requestKey,
       style,
       input: await resolveInput(deps, accountId, { ...requestKey, ...row }),

@@ -17,7 +17,7 @@ import { showGeneration } from "../show-generation.ts";
 import { generationOrderRoutes } from "./generation-orders.ts";
 
 export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
-  const { db, urlSigner } = deps;
+  const { db, entitlements, urlSigner } = deps;
 
   /** The answer that shows a generation as it is now. Errors: not_found. */
   const show = async (accountId: string, id: string) => {
@@ -51,6 +51,8 @@ export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
   app.openapi(operations.cancel, async (c) => {
     const { id } = c.req.valid("param");
     await cancelGeneration(db, c.var.accountId, id);
+    // What it took of quotas came back.
+    entitlements.drop(c.var.accountId);
     return c.json(await show(c.var.accountId, id), 200);
   });
 

@@ -6,6 +6,7 @@ import {
   failItem,
   type ItemUsage,
 } from "@ducat/db/items";
+import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
 import type { Outcome, Usage } from "../generators/generator.ts";
@@ -32,6 +33,8 @@ export type SettleDeps = {
   log: Log;
   at: At;
   timings: Timings;
+  /** What an item took of quotas came back as it failed. */
+  dropUsage: DropUsage;
 };
 
 type Completed = Omit<Extract<Outcome, { status: "completed" }>, "output"> & {
@@ -106,6 +109,7 @@ async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Pr
   await at("after-complete", item.item_id);
   const { item_id, attempt } = item;
   log.info({ item: item_id, attempt, tookMs, status: status ?? "lost" }, "finished an item");
+  if (status === "canceled") await deps.dropUsage(item.account_id);
   if (status === "completed" || !key) return;
   await deps.blobs.remove(key).catch((error) => {
     log.warn({ err: safeError(error) }, "an orphan was left for the collector");
@@ -134,6 +138,7 @@ async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promi
   const status = left?.status ?? "lost";
   log.info({ item: item.item_id, attempt: item.attempt, code, status }, "failed an item");
   if (left?.status === "pending") await requeue(deps, { item, attempt: left.attempt, delayMs });
+  else if (left) await deps.dropUsage(item.account_id);
 }
 
 async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<void> {

@@ -18,7 +18,11 @@ const { signal } = new AbortController();
 const sweep = (add = stage.queue.add, retrySeconds = 30) => {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const queue = { add };
-  return createSweep({ db: stage.db.worker, queue, log, at: () => {}, retrySeconds });
+  return createSweep({
+    ...{ db: stage.db.worker, queue, log, at: () => {} },
+    dropUsage: async () => {},
+    retrySeconds,
+  });
 };
 const waiting = async () => (await stage.queue.counts("run-item")).waiting;
 const shiftDeadline = ({ generationId }: MadeItem, seconds: number) => stage.db.admin`

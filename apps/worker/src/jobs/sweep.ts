@@ -1,6 +1,7 @@
 import type { Db } from "@ducat/db/connect";
 import { expireDue } from "@ducat/db/credits";
 import { type DueItem, endDueItem, sweepItems } from "@ducat/db/items";
+import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
 import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
@@ -16,6 +17,8 @@ export type SweepDeps = {
   queue: Pick<Queue, "add">;
   log: Log;
   at: At;
+  /** What an item took of quotas came back as it ended. */
+  dropUsage: DropUsage;
   /** First delay until an item that was swept is looked at again, in seconds. */
   retrySeconds: number;
 };
@@ -59,7 +62,7 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<v
 }
 
 async function endAll(
-  { db, log, at }: SweepDeps,
+  { db, log, at, dropUsage }: SweepDeps,
   items: DueItem[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -68,6 +71,7 @@ async function endAll(
     try {
       const reason = await endDueItem(db, item);
       if (reason) log.info({ item: item.itemId, reason }, "ended an item");
+      if (reason) await dropUsage(item.accountId);
       await at("after-end", item.itemId);
     } catch (error) {
       // One that can't be ended must not keep the others from being paid back.
