@@ -4,23 +4,24 @@ import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import { cutPage, makeCursor, readCursor } from "../cursor.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay } from "../idempotency.ts";
+import { noteUsage } from "../note-alerts.ts";
 import * as operations from "../operations/usage.ts";
-import { requireServer } from "../require-server.ts";
+import { requireServerToWrite } from "../require-server.ts";
 import { showReset } from "../show-entitlements.ts";
 import { toTime } from "../show-generation.ts";
 
-export const usageRoutes = ({ db, entitlements }: Deps, findAccount: FindAccount) => {
+export const usageRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db, entitlements } = deps;
   const app = new OpenAPIHono<AppEnv>();
-  app.use(requireScope("usage"));
   // Who may say what they have used may say that they have used nothing.
-  app.on(["POST", "DELETE"], "*", requireServer);
-  app.use(requireAccount(findAccount));
+  app.use(requireScope("usage"), requireServerToWrite, requireAccount(findAccount));
 
   app.openapi(operations.track, async (c) => {
     const { event_id: eventId, ...event } = c.req.valid("json");
     const tracked = await entitlements.track(c.var.accountId, { ...event, eventId });
     const { replayed, ...done } = tracked;
     markReplay(c, replayed);
+    if (!replayed) noteUsage(deps, c.var.accountId, { ...done, amount: event.amount });
     return c.json(showReset(done), 201);
   });
 
