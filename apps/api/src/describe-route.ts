@@ -15,7 +15,7 @@ export function problems<C extends ErrorCode>(
 ): ProblemAnswers<C | "internal" | "unavailable"> {
   const all: ErrorCode[] = [...codes, "internal", "unavailable"];
   const answers: Record<number, ProblemAnswer> = {};
-  for (const code of all) {
+  for (const code of new Set(all)) {
     const { status, title } = errors[code];
     const before = answers[status]?.description;
     const description = `\`${code}\`: ${title}`;
@@ -28,7 +28,7 @@ export function problems<C extends ErrorCode>(
 }
 
 /** The refusals of every route behind a key, besides its own. */
-export const behindKey = ["unauthenticated", "forbidden", "not_verified"] as const;
+export const behindKey = ["unauthenticated", "forbidden", "not_verified", "rate_limited"] as const;
 /** … of every route that acts for an account. */
 export const forAccount = [...behindKey, "account_required", "not_found"] as const;
 /** … of every route that reads a JSON body. */
