@@ -2,10 +2,12 @@ import type { Db } from "@ducat/db/connect";
 import { countConnections } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
 import { readWebhookBacklog } from "@ducat/db/webhook-events";
+import type { Entitlements } from "@ducat/entitlements/entitlements";
 import type { Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Limits } from "./limits/connect-limits.ts";
+import { measureEntitlements } from "./measure-entitlements.ts";
 
 export type Metrics = {
   observe(request: { method: string; route: string; status: number; seconds: number }): void;
@@ -20,10 +22,12 @@ export function createMetrics(deps: {
   db: Db;
   queue: Queue;
   limits: Pick<Limits, "isShared">;
+  entitlements: Pick<Entitlements, "observe">;
   log: Logger;
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  deps.entitlements.observe(measureEntitlements(registry));
   const requests = new Histogram({
     name: "http_request_duration_seconds",
     help: "Time from a request to its answer.",
