@@ -274,6 +274,7 @@ const alone = [
   ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
+  ...["remove_outdated_results"],
   ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],
   ...["set_auto_reload"],
 ];
