@@ -21,6 +21,7 @@ import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts
 import { adminEntitlementRoutes } from "./routes/admin-entitlements.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
 import { albumRoutes } from "./routes/albums.ts";
+import { alertRoutes } from "./routes/alerts.ts";
 import { anomalyRoutes } from "./routes/anomalies.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
@@ -142,6 +143,7 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/images", imageRoutes(deps, findAccount));
   app.route("/v1/albums", albumRoutes(deps, findAccount));
   app.route("/v1/generations", generationRoutes(deps, findAccount));
+  app.route("/v1/alerts", alertRoutes(deps, findAccount));
   app.route("/v1/credits/auto-reload", autoReloadRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));
   app.route("/v1/credits/redeem", redeemRoutes(deps, findAccount));

@@ -14,6 +14,7 @@ import type { Tenant } from "./tenant.ts";
 const nouns: Record<string, Scope | "session"> = {
   accounts: "accounts",
   admin: "admin",
+  alerts: "credits",
   albums: "gallery",
   "api-keys": "keys",
   auth: "session",

@@ -1,5 +1,6 @@
 import { runDue } from "@ducat/billing/sandbox-due";
 import type { PaymentDeps } from "@ducat/payments/providers";
+import { alertDue } from "./jobs/alert.ts";
 import { createReconcile } from "./jobs/reconcile.ts";
 import { reloadDue, resolveDue } from "./jobs/reload.ts";
 import { renewDue } from "./jobs/renew.ts";
@@ -23,6 +24,7 @@ export function startPaymentRounds(payments: PaymentDeps, timings: Timings): Rep
     repeat({ name: "reload", everyMs: timings.reloadMs, log }, (s) => reloadDue(payments, s)),
     repeat({ name: "resolve", everyMs: timings.resolveMs, log }, (s) => resolveDue(payments, s)),
     repeat({ name: "renew", everyMs: timings.renewMs, soon: true, log }, (s) => renewDue(db, s)),
+    repeat({ name: "alerts", everyMs: timings.alertsMs, log }, (s) => alertDue(db, s)),
     ...(sandbox
       ? [
           repeat({ name: "sandbox", everyMs: timings.sandboxMs, log }, async () => {

@@ -19,6 +19,8 @@ export type Timings = {
   sweepRetrySeconds: number;
   expireMs: number;
   filesMs: number;
+  /** Between two looks through everything that is stored, by all workers together. */
+  filesRoundMs: number;
   /** Between two rounds over the messages that are due. */
   messagesMs: number;
   /** How long a message stays with a worker; longer than an attempt and its record take. */
@@ -33,6 +35,8 @@ export type Timings = {
   resolveMs: number;
   /** … for refills, renewals and reminders. */
   renewMs: number;
+  /** … for accounts that are to be told that something runs out. */
+  alertsMs: number;
   /** … for what the sandbox does by itself: webhooks, delayed payments, renewals. */
   sandboxMs: number;
   /** … for a reconciliation that was asked for or is due. */
@@ -59,6 +63,7 @@ export const defaultTimings: Timings = {
   sweepRetrySeconds: 30,
   expireMs: 60_000,
   filesMs: 3_600_000,
+  filesRoundMs: 6 * 3_600_000,
   messagesMs: 5_000,
   messageLeaseSeconds: 180,
   webhooksMs: 5_000,
@@ -66,6 +71,7 @@ export const defaultTimings: Timings = {
   reloadMs: 2_000,
   resolveMs: 30_000,
   renewMs: 60_000,
+  alertsMs: 15_000,
   sandboxMs: 1_000,
   reconcilePollMs: 15_000,
   reconcileMs: 15 * 60_000,

@@ -1,5 +1,7 @@
 /** Data of each kind, as the database queues it. */
 export const samples: Record<string, Record<string, unknown>> = {
+  credits_expiring: { amount: 12, expires_at: "2026-11-27T21:30:00.123456+00:00" },
+  credits_low: { available: 4, threshold: 5 },
   login_changed: { channel: "email" },
   login_code: { code: "042917", purpose: "login" },
   login_exists: {},
@@ -14,6 +16,14 @@ export const samples: Record<string, Record<string, unknown>> = {
     amount: 2_900,
     currency: "USD",
     next_attempt_at: "2026-11-23T00:00:00+00:00",
+  },
+  quota_reached: {
+    ...{ quota: "letters", name: { en: "Letters a month", fa: "نامه در ماه" } },
+    ...{ used: 5, limit: 5, resets_at: "2026-12-01T00:00:00+00:00" },
+  },
+  quota_warning: {
+    ...{ quota: "gallery_images", name: { en: "Pictures", fa: "تصویر" } },
+    ...{ used: 8, limit: 10, resets_at: null },
   },
   receipt: {
     payment_id: "01a3c5e7-9b1d-7f3a-8c5e-7092b4d6f8a1",

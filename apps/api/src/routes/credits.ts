@@ -4,6 +4,7 @@ import {
   countEntries,
   type Entry,
   findBalance,
+  type HoldResult,
   holdCredits,
   listEntries,
 } from "@ducat/db/credits";
@@ -15,11 +16,13 @@ import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import { cutPage, makeCursor, readCursor } from "../cursor.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
+import { noteBalance } from "../note-alerts.ts";
 import * as operations from "../operations/credits.ts";
 import { showBalance, showEntry, showResult } from "../show-credits.ts";
 import { describeCharge, toTime } from "../show-generation.ts";
 
-export const creditRoutes = ({ db }: Deps, findAccount: FindAccount) => {
+export const creditRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db } = deps;
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("credits"), requireAccount(findAccount));
 
@@ -48,6 +51,7 @@ export const creditRoutes = ({ db }: Deps, findAccount: FindAccount) => {
     const body = c.req.valid("json");
     const done = await consumeCredits(db, c.var.accountId, { ...body, ...readRequestKey(c) });
     markReplay(c, done.replayed);
+    noteBalance(deps, c.var.accountId, done.available);
     return c.json(
       {
         amount: body.amount,
@@ -67,32 +71,19 @@ export const creditRoutes = ({ db }: Deps, findAccount: FindAccount) => {
       expiresInSeconds,
     });
     markReplay(c, done.replayed);
-    const { id, amount } = done;
-    const hold: Hold = {
-      id,
-      status: "open",
-      amount,
-      captured: 0,
-      released: 0,
-      expires_at: toTime(done.expires_at),
-      ...showResult(c.var.accountId, done),
-    };
-    return c.json(hold, 201);
+    noteBalance(deps, c.var.accountId, done.available);
+    const expires_at = toTime(done.expires_at);
+    const open = { status: "open", captured: 0, released: 0, expires_at } as const;
+    return c.json(showHold(c.var.accountId, done, open), 201);
   });
 
   /** Ends a hold: `captured` of it is spent, 0 releases it all. */
   const endHold = async (c: Context<AppEnv>, holdId: string, captured: number) => {
     const done = await captureHold(db, c.var.accountId, { holdId, amount: captured });
     markReplay(c, done.replayed);
-    const hold: Hold = {
-      id: done.id,
-      status: captured > 0 ? "captured" : "released",
-      amount: done.amount,
-      captured: done.captured,
-      released: done.released,
-      ...showResult(c.var.accountId, done),
-    };
-    return c.json(hold, 200);
+    const { released } = done;
+    const status = captured > 0 ? "captured" : "released";
+    return c.json(showHold(c.var.accountId, done, { status, captured, released }), 200);
   };
   app.openapi(operations.capture, (c) =>
     endHold(c, c.req.valid("param").id, c.req.valid("json").amount),
@@ -101,3 +92,9 @@ export const creditRoutes = ({ db }: Deps, findAccount: FindAccount) => {
 
   return app;
 };
+
+const showHold = (
+  accountId: string,
+  { id, amount, ...done }: HoldResult,
+  { status, ...now }: Pick<Hold, "status" | "captured" | "released" | "expires_at">,
+): Hold => ({ id, status, amount, ...now, ...showResult(accountId, done) });

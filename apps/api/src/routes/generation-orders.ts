@@ -5,6 +5,7 @@ import type { Context } from "hono";
 import type { AppEnv, Deps } from "../deps.ts";
 import { estimateGeneration } from "../estimate.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
+import { noteBalance } from "../note-alerts.ts";
 import * as operations from "../operations/generations.ts";
 import { orderGeneration } from "../order-generation.ts";
 import { resolveInput } from "../resolve-input.ts";
@@ -20,6 +21,7 @@ export const generationOrderRoutes = (deps: Deps) => {
   const answerCreated = async (c: Context<AppEnv>, made: CreatedGeneration) => {
     const { accountId } = c.var;
     if (!made.replayed) {
+      noteBalance(deps, accountId, made.balance_after);
       await enqueue.add({ accountId, generationId: made.id, itemIds: made.item_ids });
     }
     markReplay(c, made.replayed);
