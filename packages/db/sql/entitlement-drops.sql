@@ -64,8 +64,18 @@ CREATE OR REPLACE TRIGGER accounts_kind AFTER UPDATE OF kind ON ducat.accounts
 FOR EACH ROW WHEN (OLD.kind IS DISTINCT FROM NEW.kind)
 EXECUTE FUNCTION ducat.drop_account_entitlements();
 
-CREATE OR REPLACE TRIGGER products_change AFTER INSERT OR UPDATE OR DELETE ON ducat.products
-FOR EACH STATEMENT EXECUTE FUNCTION ducat.drop_all_entitlements();
+-- Rows, not statements: a push that changes nothing tells nobody, and one that changes many tells
+-- the same once.
+CREATE OR REPLACE TRIGGER products_begin AFTER INSERT OR DELETE ON ducat.products
+FOR EACH ROW EXECUTE FUNCTION ducat.drop_all_entitlements();
 
-CREATE OR REPLACE TRIGGER prices_change AFTER INSERT OR UPDATE OR DELETE ON ducat.prices
-FOR EACH STATEMENT EXECUTE FUNCTION ducat.drop_all_entitlements();
+CREATE OR REPLACE TRIGGER products_change AFTER UPDATE ON ducat.products
+FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+EXECUTE FUNCTION ducat.drop_all_entitlements();
+
+CREATE OR REPLACE TRIGGER prices_begin AFTER INSERT OR DELETE ON ducat.prices
+FOR EACH ROW EXECUTE FUNCTION ducat.drop_all_entitlements();
+
+CREATE OR REPLACE TRIGGER prices_change AFTER UPDATE ON ducat.prices
+FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*)
+EXECUTE FUNCTION ducat.drop_all_entitlements();
