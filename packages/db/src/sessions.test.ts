@@ -2,9 +2,10 @@ import { createHash, randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import { openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import type { Db } from "./connect.ts";
 import { openLoginAccount } from "./logins.ts";
-import { createSession, endSessions, findSession, refreshSession } from "./sessions.ts";
+import { createSession, endSession, endSessions, findSession, refreshSession } from "./sessions.ts";
 
 const database = useDatabase();
 /** Whatever stands for the tokens of a generation. */
@@ -111,3 +112,38 @@ it("of old generations only those stay whose access tokens still work", async ()
   expect(await refresh(database.app, id, 2)).toBeUndefined();
   expect(await refresh(database.app, id, 6)).toBeUndefined();
 });
+
+/** Another session of the same login. */
+async function beginBeside({ loginId, accountId }: { loginId: string; accountId: string }) {
+  const id = randomUUID();
+  await createSession(database.app, { loginId, accountId }, { id, ...hashesOf(id, 1) });
+  return id;
+}
+
+it.each([
+  [
+    "ended",
+    (db: Db, loginId: string, id: string) => endSession(db, loginId, { id, reason: "logout" }),
+  ],
+  ["replayed", (db: Db, _: string, id: string) => refresh(db, id, 1)],
+])(
+  "one that is %s with those begun from it locks all in order, and none before",
+  async (_, end) => {
+    const owner = await begin();
+    const [low = "", high = ""] = [owner.id, await beginBeside(owner)].sort();
+    for (const generation of [1, 2]) await refresh(database.app, high, generation);
+    const holder = await database.admin.reserve();
+    await holder`BEGIN`;
+    await holder`SELECT FROM ducat.sessions WHERE id = ${low} FOR UPDATE`;
+    const [session] = await openSessions(database.url, "ducat_app", 1);
+    const ending = end(session ?? database.app, owner.loginId, high);
+    await waitForLocks(database.admin, 1);
+    // Whoever locks them in order gets the other one too, or both would wait for ever.
+    await holder`SELECT FROM ducat.sessions WHERE id = ${high} FOR UPDATE NOWAIT`;
+    await holder`COMMIT`;
+    holder.release();
+    await ending;
+    expect(await findSession(database.app, high, 3)).toBeUndefined();
+    expect(await findSession(database.app, low, 1)).toBeDefined();
+  },
+);
