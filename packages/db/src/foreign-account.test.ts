@@ -10,6 +10,7 @@ import { claim, complete, output } from "../test/work.ts";
 import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
 import { createApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
+import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
 import {
   cancelGeneration,
@@ -81,8 +82,9 @@ async function makeVictim() {
   const message = await makeMessage(accountId);
   const apiKey = await createApiKey(app, accountId, makeServerKey());
   const logins = await makeLogins(accountId);
+  const clock = await makeStep(accountId);
   const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
-  return { ...made, gallery, apiKey, logins };
+  return { ...made, gallery, apiKey, logins, clock };
 }
 
 async function makeLogins(accountId: string) {
@@ -96,6 +98,14 @@ async function makeLogins(accountId: string) {
     INSERT INTO ducat.sessions (id, login_id, account_id, expires_at)
     VALUES (${session}, ${simple}, ${accountId}, now() + interval '1 day')`;
   return { simple, guarded, session };
+}
+
+/** A step of its clock that is not done yet. */
+async function makeStep(accountId: string) {
+  await beginClockRun(database.app, accountId, { ...makeKey(), seconds: 60, audit });
+  const step = await tickClock(database.app, accountId);
+  if (!step) throw new Error("the clock has no step");
+  return step;
 }
 
 async function makeLogin(accountId: string): Promise<string> {
@@ -243,6 +253,14 @@ function listAttempts(): Record<string, Call> {
           AS changed`;
       return row?.changed;
     },
+    record_tick: () => recordTick(app, intruder, victim.clock),
+    run_account_due: async () => {
+      const { subscriptionId } = victim.bought;
+      const [row] = await app<{ changed: boolean }[]>`
+        SELECT ducat.run_account_due(${intruder}, 'period', ${subscriptionId})
+          OR ducat.run_account_due(${intruder}, 'month', ${subscriptionId}) AS changed`;
+      return row?.changed;
+    },
     prepare_image: () => prepareImage(app, intruder, { uploadId: victim.upload.id }),
     save_image: () =>
       saveImage(app, intruder, {
@@ -270,7 +288,8 @@ const alone = [
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
   ...["create_album", "create_api_key", "create_generation", "erase_account", "expire_account"],
   ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
-  ...["list_waiting_items"],
+  ...["list_waiting_items", "begin_clock_run", "tick_clock", "list_subscription_pages"],
+  ...["get_alerts", "raise_alerts", "set_alerts"],
   ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
