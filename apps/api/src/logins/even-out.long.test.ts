@@ -1,0 +1,22 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type EvenStage, setEvenStage, ways } from "../../test/even-times.ts";
+
+const pairs = 200;
+
+describe("who has a login", () => {
+  let stage: EvenStage;
+  beforeAll(async () => {
+    stage = await setEvenStage();
+  });
+  afterAll(() => stage.close());
+
+  it.each(ways)(
+    "is not told by the time of $path by $column",
+    { timeout: 120_000 },
+    async (way) => {
+      const { difference, noise, statuses } = await stage.compare(way, pairs);
+      expect(statuses).toHaveLength(1);
+      expect(difference).toBeLessThan(noise);
+    },
+  );
+});
