@@ -1,14 +1,14 @@
 -- Keys of servers. Whoever revokes one tells every process in the same transaction, by the channel
 -- on which packages/cache listens: no credits move here, so a NOTIFY holds nobody up.
 
+DROP FUNCTION IF EXISTS
+  ducat.create_api_key(text, uuid, text, bytea, text[], timestamptz, jsonb);
 -- Make a key; p_account_id null makes one of the product's own. p_audit: {actor, request_id, ip}.
 -- p_limit_per_minute: how many requests it may make; null: as many as there are.
 -- Returns the row without its hash.
 --   DU003 not_found       no such account
 --   DU006 invalid_state   the owner has 100 keys that work
 -- Locks the account's row (of accounts) where there is one. Not repeatable: the key is shown once.
-DROP FUNCTION IF EXISTS
-  ducat.create_api_key(text, uuid, text, bytea, text[], timestamptz, jsonb);
 CREATE OR REPLACE FUNCTION ducat.create_api_key(
   p_id text, p_account_id uuid, p_name text, p_hash bytea, p_scopes text[],
   p_expires_at timestamptz, p_audit jsonb, p_limit_per_minute int DEFAULT NULL)

@@ -22,6 +22,7 @@ RETURNS text LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
   FROM (SELECT clock_timestamp() AS now) AS clock
 $$;
 
+DROP FUNCTION IF EXISTS ducat.claim_item(uuid, uuid, int, numeric, numeric);
 -- Take an item to work on it: the one that is pending, or whose worker's lease has lapsed.
 -- p_attempt is the number of claims that the job knew of: a job that came twice claims nothing.
 -- Returns what the work needs, with the token that every later write must name; no row when
@@ -29,7 +30,6 @@ $$;
 -- (take_slot). After the deadline only a known provider request may be asked again.
 -- Locks the item, and the account's slots before it where their number has a limit. Safe to retry
 -- (the repeat finds nothing, the sweeper adds the item again).
-DROP FUNCTION IF EXISTS ducat.claim_item(uuid, uuid, int, numeric, numeric);
 CREATE OR REPLACE FUNCTION ducat.claim_item(
   p_account_id uuid, p_item_id uuid, p_attempt int, p_lease_s numeric DEFAULT 60,
   p_grace_s numeric DEFAULT 60)

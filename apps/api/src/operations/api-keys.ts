@@ -71,7 +71,8 @@ export const rotate = createRoute({
   path: "/{id}/rotate",
   tags,
   summary: "Put a new key in the place of one",
-  description: "The new one has the same name, scopes, limit and end; the old one works on for a while.",
+  description:
+    "The new one has the same name, scopes, limit and end; the old one works on for a while.",
   parameters: [ducatAccount],
   request: { params, ...jsonBody(RotateApiKey) },
   middleware: [readJson] as const,
