@@ -26,7 +26,6 @@ function checkLimits(features: Catalog["features"]): Fault[] {
     const at = (member: string, message: string) =>
       faults.push(fault(["features", key, member], message));
     if (styles && free_styles) at("styles", "go without free_styles");
-    if (period === "request" && styles) at("styles", "take of an hour, a day or a month");
     if (period === "request" && free_styles) at("free_styles", "take of an hour, a day or a month");
     if (beyond && !free_styles) at("beyond", "goes with free_styles");
     if (reset === "anchor" && period !== "month") at("reset", "of anchor goes with a month");

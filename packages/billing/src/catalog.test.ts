@@ -109,6 +109,39 @@ describe("parseCatalog", () => {
     ]);
   });
 
+  const limits: [what: string, limit: object, fault: string | undefined][] = [
+    ["free styles, refused beyond", { free_styles: ["*"], beyond: "refuse" }, undefined],
+    ["styles that are paid for", { period: "day", styles: ["a", "b"] }, undefined],
+    ["items of a request", { period: "request", styles: ["*"] }, undefined],
+    ["a month from its anchor", { reset: "anchor" }, undefined],
+    ["a day from an anchor", { period: "day", reset: "anchor" }, "reset: of anchor goes with"],
+    ["both kinds of styles", { styles: ["a"], free_styles: ["b"] }, "styles: go without"],
+    ["free ones of a request", { period: "request", free_styles: ["*"] }, "free_styles: take of"],
+    ["a beyond of nothing", { beyond: "pay" }, "beyond: goes with free_styles"],
+    ["a beyond that is none", { free_styles: ["*"], beyond: "ask" }, "beyond: "],
+    ["no style", { styles: [] }, "styles: "],
+  ];
+  it.each(limits)("takes a limit with %s, or says what is wrong", (_, limit, fault) => {
+    const letters = { ...features.letters, ...limit };
+    const parse = () => parseCatalog({ ...catalog(free), features: { letters } });
+    if (fault === undefined) expect(parse().features.letters).toMatchObject(limit);
+    else expect(parse).toThrow(`features.letters.${fault}`);
+  });
+
+  const work: [limits: object, fault: string | undefined][] = [
+    [{ running: 2, open_items: 50, daily_credits: 500, retention_days: 30 }, undefined],
+    [{}, undefined],
+    [{ running: 0 }, "running: "],
+    [{ retention_days: 1.5 }, "retention_days: "],
+    [{ daily_credit: 5 }, ' Unrecognized key: "daily_credit"'],
+  ];
+  it.each(work)("takes a plan's limits %j, or says what is wrong", (limits, fault) => {
+    const parse = () => parseCatalog(catalog(free, { ...plan, limits }));
+    if (fault === undefined) {
+      expect(toRows(parse(), "test").products[1]).toMatchObject({ limits });
+    } else expect(parse).toThrow(fault);
+  });
+
   it("names all faults at once", () => {
     const broken = catalog(free, price({ amount: -1 }), { ...plan, key: "" });
     expect(() => parseCatalog(broken)).toThrow(/products\[1\].*products\[2\]/s);

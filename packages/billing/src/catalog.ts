@@ -23,7 +23,10 @@ const Feature = z.discriminatedUnion("kind", [
     period: z.enum(["hour", "day", "month", "request"]),
     /** Whether a month begins on the first or with the subscription's; UTC. */
     reset: z.enum(["calendar", "anchor"]).default("calendar"),
-    /** Generations with these styles take one per item, at their price; "*" is any. */
+    /**
+     * Generations with these styles take one per item, at their price; "*" is any. Of a request:
+     * one generation may have no more items.
+     */
     styles: Styles.optional(),
     /** Generations with these styles cost nothing while the limit lasts; "*" is any. */
     free_styles: Styles.optional(),
