@@ -24,7 +24,7 @@ type Wanted = { source: ImageSource; details: Partial<ImageDetails>; requestId: 
  * Errors: validation_failed (no such source or album), invalid_state, quota_exceeded, unavailable.
  */
 export function createImageSaver(deps: SaveDeps) {
-  const holdPicture = createBodySlots({ slots: 4, mostWaiting: 200 });
+  const holdPicture = createBodySlots({ slots: 2, mostWaiting: 200 });
   return (accountId: string, image: Wanted): Promise<{ id: string; replayed: boolean }> =>
     refuseUnknown(image.source, () =>
       holdPicture(async () => {

@@ -4,7 +4,7 @@ import { type HostileImage, makeHostileImages } from "../test/hostile-images.ts"
 import { measureMemory } from "../test/measure-memory.ts";
 import { createImageIntake } from "./image-intake.ts";
 
-const { intake } = createImageIntake();
+const { intake, shrink } = createImageIntake();
 let hostile: HostileImage[] = [];
 beforeAll(async () => {
   hostile = await makeHostileImages();
@@ -50,6 +50,23 @@ describe("good pictures", () => {
     const photo = await makePhoto().withMetadata({ orientation: to }).jpeg().toBuffer();
     const upright = await sharp(photo).autoOrient().png().toBuffer();
     expect(await distance((await intake(photo)).bytes, upright)).toBeLessThan(6);
+  });
+
+  test("a small one stands for a stored one, and a smaller one stays as it is", async () => {
+    const stored = [
+      (await intake(await makePhoto(2000, 800).jpeg().toBuffer())).bytes,
+      await makePhoto(300, 1500).png().toBuffer(),
+      await makePhoto(90, 60).jpeg().toBuffer(),
+    ];
+    const small = await Promise.all(stored.map(shrink));
+    expect(small.map(({ type, width, height }) => [type, width, height])).toEqual([
+      ["image/webp", 320, 128],
+      ["image/webp", 64, 320],
+      ["image/webp", 90, 60],
+    ]);
+    await expect(shrink(Buffer.from("a text"))).rejects.toMatchObject({
+      code: "validation_failed",
+    });
   });
 
   test("a transparent PNG stays transparent", async () => {

@@ -46,6 +46,13 @@ async function makePerson(canary: string): Promise<string> {
     [1, 2].map(async () => (await stage.call("/v1/uploads", { ...call, raw, headers })).body.id),
   );
   await stage.call("/v1/me", { ...call, method: "PATCH", body: { avatar: uploads[0] } });
+  const album = await stage.call("/v1/albums", {
+    ...{ ...call, body: { name: canary, description: canary, is_public: true } },
+  });
+  const kept = await stage.call("/v1/uploads", { ...call, raw, headers });
+  const details = { file_name: canary, tags: [canary], metadata: { [canary]: canary } };
+  const picture = { upload_id: kept.body.id, ...details, album_id: album.body.id };
+  expect((await stage.call("/v1/images", { ...call, body: picture })).status).toBe(201);
   const made = await create(account, {
     input: { type: "photo", photo_id: uploads[1] },
     areas: [`${canary} a`, `${canary} b`, `${canary} c`],
@@ -86,7 +93,7 @@ describe("erasing an account", () => {
     await makePaid(stage.db.app, account, { priceId: price.id, metadata: { who: canary } });
     const keys = await stage.db.admin<{ key: string }[]>`
       SELECT key FROM ducat.blobs WHERE account_id = ${account}`;
-    expect(keys).toHaveLength(3);
+    expect(keys).toHaveLength(5);
     expect(Object.keys(await findCanary(stage, canary)).length).toBeGreaterThan(10);
 
     const done = await erase(account);
@@ -155,7 +162,15 @@ describe("erasing an account", () => {
     expect((await erase(account)).status).toBe(204);
     expect((await read(token.token)).body.code).toBe("forbidden");
     await eventually(async () => expect((await read(key.key)).status).toBe(401));
-    for (const table of ["sessions", "account_logins", "external_identities", "vendors", "blobs"]) {
+    for (const table of [
+      "sessions",
+      "account_logins",
+      "external_identities",
+      "vendors",
+      "blobs",
+      "images",
+      "albums",
+    ]) {
       const rows = await stage.db.admin`
         SELECT FROM ${stage.db.admin(`ducat.${table}`)} WHERE account_id = ${account}`;
       expect([table, rows.length]).toEqual([table, 0]);

@@ -27,6 +27,10 @@ async function makeCustomer(mark: string): Promise<string> {
   await stage.call("/v1/vendor", { account, method: "PUT", body: vendor });
   const { raw, headers } = makeForm([{ bytes: await makePhoto(64, 48) }]);
   const upload = await stage.call("/v1/uploads", { account, raw, headers });
+  const album = await stage.call("/v1/albums", { account, body: { name: mark } });
+  const picture = { file_name: mark, tags: [mark], metadata: { mark }, album_id: album.body.id };
+  const kept = await stage.call("/v1/uploads", { account, raw, headers });
+  await stage.call("/v1/images", { account, body: { upload_id: kept.body.id, ...picture } });
   const input = { type: "photo", photo_id: upload.body.id };
   const more = { input, areas: ["a", "b", "c"], reference: mark, metadata: { mark } };
   const made = await stage.call("/v1/generations", { ...call, body: order(more) });
@@ -69,6 +73,8 @@ describe("an export", () => {
       ["payments", "payments"],
       ["generations", "generations"],
       ["items", "generation_items"],
+      ["images", "images"],
+      ["albums", "albums"],
       ["files", "blobs"],
       ["messages", "messages"],
       ["identities", "external_identities", "issuer"],
