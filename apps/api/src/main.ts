@@ -2,6 +2,7 @@ import { createCache } from "@ducat/cache/cache";
 import { connectDatabase } from "@ducat/db/connect";
 import { connectLoginStore } from "@ducat/db/logins";
 import { createEntitlements } from "@ducat/entitlements/entitlements";
+import { keepWarm } from "@ducat/entitlements/warm-up";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -84,11 +85,14 @@ async function main(env: Env): Promise<void> {
   const { port } = server;
   log.info({ port, mode: env.DUCAT_MODE, queue: queue.kind, providers }, "listening");
 
+  const noting = keepWarm({ db, cache, entitlements, log }, closing.signal);
+
   closeWithGrace({ delay: allGraceMs, logger: log }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, "an error that nobody handled");
     log.info({ signal }, "stopping");
     closing.abort();
     await server.close(requestsGraceMs);
+    await noting.stop();
     await enqueue.drain();
     await queue.close();
     await cache.close();

@@ -176,3 +176,10 @@ CREATE TABLE "ducat"."alert_dues" (
 );
 --> statement-breakpoint
 ALTER TABLE "ducat"."generation_items" ADD COLUMN "output_removed_at" timestamp with time zone;
+--> statement-breakpoint
+CREATE TABLE "ducat"."active_accounts" (
+	"account_id" uuid PRIMARY KEY NOT NULL,
+	"seen_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX "active_accounts_seen" ON "ducat"."active_accounts" USING btree ("seen_at");

@@ -18,11 +18,14 @@ import {
   type Quote,
   quoteGeneration,
 } from "./quote-generation.ts";
+import { createRecent } from "./recent.ts";
 
 /** How long a process may believe what it read; every change tells every process at once. */
 const lifeMs = 5 * 60_000;
 /** To be changed with the shape of what find_entitlements returns: processes share the values. */
 const shape = 1;
+/** How many of those who were served are remembered until somebody asks. */
+const mostActive = 1_000;
 
 /** Is told of every read and of what failed, for figures. */
 export type Observer = {
@@ -58,59 +61,43 @@ export type Entitlements = {
   drop(accountId: string): void;
   /** Gone in this process: where the database has told the others itself. */
   forget(accountId: string): Promise<void>;
+  /** As `get` for nobody who waits: it counts as no read, and the account as not served. */
+  warm(accountId: string): Promise<void>;
+  /** Who was served since this was asked last; the last 1,000. */
+  takeActive(): string[];
   /** From now on the observer is told; the one before is not any more. */
   observe(observer: Observer): void;
 };
 
 /** What accounts may do, remembered in this process (and in Redis) until something changes it. */
-export function createEntitlements({ db, cache, log }: EntitlementsDeps): Entitlements {
-  let observer: Observer | undefined;
-  const tagOf = (accountId: string) => `entitlements:${accountId}`;
+export function createEntitlements(deps: EntitlementsDeps): Entitlements {
+  const { db, cache, log } = deps;
+  const told: { observer?: Observer } = {};
+  const recent = createRecent(mostActive);
+  const read = createReader(deps, told);
 
-  const load = async (accountId: string) => {
-    const startedAt = performance.now();
-    try {
-      const found = await findEntitlements(db, accountId);
-      observer?.loaded((performance.now() - startedAt) / 1_000);
-      return found;
-    } catch (error) {
-      if (isFault(error)) observer?.failed("load");
-      throw error;
-    }
-  };
   const get = async (accountId: string) => {
-    let isHit = true;
-    const found = await cache.getOrSet<Found>(`entitlements:${shape}:${accountId}`, {
-      ttlMs: lifeMs,
-      ttlOf: readLifeMs,
-      tags: ["entitlements", tagOf(accountId)],
-      isShared: true,
-      load: () => {
-        isHit = false;
-        return load(accountId);
-      },
-    });
-    observer?.read(isHit);
+    const reading = read(accountId);
+    const found = await reading.found;
+    told.observer?.read(reading.isHit());
+    recent.add(accountId);
     return found;
   };
   const drop = (accountId: string) => {
     cache.drop([tagOf(accountId)]).catch((err: unknown) => {
-      observer?.failed("tell");
+      told.observer?.failed("tell");
       log.warn({ err }, "the other processes could not be told what an account has used");
     });
   };
   const forget = (accountId: string) => cache.forget([tagOf(accountId)]);
   /** Runs a write of usage, after which what is remembered is old. */
-  const write = async <T extends { replayed: boolean }>(
-    accountId: string,
-    run: () => Promise<T>,
-  ): Promise<T> => {
+  const write = async <T extends { replayed: boolean }>(accountId: string, run: Promise<T>) => {
     try {
-      const done = await run();
+      const done = await run;
       if (!done.replayed) drop(accountId);
       return done;
     } catch (error) {
-      if (isFault(error)) observer?.failed("track");
+      if (isFault(error)) told.observer?.failed("track");
       throw error;
     }
   };
@@ -122,16 +109,53 @@ export function createEntitlements({ db, cache, log }: EntitlementsDeps): Entitl
       return await get(accountId);
     },
     check: async (accountId, asked) => checkFeature(await get(accountId), asked),
-    track: (accountId, event) => write(accountId, () => trackUsage(db, accountId, event)),
-    release: (accountId, eventId) => write(accountId, () => releaseUsage(db, accountId, eventId)),
+    track: (accountId, event) => write(accountId, trackUsage(db, accountId, event)),
+    release: (accountId, eventId) => write(accountId, releaseUsage(db, accountId, eventId)),
     quoteGeneration: async (accountId, { findUnitCost, ...asked }) =>
       await quoteGeneration(await get(accountId), asked, findUnitCost),
     mayBeFree: async (accountId, asked) => mayBeFree(await get(accountId), asked),
     drop,
     forget,
-    observe(next) {
-      observer = next;
+    async warm(accountId) {
+      await read(accountId).found;
     },
+    takeActive: () => recent.takeAll(),
+    observe(observer) {
+      told.observer = observer;
+    },
+  };
+}
+
+const tagOf = (accountId: string) => `entitlements:${accountId}`;
+
+type Reading = { found: Promise<Found>; isHit(): boolean };
+
+/** Reads through the cache, and tells what reading has cost. */
+function createReader({ db, cache }: EntitlementsDeps, told: { observer?: Observer }) {
+  const load = async (accountId: string) => {
+    const startedAt = performance.now();
+    try {
+      const found = await findEntitlements(db, accountId);
+      told.observer?.loaded((performance.now() - startedAt) / 1_000);
+      return found;
+    } catch (error) {
+      if (isFault(error)) told.observer?.failed("load");
+      throw error;
+    }
+  };
+  return (accountId: string): Reading => {
+    let isHit = true;
+    const found = cache.getOrSet<Found>(`entitlements:${shape}:${accountId}`, {
+      ttlMs: lifeMs,
+      ttlOf: readLifeMs,
+      tags: ["entitlements", tagOf(accountId)],
+      isShared: true,
+      load: () => {
+        isHit = false;
+        return load(accountId);
+      },
+    });
+    return { found, isHit: () => isHit };
   };
 }
 
