@@ -16,9 +16,11 @@ export async function removeFiles(
   for (let from = 0; from < Math.min(keys.length, most); from += atOnce) {
     const some = keys.slice(from, from + atOnce);
     const removed = await Promise.allSettled(some.map((key) => blobs.remove(key)));
-    for (const one of removed) {
-      if (one.status === "fulfilled") continue;
-      log.warn({ err: one.reason, req_id: requestId }, "a file was not removed");
+    const failed = removed.filter((one) => one.status === "rejected");
+    for (const { reason } of failed) {
+      log.warn({ err: reason, req_id: requestId }, "a file was not removed");
     }
+    // A store that is away makes nobody wait once more for each of the others.
+    if (failed.length === some.length) return;
   }
 }

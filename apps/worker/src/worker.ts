@@ -8,7 +8,7 @@ import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
-import { removeExpiredUploads, removeOrphans } from "./jobs/collect-files.ts";
+import { startFileRounds } from "./file-rounds.ts";
 import {
   createProcessWebhook,
   startWebhookRounds,
@@ -97,23 +97,17 @@ export function createWorker(options: WorkerDeps): Worker {
 type Ready = WorkerDeps & { timings: Timings; at: At; dropUsage: DropUsage };
 
 function startPeriodic(deps: Ready): Repeating[] {
-  const { db, blobs, log, timings } = deps;
+  const { db, log, timings } = deps;
   const sweep = createSweep({ ...deps, retrySeconds: timings.sweepRetrySeconds });
   const sendMessages = createSendMessages({
     ...{ db, log, ...deps.messages, publicUrl: deps.payments.publicUrl },
     ...{ leaseSeconds: timings.messageLeaseSeconds, databaseWaitMs: timings.databaseWaitMs },
   });
-  const collectFiles = async (signal: AbortSignal) => {
-    const uploads = await removeExpiredUploads({ db, blobs }, signal);
-    const graceMs = timings.orphanGraceMs;
-    const orphans = await removeOrphans({ db, blobs }, { graceMs, signal });
-    if (uploads + orphans > 0) log.info({ uploads, orphans }, "removed files");
-  };
   return [
     repeat({ name: "sweep", everyMs: timings.sweepMs, soon: true, log }, sweep),
     repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
     repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
-    repeat({ name: "files", everyMs: timings.filesMs, log }, collectFiles),
+    ...startFileRounds(deps, timings),
     ...startPaymentRounds(deps.payments, timings),
     ...startWebhookRounds(deps),
   ];

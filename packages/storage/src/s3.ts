@@ -59,7 +59,7 @@ type Store = {
  */
 export function createS3Blobs(options: S3Options): Blobs {
   const { bucket, prefix = "", maxBytes = maxBlobBytes } = options;
-  const { tries = 3, timeoutMs = 10_000, pauseMs = 200, pageKeys = 1_000 } = options;
+  const { tries = 3, timeoutMs = 5_000, pauseMs = 200, pageKeys = 1_000 } = options;
   const client = createClient(options, options.endpoint);
   const attempts = { tries, timeoutMs, pauseMs, isPassing };
   const store = { client, bucket, prefix, pageKeys, attempts };
@@ -196,7 +196,8 @@ async function remove(store: Store, key: string): Promise<void> {
 async function removeAll(store: Store, entries: BlobEntry[]): Promise<void> {
   for (let from = 0; from < entries.length; from += removedAtOnce) {
     const some = entries.slice(from, from + removedAtOnce);
-    await Promise.all(some.map(({ key }) => remove(store, key)));
+    const ended = await Promise.allSettled(some.map(({ key }) => remove(store, key)));
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
 }
 

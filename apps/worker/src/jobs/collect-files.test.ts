@@ -1,77 +1,108 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtemp, rm, utimes } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { insertUpload } from "@ducat/db/blobs";
 import { inputKey, outputKey } from "@ducat/storage/blob-key";
 import type { Blobs } from "@ducat/storage/blobs";
-import { createDiskBlobs } from "@ducat/storage/disk";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { createS3Blobs } from "@ducat/storage/s3";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../../../packages/db/test/clone.ts";
 import { makeAccount } from "../../../../packages/db/test/factories.ts";
+import { startFaultyS3 } from "../../../../packages/storage/test/faulty-s3.ts";
+import { type S3Server, startS3 } from "../../../../packages/storage/test/s3-server.ts";
+import { type Kept, stores } from "../../../../packages/storage/test/stores.ts";
 import { removeExpiredUploads, removeOrphans } from "./collect-files.ts";
-
-let db: TestDatabase;
-let dir: string;
-let blobs: Blobs;
-beforeAll(async () => {
-  db = await cloneDatabase();
-  dir = await mkdtemp(join(tmpdir(), "ducat-files-"));
-  blobs = createDiskBlobs({ dir });
-});
-afterAll(async () => {
-  await db.close();
-  await rm(dir, { recursive: true, force: true });
-});
 
 const hour = 3_600_000;
 const { signal } = new AbortController();
-const upload = async (lifetimeSeconds: number) => {
+const options = { graceMs: 24 * hour, signal };
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await cloneDatabase();
+});
+afterAll(() => db.close());
+
+const isKnown = async (key: string) =>
+  (await db.admin`SELECT FROM ducat.blobs WHERE key = ${key}`).length === 1;
+
+async function upload(blobs: Blobs, lifetimeSeconds: number): Promise<string> {
   const account = await makeAccount(db.app);
   const key = inputKey(account.id, randomUUID());
   const { size, sha256 } = await blobs.put(key, Buffer.from("photo"));
   const picture = { type: "image/webp", width: 1, height: 1 };
   await insertUpload(db.app, account.id, { key, size, sha256, ...picture, lifetimeSeconds });
   return key;
-};
-const isKnown = async (key: string) =>
-  (await db.admin`SELECT FROM ducat.blobs WHERE key = ${key}`).length === 1;
+}
+
 /** A result that no row refers to, last written some hours ago. */
-const orphan = async (hoursAgo: number, accountId: string) => {
+async function orphan(kept: Kept, hoursAgo: number, accountId: string): Promise<string> {
   const sha256 = createHash("sha256").update(randomUUID()).digest("hex");
   const item = { itemId: randomUUID(), attempt: 1 };
   const key = outputKey({ ...item, accountId, sha256, extension: "webp" });
-  await blobs.put(key, Buffer.from("picture"));
-  await age(key, hoursAgo);
+  await kept.blobs.put(key, Buffer.from("picture"));
+  await kept.age(key, new Date(Date.now() - hoursAgo * hour));
   return key;
-};
-const age = (key: string, hours: number) => {
-  const at = new Date(Date.now() - hours * hour);
-  return utimes(join(dir, "blobs", key), at, at);
-};
+}
 
-it("removes expired uploads, row and file, and keeps the others", async () => {
-  const [expired, fresh] = [await upload(-1), await upload(hour)];
-  expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(1);
-  expect([await isKnown(expired), await blobs.has(expired)]).toEqual([false, false]);
-  expect([await isKnown(fresh), await blobs.has(fresh)]).toEqual([true, true]);
-  expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(0);
+describe.each(stores)("files on $name", ({ open }) => {
+  let kept: Kept;
+  let blobs: Blobs;
+  beforeAll(async () => {
+    kept = await open();
+    blobs = kept.blobs;
+  });
+  afterAll(() => kept.close());
+
+  it("removes expired uploads, row and file, and keeps the others", async () => {
+    const [expired, fresh] = [await upload(blobs, -1), await upload(blobs, hour)];
+    expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(1);
+    expect([await isKnown(expired), await blobs.has(expired)]).toEqual([false, false]);
+    expect([await isKnown(fresh), await blobs.has(fresh)]).toEqual([true, true]);
+    expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(0);
+  });
+
+  it("removes files without a row once their grace is over", async () => {
+    const used = await upload(blobs, hour);
+    await kept.age(used, new Date(Date.now() - 30 * hour));
+    const { id } = await makeAccount(db.app);
+    const old = [await orphan(kept, 30, id), await orphan(kept, 31, id)];
+    const young = await orphan(kept, 1, id);
+    expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(2);
+    for (const key of old) expect(await blobs.has(key)).toBe(false);
+    expect([await blobs.has(young), await blobs.has(used)]).toEqual([true, true]);
+  });
+
+  it("leaves the files of another database alone", async () => {
+    const foreign = await orphan(kept, 30, randomUUID());
+    await removeOrphans({ db: db.worker, blobs }, options);
+    expect(await blobs.has(foreign)).toBe(true);
+  });
 });
 
-it("removes files without a row once their grace is over", async () => {
-  const used = await upload(hour);
-  await age(used, 30);
-  const { id } = await makeAccount(db.app);
-  const [old, young] = [await orphan(30, id), await orphan(1, id)];
-  const options = { graceMs: 24 * hour, signal };
-  expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(1);
-  expect(await blobs.has(old)).toBe(false);
-  expect(await blobs.has(young)).toBe(true);
-  expect(await blobs.has(used)).toBe(true);
-});
+describe("a store that goes away meanwhile", () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3();
+  });
+  afterAll(() => server.close());
 
-it("leaves the files of another database alone", async () => {
-  const foreign = await orphan(30, randomUUID());
-  await removeOrphans({ db: db.worker, blobs }, { graceMs: 24 * hour, signal });
-  expect(await blobs.has(foreign)).toBe(true);
+  const goWrong = async () => {
+    const faulty = await startFaultyS3(server.origin);
+    onTestFinished(() => faulty.close());
+    return { faulty, blobs: createS3Blobs({ ...server.options, endpoint: faulty.origin }) };
+  };
+
+  it("loses no file: what could not be removed is an orphan, and goes when it is back", async () => {
+    const { faulty, blobs } = await goWrong();
+    const key = await upload(blobs, -1);
+    faulty.always("broken");
+    const cut = removeExpiredUploads({ db: db.worker, blobs }, signal);
+    await expect(cut).rejects.toMatchObject({ code: "unavailable" });
+    expect(await isKnown(key)).toBe(false);
+    await expect(removeOrphans({ db: db.worker, blobs }, options)).rejects.toThrow();
+    faulty.always(undefined);
+    expect(await blobs.has(key)).toBe(true);
+    await server.age(key, new Date(Date.now() - 30 * hour));
+    expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(1);
+    expect(await blobs.has(key)).toBe(false);
+  });
 });

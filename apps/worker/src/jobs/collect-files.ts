@@ -1,6 +1,7 @@
 import { deleteExpiredUploads, findOrphanKeys } from "@ducat/db/blobs";
 import type { Db } from "@ducat/db/connect";
 import type { Blobs } from "@ducat/storage/blobs";
+import { removeBlobs } from "./remove-blobs.ts";
 
 const batch = 500;
 
@@ -17,7 +18,7 @@ export async function removeExpiredUploads(
   let removed = 0;
   for (let full = true; full && !signal.aborted; ) {
     const keys = await deleteExpiredUploads(db, batch);
-    for (const key of keys) await blobs.remove(key);
+    await removeBlobs(blobs, keys);
     removed += keys.length;
     full = keys.length === batch;
   }
@@ -35,10 +36,9 @@ export async function removeOrphans(
   const before = new Date(Date.now() - options.graceMs);
   let removed = 0;
   const judge = async (keys: string[]) => {
-    for (const key of await findOrphanKeys(db, keys)) {
-      await blobs.remove(key);
-      removed += 1;
-    }
+    const orphans = await findOrphanKeys(db, keys);
+    await removeBlobs(blobs, orphans);
+    removed += orphans.length;
   };
   const keys: string[] = [];
   for await (const { key } of blobs.listOlderThan(before)) {
