@@ -67,6 +67,7 @@ it("is asked for by an open session only, and finished by the same one", async (
   const address = makeEmail();
   await start(person, address);
   expect(await finish(mixed, address)).toBe("wrong");
+  expect(await finish(person, makeEmail())).toBe("wrong");
   await endSession(database.app, person.loginId, { id: person.sessionId, reason: "logout" });
   expect(await finish(person, address)).toBe("wrong");
   await expect(start(person, address)).rejects.toMatchObject({ code: "not_found" });
@@ -98,7 +99,8 @@ it("forgets what was never finished", async () => {
     WHERE login_id = ${old.loginId}`;
   await start(person, makeEmail());
   const left = await database.admin`
-    SELECT login_id FROM ducat.login_changes WHERE login_id IN ${database.admin([old.loginId, person.loginId])}`;
+    SELECT login_id FROM ducat.login_changes
+    WHERE login_id IN (${old.loginId}, ${person.loginId})`;
   expect(left).toEqual([{ login_id: person.loginId }]);
 });
 

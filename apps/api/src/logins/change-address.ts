@@ -50,7 +50,7 @@ type Finish = Target & { asker: Asker; code: string; ip?: string | undefined; au
 
 /**
  * Gives a login the address that a code was sent to. All of its other sessions end, and whoever had
- * the old one is told. Errors: validation_failed, already_exists (whoever has shown the code has the
+ * the old one is told. Errors: validation_failed, already_exists (who has shown the code has the
  * address too, and may know), rate_limited.
  */
 export async function finishChange(deps: LoginDeps, finish: Finish): Promise<void> {

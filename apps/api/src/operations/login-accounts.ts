@@ -27,9 +27,9 @@ export const open = createRoute({
   tags,
   summary: "Get a vendor account",
   description:
-    "Beside the account of the user; the trial is the person's, so that it has none. This session " +
-    "stays on its account: go on with `POST /v1/auth/sessions`. Safe to repeat: a vendor account " +
-    "that there is stays as it is.",
+    "Beside the account of the user; the trial is the person's, so that it has none. This " +
+    "session stays on its account: go on with `POST /v1/auth/sessions`. Safe to repeat: a vendor " +
+    "account that there is stays as it is.",
   request: jsonBody(OpenAccount),
   middleware: readJson,
   responses: {

@@ -45,8 +45,9 @@ export const logIn = createRoute({
   path: "/login",
   summary: "Log in",
   description:
-    "Begins a session, bound to one account of the login: `kind` says which. Until the address is proven it may " +
-    "read and not spend. Whoever has a second factor gets a challenge for `POST /totp/verify`.",
+    "Begins a session, bound to one account of the login: `kind` says which. Until the address " +
+    "is proven it may read and not spend. Whoever has a second factor gets a challenge for " +
+    "`POST /totp/verify`.",
   request: jsonBody(LogIn),
   responses: {
     200: answer(LoggedIn, "The session's tokens, or what stands before it."),

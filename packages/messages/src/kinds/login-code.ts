@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineKind } from "../letter.ts";
 
-/** Sent to a telephone or mailbox that somebody waits at. Its digits are those that phones fill in. */
+/** Sent to where somebody waits for it. Its digits are those that phones fill in. */
 export const loginCode = defineKind({
   data: z.object({
     code: z.string().regex(/^\d{6}$/, "is no code"),
