@@ -22,7 +22,18 @@ const feature = <T extends z.ZodType>(name: T) =>
       limit: z.int().nullable(),
       period: z.enum(["hour", "day", "month", "request"]),
       reset: z.enum(["calendar", "anchor"]),
-      free_styles: z.array(z.string()).optional(),
+      styles: z
+        .array(z.string())
+        .optional()
+        .meta({ description: "Generations with these take of it; * is any." }),
+      free_styles: z
+        .array(z.string())
+        .optional()
+        .meta({ description: "Generations with these take of it and cost nothing; * is any." }),
+      beyond: z
+        .enum(["pay", "refuse"])
+        .optional()
+        .meta({ description: "What they do when it is used up; left out: pay." }),
     }),
     z.strictObject({
       kind: z.literal("stock"),
@@ -51,6 +62,9 @@ const about = {
   needs_subject: z.boolean(),
   allowances: z.record(z.string(), z.int()),
   rate_limits: z.record(z.string(), z.int()).meta({ description: "Requests by unit of time." }),
+  limits: z.record(z.string(), z.int()).meta({
+    description: "Of a plan: running, open_items, daily_credits, retention_days; left out: no end.",
+  }),
   is_default: z.boolean().meta({ description: "The plan of those who pay for none." }),
 };
 
