@@ -61,6 +61,7 @@ RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp
 DECLARE
   v_run clock_runs;
   v_due jsonb;
+  v_soon jsonb;
   v_at timestamptz;
 BEGIN
   PERFORM lock_run(p_account_id);
@@ -74,24 +75,27 @@ BEGIN
     INTO v_run.until_offset, v_run.started_at
     FROM credit_accounts WHERE account_id = p_account_id;
   END IF;
-  SELECT d.at, jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-           'at', d.at, 'what', d.what, 'id', d.id)) ORDER BY d.rank, d.what, d.id)
-  INTO v_at, v_due
-  FROM (
+  WITH due AS (
     SELECT at, what, id::text, rank FROM list_account_due(p_account_id, v_run.started_at)
     UNION ALL
     SELECT a.at, a.what, a.id, 6 FROM jsonb_to_recordset(p_also)
       AS a (at timestamptz, what text, id text)
-  ) AS d
-  WHERE d.at > coalesce(v_run.reached_at, '-infinity')
-    AND d.at <= clock_timestamp() + v_run.until_offset
-  GROUP BY d.at ORDER BY d.at LIMIT 1;
+  ), ahead AS (
+    SELECT min(at) OVER () AS first_at, rank, at, jsonb_strip_nulls(jsonb_build_object(
+      'at', at, 'what', what, 'id', id)) AS shown
+    FROM due
+    WHERE at > coalesce(v_run.reached_at, '-infinity')
+      AND at <= clock_timestamp() + v_run.until_offset
+  )
+  SELECT min(first_at), jsonb_agg(shown ORDER BY rank, shown) FILTER (WHERE at = first_at),
+    jsonb_agg(shown) FILTER (WHERE at > first_at AND at <= first_at + interval '1 day')
+  INTO v_at, v_due, v_soon FROM ahead;
   UPDATE credit_accounts SET clock_offset = CASE WHEN v_at IS NULL THEN v_run.until_offset
     ELSE least(v_run.until_offset, greatest(clock_offset,
       make_interval(secs => extract(epoch FROM v_at - clock_timestamp())::float8))) END
   WHERE account_id = p_account_id;
   v_run.pending := jsonb_build_object('run_id', v_run.id, 'step', v_run.step, 'at', v_at,
-    'ran', coalesce(v_due, '[]'), 'is_last', v_at IS NULL);
+    'ran', coalesce(v_due, '[]'), 'soon', coalesce(v_soon, '[]'), 'is_last', v_at IS NULL);
   UPDATE clock_runs SET pending = v_run.pending, until_offset = v_run.until_offset,
     started_at = v_run.started_at
   WHERE account_id = p_account_id AND id = v_run.id;
@@ -101,8 +105,9 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.tick_clock TO ducat_app;
 
--- Write down that a step was done; the last one ends its run. Returns the run as begin_clock_run
--- does. Nothing changes when another caller was faster.
+-- Write down that a step was done, with what came due while it was being done and was done with
+-- it; the last one ends its run. Returns the run as begin_clock_run does. Nothing changes when
+-- another caller was faster.
 --   DU003 not_found
 -- Locks the account's clock (an advisory lock). Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.record_tick(p_account_id uuid, p_run_id uuid, p_step int)
@@ -111,7 +116,10 @@ DECLARE
   v_run clock_runs;
 BEGIN
   PERFORM lock_run(p_account_id);
-  UPDATE clock_runs SET ran = ran || (pending -> 'ran'), step = step + 1, pending = NULL,
+  UPDATE clock_runs
+  SET ran = sort_ran(ran || (pending -> 'ran')
+      || list_done(p_account_id, started_at, pending -> 'soon')),
+    step = step + 1, pending = NULL,
     reached_at = coalesce((pending ->> 'at')::timestamptz, reached_at),
     done_at = CASE WHEN (pending ->> 'is_last')::boolean THEN account_time(p_account_id) END
   WHERE account_id = p_account_id AND id = p_run_id AND step = p_step AND pending IS NOT NULL;
@@ -122,6 +130,28 @@ BEGIN
   RETURN show_run(v_run);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.record_tick TO ducat_app;
+
+-- Of what was about to fall due that which has, and was done: nothing waits for it any more.
+CREATE OR REPLACE FUNCTION ducat.list_done(
+  p_account_id uuid, p_from timestamptz, p_soon jsonb)
+RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_agg(soon.e), '[]') FROM jsonb_array_elements(p_soon) AS soon (e)
+    WHERE (soon.e ->> 'at')::timestamptz <= account_time(p_account_id)
+      AND soon.e ->> 'what' <> 'subscription.provider'
+      AND NOT EXISTS (
+        SELECT FROM list_account_due(p_account_id, p_from) d
+        WHERE d.at = (soon.e ->> 'at')::timestamptz AND d.what = soon.e ->> 'what'
+          AND d.id::text IS NOT DISTINCT FROM soon.e ->> 'id'));
+END $$;
+
+-- What was done, in the order in which it fell due.
+CREATE OR REPLACE FUNCTION ducat.sort_ran(p_ran jsonb) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT coalesce(jsonb_agg(e ORDER BY (e ->> 'at')::timestamptz, n), '[]')
+  FROM jsonb_array_elements(p_ran) WITH ORDINALITY AS done (e, n)
+$$;
 
 -- Everything of an account that falls due by its own time, and when: what has to be done, and from
 -- p_from on also what only ends by itself. rank: the order in which the parts of a moment are done.
