@@ -82,6 +82,20 @@ describe("the cache", () => {
     await vi.waitFor(async () => expect(await read(there)).toBe("two"));
   });
 
+  it("reads anew once after a drop of its own, and not when it hears its own words", async () => {
+    const [here, there] = [await makeCache(), await makeCache()];
+    const { source, read } = makeSource();
+    await Promise.all([read(here), read(there)]);
+    await here.drop([source.tag]);
+    await read(here);
+    await vi.waitFor(async () => {
+      await read(there);
+      expect(source.reads).toBe(4);
+    });
+    await read(here);
+    expect(source.reads).toBe(4);
+  });
+
   it("leaves other tags alone", async () => {
     const cache = await makeCache();
     const [one, other] = [makeSource(), makeSource()];

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import postgres from "postgres";
-import { channel, createTell, readTags, type Tell } from "./tell-others.ts";
+import { channel, createTell, makeName, readTold, type Tell } from "./tell-others.ts";
 
 /** The line to the other processes with a cache. */
 export type Others = { tell: Tell; close(): Promise<void> };
@@ -22,10 +22,13 @@ export function connectOthers(url: string, hear: Hear, log: Pick<Logger, "warn">
     connection: { application_name: "ducat cache", synchronous_commit: "off" },
     onnotice: () => {},
   });
+  const name = makeName();
   let isClosed = false;
   const onNotify = (payload: string) => {
     if (isClosed) return;
-    const tags = readTags(payload);
+    const { from, tags } = readTold(payload);
+    // What this process says it has done before it says it.
+    if (from === name) return;
     if (tags) hear.tags(tags);
     else hear.back();
   };
@@ -48,7 +51,7 @@ export function connectOthers(url: string, hear: Hear, log: Pick<Logger, "warn">
   const listening = listen();
 
   return {
-    tell: createTell((payload) => sql.notify(channel, payload)),
+    tell: createTell((payload) => sql.notify(channel, payload), name),
     async close() {
       isClosed = true;
       await sql.end({ timeout: 5 });

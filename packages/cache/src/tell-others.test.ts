@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTell, readTags } from "./tell-others.ts";
+import { createTell, readTold } from "./tell-others.ts";
 
 /** A line that answers when the test says so. */
 function makeLine() {
@@ -33,7 +33,7 @@ describe("telling the others", () => {
     await Promise.resolve();
     const more = Array.from({ length: 1_000 }, (_, at) => tell([`t${at % 100}`]));
     await answerAll(Promise.all([first, ...more]));
-    const told = sent.map((payload) => readTags(payload)?.length);
+    const told = sent.map((payload) => readTold(payload).tags?.length);
     expect(told).toEqual([1, 50, 50]);
   });
 
@@ -43,7 +43,7 @@ describe("telling the others", () => {
     const all = Array.from({ length: 10_000 }, (_, at) => tell([`t${at}`]));
     await answerAll(Promise.all(all));
     expect(sent).toHaveLength(1);
-    expect(readTags(sent[0] ?? "")).toBeUndefined();
+    expect(readTold(sent[0] ?? "").tags).toBeUndefined();
   });
 
   it("rejects for those who could not be heard, and goes on with the next", async () => {
@@ -55,6 +55,13 @@ describe("telling the others", () => {
     for (const one of refused) await expect(one).rejects.toThrow("away");
     isAway = false;
     await tell(["c"]);
+  });
+
+  it("reads what the database says, and takes what nobody of ours has said for everything", () => {
+    expect(readTold('["a","b"]')).toEqual({ tags: ["a", "b"] });
+    for (const payload of ["", "no", "null", "3", '{"tags":[1]}']) {
+      expect(readTold(payload)).toEqual({});
+    }
   });
 
   it("takes no more than a notification carries", async () => {
