@@ -12,6 +12,7 @@ import { createApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
 import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
+import { removeFeatureOverride, setFeatureOverride } from "./entitlements.ts";
 import {
   cancelGeneration,
   deleteGeneration,
@@ -38,6 +39,7 @@ import { closeRefund, recordRefund, reserveRefund } from "./refunds.ts";
 import { createSession, switchSession } from "./sessions.ts";
 import { findSubscription } from "./subscriptions.ts";
 import { challengeTotp } from "./totp.ts";
+import { releaseUsage, trackUsage } from "./usage.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -78,13 +80,14 @@ async function makeVictim() {
   const result = await makeResult({ app, worker }, accountId);
   const image = await keepImage(app, accountId, { itemId: result.itemId }, { album_id: album.id });
   const gallery = { albumId: album.id, imageId: image.id, itemId: result.itemId };
+  const usage = await makeUsage(accountId);
   const bought = await makePurchases(accountId);
   const message = await makeMessage(accountId);
   const apiKey = await createApiKey(app, accountId, makeServerKey());
   const logins = await makeLogins(accountId);
   const clock = await makeStep(accountId);
   const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
-  return { ...made, gallery, apiKey, logins, clock };
+  return { ...made, gallery, apiKey, logins, clock, usage };
 }
 
 async function makeLogins(accountId: string) {
@@ -124,6 +127,16 @@ async function makeOpenRefund(accountId: string, paymentId: string): Promise<str
   const { refund } = await reserveRefund(app, accountId, request);
   await recordRefund(worker, refund.id, { status: "unknown", error: "lost" });
   return refund.id;
+}
+
+/** An event that took of a feature, and an administrator's word about another. */
+async function makeUsage(accountId: string) {
+  const { app } = database;
+  const eventId = randomUUID();
+  const overridden = "daily_designs";
+  await trackUsage(app, accountId, { feature: "gallery_images", amount: 1, eventId });
+  await setFeatureOverride(app, accountId, { feature: overridden, value: 5, audit });
+  return { eventId, overridden };
 }
 
 function makeServerKey() {
@@ -271,6 +284,9 @@ function listAttempts(): Record<string, Call> {
     update_image: () =>
       updateImage(app, intruder, { id: victim.gallery.imageId, change: { is_public: true } }),
     delete_image: () => deleteImage(app, intruder, victim.gallery.imageId),
+    release_usage: () => releaseUsage(app, intruder, victim.usage.eventId),
+    remove_feature_override: () =>
+      removeFeatureOverride(app, intruder, { feature: victim.usage.overridden, audit }),
     update_album: () =>
       updateAlbum(app, intruder, { id: victim.gallery.albumId, change: { name: "x" } }),
     delete_album: () => deleteAlbum(app, intruder, victim.gallery.albumId),
@@ -289,13 +305,15 @@ const alone = [
   ...["create_album", "create_api_key", "create_generation", "erase_account", "expire_account"],
   ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
   ...["list_waiting_items", "begin_clock_run", "tick_clock", "list_subscription_pages"],
-  ...["get_alerts", "raise_alerts", "set_alerts"],
+  ...["get_alerts", "note_account_token", "raise_alerts", "set_alerts"],
   ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
   ...["remove_outdated_results"],
   ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],
   ...["set_auto_reload"],
+  ...["add_allowance", "assign_plan", "find_entitlements", "refill_base"],
+  ...["set_feature_override", "track_usage"],
 ];
 
 describe("another account's ids", () => {
