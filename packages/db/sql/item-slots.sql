@@ -44,7 +44,7 @@ END $$;
 
 -- How many items may be worked on at once by this usage; null: as many as there are.
 CREATE OR REPLACE FUNCTION ducat.running_limit(p_usage jsonb) RETURNS int
-LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE sql IMMUTABLE STRICT SET search_path = ducat, pg_temp AS $$
   SELECT greatest((q ->> 'limit')::int, 1) FROM jsonb_array_elements(p_usage) q
   WHERE q ->> 'feature' = '_running' AND q ->> 'limit' IS NOT NULL
 $$;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { claimItem } from "@ducat/db/items";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Answer, type Stage, setStage } from "../../test/stage.ts";
+import { type Answer, order, type Stage, setStage } from "../../test/stage.ts";
 import { createApp } from "../app.ts";
 
 let stage: Stage;
@@ -299,5 +300,28 @@ describe("promo codes", () => {
     );
     expect(answers.filter(({ status }) => status === 404)).toHaveLength(60);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(12);
+  });
+});
+
+describe("work that runs at once", () => {
+  it("is what the plan says, of all the generations that an account has", async () => {
+    const setRunning = async (limits: object) => {
+      await stage.db
+        .admin`UPDATE ducat.products SET limits = ${stage.db.admin.json(limits as never)}
+        WHERE kind = 'plan' AND is_default AND coalesce(audience, 'user') = 'user'`;
+      await stage.deps.cache.drop(["entitlements"]);
+    };
+    await setRunning({ running: 2 });
+    const accountId = await stage.makeAccount(9);
+    const made = await many(6, () =>
+      stage.call("/v1/generations", { account: accountId, key: randomUUID(), body: order() }),
+    );
+    expect(made.map(({ status }) => status)).toEqual(Array(6).fill(201));
+    const items = made.map(({ body }) => ({ generationId: body.id, itemId: body.items[0].id }));
+    const claims = await Promise.all(
+      items.map((item) => claimItem(stage.db.worker, { accountId, ...item, attempt: 0 }, 60)),
+    );
+    expect(claims.filter((item) => item !== undefined)).toHaveLength(2);
+    await setRunning({});
   });
 });

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connectDatabase } from "@ducat/db/connect";
 import { connectRedis } from "@ducat/queue/redis-client";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -7,6 +9,7 @@ import { cloneDatabase, type TestDatabase } from "../../../../packages/db/test/c
 import { type RedisServer, startRedis } from "../../../../packages/queue/test/redis-server.ts";
 import { eventually, setStage } from "../../test/stage.ts";
 import { connectLimits, type Limits } from "./connect-limits.ts";
+import { createRedisLimits } from "./redis-limits.ts";
 
 /** What the client of Redis waits at most, and what a busy machine adds to it. */
 const commandMs = 500;
@@ -136,6 +139,30 @@ describeRedis("limits in a Redis that fails", () => {
     const { text } = await stage.call("/metrics", { bearer: metricsToken });
     expect(text).toContain('ducat_up{part="limits"} 0');
     await redis.start();
+  });
+});
+
+describeRedis("limits in a Redis Cluster", () => {
+  it("are taken in one step all the same", async () => {
+    const file = join(tmpdir(), `ducat-nodes-${randomUUID()}.conf`);
+    const settings = ["--cluster-enabled", "yes", "--cluster-config-file", file];
+    const node = await startRedis(...settings, "--cluster-announce-ip", "127.0.0.1");
+    onTestFinished(() => node.kill());
+    const admin = connectRedis(node.url, "consumer");
+    onTestFinished(() => admin.disconnect());
+    await admin.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    await eventually(async () =>
+      expect(await admin.call("CLUSTER", "INFO")).toContain("cluster_state:ok"),
+    );
+    const client = connectRedis(`${node.url}?cluster=true`, "limits");
+    onTestFinished(() => client.disconnect());
+    client.on("error", () => undefined);
+    const store = createRedisLimits(client);
+    const limits = [makeLimit(5), makeLimit(9), makeLimit(100)];
+    await eventually(() => store.take([makeLimit(1)]));
+    const verdicts = await Promise.all(Array.from({ length: 40 }, () => store.take(limits)));
+    expect(countTaken(verdicts)).toBe(5);
+    expect((await store.take(limits)).standings.map(({ used }) => used)).toEqual([5, 5, 5]);
   });
 });
 

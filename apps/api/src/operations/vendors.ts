@@ -16,7 +16,7 @@ export const get = createRoute({
   summary: "A vendor, as everybody sees it",
   responses: {
     200: answer(VendorPage, "What it says of itself, and its public albums."),
-    ...problems("not_found"),
+    ...problems("not_found", "rate_limited"),
   },
   request: { params },
 });
@@ -30,6 +30,6 @@ export const portfolio = createRoute({
   request: { params, query: PortfolioQuery },
   responses: {
     200: answer(Portfolio, "A page of them."),
-    ...problems("not_found", "validation_failed"),
+    ...problems("not_found", "validation_failed", "rate_limited"),
   },
 });
