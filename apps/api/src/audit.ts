@@ -7,3 +7,13 @@ export function auditOf(c: Context<AppEnv>): Audit {
   const ip = c.env?.incoming?.socket.remoteAddress ?? null;
   return { actor: c.var.principal.actor, request_id: c.var.requestId, ip };
 }
+
+/**
+ * The same where a server does it for an account which did not ask for it by itself; undefined for
+ * the account's own people, keys and tokens, whose daily business leaves no lines.
+ */
+export function auditOfServer(c: Context<AppEnv>): Audit | undefined {
+  const { kind, accountId } = c.var.principal;
+  const isServer = (kind === "root" || kind === "key") && accountId === undefined;
+  return isServer ? auditOf(c) : undefined;
+}

@@ -1,12 +1,16 @@
+-- What it was without an audit line.
+DROP FUNCTION IF EXISTS ducat.create_account(text, text, text, text, text, text, boolean);
+
 -- Make an account with its credit account, its trial credits and what its default plan gives, once
 -- per p_external_id. p_trial false: its person is not verified yet, and gets neither. Returns the
 -- account row and whether it was made now. Known external ids return the account as it is,
--- unchanged.
+-- unchanged. p_audit is of who made it for somebody else; it leaves a line only if it was made.
 --   DU008 already_exists   another account of this kind has the e-mail address or phone number
 -- Locks the new rows only. Safe to retry by p_external_id.
 CREATE OR REPLACE FUNCTION ducat.create_account(
   p_external_id text, p_kind text, p_name text DEFAULT NULL, p_email text DEFAULT NULL,
-  p_phone text DEFAULT NULL, p_locale text DEFAULT 'en', p_trial boolean DEFAULT true)
+  p_phone text DEFAULT NULL, p_locale text DEFAULT 'en', p_trial boolean DEFAULT true,
+  p_audit jsonb DEFAULT NULL)
 RETURNS TABLE (account ducat.accounts, created boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -27,6 +31,10 @@ BEGIN
   PERFORM start_base_refills(v_account.id, false);
   IF p_trial THEN
     PERFORM grant_trial(v_account.id);
+  END IF;
+  IF p_audit IS NOT NULL THEN
+    PERFORM audit(v_account.id, 'account.create', 'account', v_account.id::text, p_audit,
+      jsonb_build_object('after', jsonb_build_object('kind', p_kind, 'is_active', true)));
   END IF;
   RETURN QUERY SELECT v_account, true;
 END $$;
@@ -125,13 +133,29 @@ BEGIN
   RETURN v_account;
 END $$;
 
+-- Write down that somebody made a token for an account's browser: p_token {scopes, expires_at}.
+-- Not repeatable: each is a line.
+CREATE OR REPLACE FUNCTION ducat.note_account_token(
+  p_account_id uuid, p_token jsonb, p_audit jsonb)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+BEGIN
+  PERFORM audit(p_account_id, 'account_token.create', 'account', p_account_id::text, p_audit,
+    p_token);
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.note_account_token TO ducat_app;
+
+-- What it was without an audit line.
+DROP FUNCTION IF EXISTS ducat.update_profile(uuid, jsonb);
+
 -- Change what an account says of itself: p_change has some of name, avatar, bio, locale; null takes
 -- a value away. The avatar is an upload of the account's, which then stays; the one before it goes
--- within the hour in which its URLs work. Returns the row.
+-- within the hour in which its URLs work. Returns the row. p_audit is of who does it for the
+-- account: its line has the names of what was changed, and nobody's text.
 --   DU003 not_found       {what: account}, or {what: upload}: none of theirs, or it has expired
 --   DU006 invalid_state   {reason: erased}
 -- Locks the account's row, then the uploads. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.update_profile(p_account_id uuid, p_change jsonb)
+CREATE OR REPLACE FUNCTION ducat.update_profile(
+  p_account_id uuid, p_change jsonb, p_audit jsonb DEFAULT NULL)
 RETURNS SETOF ducat.accounts
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -149,6 +173,11 @@ BEGIN
     END IF;
     UPDATE blobs SET expires_at = clock_timestamp() + interval '1 hour'
     WHERE account_id = p_account_id AND id = v_before.avatar::uuid;
+  END IF;
+  IF p_audit IS NOT NULL THEN
+    PERFORM audit(p_account_id, 'account.update', 'account', p_account_id::text, p_audit,
+      jsonb_build_object('members', (SELECT jsonb_agg(k ORDER BY k)
+        FROM jsonb_object_keys(p_change) AS k)));
   END IF;
   RETURN QUERY UPDATE accounts SET name = v_after.name, avatar = v_after.avatar,
     bio = v_after.bio, locale = v_after.locale, updated_at = clock_timestamp()

@@ -1,11 +1,15 @@
 -- What vendor accounts say of their business; an admin verifies who they are.
 
+-- What it was without an audit line.
+DROP FUNCTION IF EXISTS ducat.save_vendor(uuid, jsonb);
+
 -- Write a vendor's profile, all of it. Another business name is not the one that was verified: it
--- takes the verification back. Returns the row.
+-- takes the verification back. Returns the row. p_audit is of who does it for the account.
 --   DU003 not_found {what: account}
 --   DU006 invalid_state   {reason: kind} the account is no vendor, or {reason: erased}
 -- Locks the account's row, then the profile. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.save_vendor(p_account_id uuid, p_profile jsonb)
+CREATE OR REPLACE FUNCTION ducat.save_vendor(
+  p_account_id uuid, p_profile jsonb, p_audit jsonb DEFAULT NULL)
 RETURNS SETOF ducat.vendors
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -13,6 +17,9 @@ DECLARE
 BEGIN
   IF v_account.kind <> 'vendor' THEN
     PERFORM refuse('DU006', 'invalid_state', '{"reason": "kind"}');
+  END IF;
+  IF p_audit IS NOT NULL THEN
+    PERFORM audit(p_account_id, 'vendor.update', 'vendor', p_account_id::text, p_audit, '{}');
   END IF;
   RETURN QUERY INSERT INTO vendors AS v
     (account_id, business_name, profile_info, contact_info, social_links)

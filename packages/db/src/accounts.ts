@@ -1,4 +1,5 @@
 import type { Db } from "./connect.ts";
+import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
 
 export type Account = {
@@ -22,6 +23,8 @@ export type NewAccount = {
   locale?: string | undefined;
 };
 
+const jsonOf = (audit: Audit | undefined) => (audit ? JSON.stringify(audit) : null);
+
 /**
  * Makes an account with its trial credits; a known external id returns the one that exists.
  * Errors: already_exists (the e-mail address or phone number belongs to another account).
@@ -29,13 +32,15 @@ export type NewAccount = {
 export async function createAccount(
   db: Db,
   account: NewAccount,
+  audit?: Audit,
 ): Promise<{ account: Account; created: boolean }> {
   const [row] = await ask(db<(Account & { created: boolean })[]>`
     SELECT (account).id, (account).kind, (account).external_id, (account).name,
       (account).email, (account).phone, (account).locale, (account).is_active,
       (account).created_at, created
     FROM ducat.create_account(${account.external_id}, ${account.kind}, ${account.name ?? null},
-      ${account.email ?? null}, ${account.phone ?? null}, ${account.locale ?? "en"})`);
+      ${account.email ?? null}, ${account.phone ?? null}, ${account.locale ?? "en"},
+      p_audit => ${jsonOf(audit)}::text::jsonb)`);
   if (!row) throw new Error("create_account returned nothing");
   const { created, ...made } = row;
   return { account: made, created };
@@ -49,4 +54,16 @@ export async function findAccount(
   const [row] = await ask(db<{ id: string; is_active: boolean }[]>`
     SELECT id, is_active FROM ducat.find_account(${reference})`);
   return row;
+}
+
+/** Writes down that a token for the account's browser was made. */
+export async function noteAccountToken(
+  db: Db,
+  accountId: string,
+  { scopes, expiresAt, audit }: { scopes: readonly string[]; expiresAt: Date; audit: Audit },
+): Promise<void> {
+  const token = JSON.stringify({ scopes, expires_at: expiresAt });
+  await ask(db`
+    SELECT ducat.note_account_token(${accountId}, ${token}::text::jsonb,
+      ${JSON.stringify(audit)}::text::jsonb)`);
 }

@@ -1,5 +1,6 @@
 import type { Account } from "./accounts.ts";
 import type { Db } from "./connect.ts";
+import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
 import { withAccount } from "./with-account.ts";
 
@@ -27,6 +28,9 @@ export async function findProfile(db: Db, accountId: string): Promise<Profile | 
   return row;
 }
 
+/** Who does it for the account, when it isn't the account itself: that leaves an audit line. */
+export type ByOthers = { audit?: Audit | undefined };
+
 /** What is to change; null takes a value away. */
 export type ProfileChange = {
   name?: string | null | undefined;
@@ -42,8 +46,9 @@ export type ProfileChange = {
 export async function updateProfile(
   db: Db,
   accountId: string,
-  change: ProfileChange,
+  { audit, ...change }: ProfileChange & ByOthers,
 ): Promise<void> {
   await ask(db`
-    SELECT FROM ducat.update_profile(${accountId}, ${JSON.stringify(change)}::text::jsonb)`);
+    SELECT FROM ducat.update_profile(${accountId}, ${JSON.stringify(change)}::text::jsonb,
+      ${audit ? JSON.stringify(audit) : null}::text::jsonb)`);
 }

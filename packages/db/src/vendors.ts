@@ -1,6 +1,7 @@
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
+import type { ByOthers } from "./profiles.ts";
 import { withAccount } from "./with-account.ts";
 
 export type VendorProfile = {
@@ -37,12 +38,13 @@ export async function findVendor(db: Db, accountId: string): Promise<Vendor | un
 export async function saveVendor(
   db: Db,
   accountId: string,
-  profile: VendorProfile,
+  { audit, ...profile }: VendorProfile & ByOthers,
 ): Promise<Vendor> {
   const [row] = await ask(db<Vendor[]>`
     SELECT business_name, profile_info, contact_info, social_links, verified_at, created_at,
       updated_at
-    FROM ducat.save_vendor(${accountId}, ${JSON.stringify(profile)}::text::jsonb)`);
+    FROM ducat.save_vendor(${accountId}, ${JSON.stringify(profile)}::text::jsonb,
+      ${audit ? JSON.stringify(audit) : null}::text::jsonb)`);
   if (!row) throw new Error("save_vendor returned nothing");
   return row;
 }

@@ -1,6 +1,7 @@
 import { findProfile, updateProfile } from "@ducat/db/profiles";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import { auditOfServer } from "../audit.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { createExporter } from "../export-account.ts";
@@ -24,7 +25,8 @@ export const meRoutes = (deps: Deps, findAccount: FindAccount) => {
 
   app.openapi(operations.update, async (c) => {
     const { accountId } = c.var;
-    await updateProfile(db, accountId, c.req.valid("json")).catch((error: unknown) => {
+    const change = { ...c.req.valid("json"), audit: auditOfServer(c) };
+    await updateProfile(db, accountId, change).catch((error: unknown) => {
       throw isUnknownUpload(error)
         ? refuseAt("/avatar", "There is no such upload, or it has expired.")
         : error;

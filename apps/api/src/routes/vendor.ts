@@ -2,6 +2,7 @@ import { findProfile } from "@ducat/db/profiles";
 import { findVendor, saveVendor } from "@ducat/db/vendors";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { auditOfServer } from "../audit.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/vendor.ts";
@@ -25,7 +26,8 @@ export const vendorRoutes = ({ db }: Deps, findAccount: FindAccount) => {
 
   app.openapi(operations.save, async (c) => {
     const { accountId } = c.var;
-    return c.json(showVendor(accountId, await saveVendor(db, accountId, c.req.valid("json"))), 200);
+    const profile = { ...c.req.valid("json"), audit: auditOfServer(c) };
+    return c.json(showVendor(accountId, await saveVendor(db, accountId, profile)), 200);
   });
 
   return app;
