@@ -21,7 +21,8 @@ END $$;
 -- The file that an image is made of: of an upload, or of what an item has made. image_id is the
 -- image that it is already. Takes no lock. Internal.
 --   DU003 not_found {what: upload | item}: none of theirs, expired, or forgotten
---   DU006 invalid_state   {status}: the item has not completed, or {reason: text}: it has no picture
+--   DU006 invalid_state   {status}: the item has not completed, or {reason: text}: it has no
+--                         picture
 CREATE OR REPLACE FUNCTION ducat.find_image_source(
   p_account_id uuid, p_upload_id uuid, p_item_id uuid,
   OUT blob_id uuid, OUT key text, OUT generation_id uuid, OUT image_id uuid)
