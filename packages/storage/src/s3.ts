@@ -102,7 +102,8 @@ export function createS3Blobs(options: S3Options): Blobs {
     removeLeftovers: async () => 0,
     async link(key, wish) {
       checkKey(key);
-      return await link(key, wish);
+      // Signing asks nobody, but the keys themselves may come from the machine's role.
+      return await attempt(attempts, () => ask(link(key, wish)));
     },
   };
 }

@@ -19,6 +19,7 @@ export const get = {
     parameter("signature", "query", true),
   ],
   responses: {
+    302: { description: "To the store that has the file; the link works for some minutes." },
     200: { description: "The file.", content: { "image/*": { schema: { type: "string" } } } },
     ...problems("not_found"),
   },
