@@ -72,6 +72,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION ducat.list_api_keys TO ducat_app;
 
+-- A key of this owner without its hash; null when the owner has no such key.
+CREATE OR REPLACE FUNCTION ducat.find_api_key(p_account_id uuid, p_id text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT to_jsonb(k) - 'hash' FROM api_keys k
+  WHERE id = p_id AND account_id IS NOT DISTINCT FROM p_account_id
+$$;
+GRANT EXECUTE ON FUNCTION ducat.find_api_key TO ducat_app;
+
 -- End a key of this owner, now or p_overlap_s seconds from now. Returns the row without its hash;
 -- a repeat never lets it live longer.
 --   DU003 not_found   the owner has no such key

@@ -78,6 +78,13 @@ export async function listApiKeys(db: Db, owner: KeyOwner): Promise<ApiKey[]> {
   return rows.map(({ key }) => key);
 }
 
+/** A key of the owner's, working or not. */
+export async function findApiKey(db: Db, owner: KeyOwner, id: string): Promise<ApiKey | undefined> {
+  const [row] = await ask(db<{ key: ApiKey | null }[]>`
+    SELECT ducat.find_api_key(${owner}, ${id}) AS key`);
+  return row?.key ?? undefined;
+}
+
 /** Ends a key now, or after an overlap in seconds. Errors: not_found. */
 export async function revokeApiKey(
   db: Db,

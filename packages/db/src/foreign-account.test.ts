@@ -8,7 +8,7 @@ import { keepImage, makeResult, makeThumbnail } from "../test/gallery.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { claim, complete, output } from "../test/work.ts";
 import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
-import { createApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
+import { createApiKey, findApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
 import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
@@ -248,6 +248,7 @@ function listAttempts(): Record<string, Call> {
     },
     challenge_totp: () =>
       challengeTotp(app, randomBytes(32), { loginId: victim.logins.guarded, accountId: intruder }),
+    find_api_key: () => findApiKey(app, intruder, victim.apiKey.id),
     revoke_api_key: () => revokeApiKey(app, intruder, { id: victim.apiKey.id, audit }),
     rotate_api_key: () =>
       rotateApiKey(app, intruder, {

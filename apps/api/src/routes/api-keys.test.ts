@@ -98,6 +98,22 @@ describe("an API key", () => {
     expect((await rotate(0)).body.code).toBe("invalid_state");
   });
 
+  it("is rotated by nobody who may do less, and by itself", async () => {
+    const scopes = ["keys", "credits"];
+    const weak = (await make({ scopes, limit_per_minute: 50 })).body;
+    const rotate = (id: string, bearer: string) =>
+      stage.call(`/v1/api-keys/${id}/rotate`, { bearer, body: {} });
+    for (const more of [{ scopes: ["admin"] }, { limit_per_minute: 51 }, {}]) {
+      const other = (await make({ ...more })).body;
+      const refused = await rotate(other.id, weak.key);
+      expect([refused.status, refused.body.code]).toEqual([403, "forbidden"]);
+      expect(refused.text).not.toContain("dk_test_");
+    }
+    const equal = (await make({ limit_per_minute: 50 })).body;
+    expect((await rotate(equal.id, weak.key)).status).toBe(201);
+    expect((await rotate(weak.id, weak.key)).body.scopes).toEqual(scopes);
+  });
+
   it("with an end ends then", async () => {
     const past = await make({ expires_at: "2020-01-01T00:00:00Z" });
     expect(past.body.errors[0].pointer).toBe("/expires_at");

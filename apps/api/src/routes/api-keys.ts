@@ -1,5 +1,6 @@
 import {
   createApiKey,
+  findApiKey,
   type KeyOwner,
   listApiKeys,
   type ApiKey as Row,
@@ -17,7 +18,7 @@ import { type FindAccount, type Principal, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/api-keys.ts";
 import { refuseAt } from "../problem.ts";
-import { accountScopes, scopes } from "../scopes.ts";
+import { accountScopes, isScope, scopes } from "../scopes.ts";
 import { toTime } from "../show-generation.ts";
 
 export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAccount) => {
@@ -64,6 +65,7 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
     const { id: oldId } = c.req.valid("param");
     const { overlap_s: overlapSeconds } = c.req.valid("json");
     const owner = await findOwner(c, findAccount);
+    checkReach(await findApiKey(db, owner, oldId), c.var.principal);
     const { id, hash, text } = makeApiKey(mode);
     const change = { oldId, id, hash, overlapSeconds, audit: auditOf(c) };
     const key = await rotateApiKey(db, owner, change);
@@ -82,6 +84,16 @@ function allowLimit(wanted: number | undefined, { limitPerMinute: own }: Princip
   if (own === undefined || (wanted !== undefined && wanted <= own)) return wanted;
   if (wanted === undefined) return own;
   throw new DomainError("forbidden", { detail: `You may give ${own} requests a minute at most.` });
+}
+
+/** Whoever puts a key in another's place has it then: at most one like their own. */
+function checkReach(old: Row | undefined, { scopes: own, limitPerMinute }: Principal): void {
+  if (!old) throw new DomainError("not_found");
+  const isWithin = old.scopes.filter(isScope).every((scope) => own.includes(scope));
+  const most = limitPerMinute ?? Number.POSITIVE_INFINITY;
+  if (!isWithin || (old.limit_per_minute ?? Number.POSITIVE_INFINITY) > most) {
+    throw new DomainError("forbidden", { detail: "That key may do more than you may." });
+  }
 }
 
 /** Errors: not_found. */
