@@ -48,13 +48,16 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.activate_totp TO ducat_app;
 
 -- Accept what was shown as the second factor: a code's step, once, and none before it; or a backup
--- code by its hashes, once. p_proof: {step} or {codes: [hex]}. Whether it is accepted.
+-- code by its hashes, once. p_proof: {step, relocked?} or {codes: [hex]}. Whether it is accepted;
+-- then relocked {from, to} (hex) is the secret as it is encrypted and as it shall be from now on.
 -- Locks the second factor or the backup code. A repeat returns false. Internal.
 CREATE OR REPLACE FUNCTION ducat.accept_totp(p_login_id uuid, p_proof jsonb) RETURNS boolean
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
   IF p_proof ->> 'step' IS NOT NULL THEN
-    UPDATE login_totps SET last_step = (p_proof ->> 'step')::bigint
+    UPDATE login_totps SET last_step = (p_proof ->> 'step')::bigint,
+      secret = CASE encode(secret, 'hex') WHEN p_proof #>> '{relocked,from}'
+                    THEN decode(p_proof #>> '{relocked,to}', 'hex') ELSE secret END
     WHERE login_id = p_login_id AND active_at IS NOT NULL
       AND last_step < (p_proof ->> 'step')::bigint;
   ELSE

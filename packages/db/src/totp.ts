@@ -3,8 +3,11 @@ import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
 
+/** A secret as it is encrypted now and as it shall be, both in hex. */
+export type Relocked = { from: string; to: string };
+
 /** What was shown as the second factor: the step of a right code, or a backup code's hashes. */
-export type TotpProof = { step: number } | { codes: string[] };
+export type TotpProof = { step: number; relocked?: Relocked } | { codes: string[] };
 
 const jsonOf = (proof: TotpProof) => JSON.stringify(proof);
 

@@ -31,6 +31,16 @@ it("a secret can be replaced while codes and second factors wait", () => {
   );
 });
 
+it("what an older secret has locked is locked anew by the newest, once", () => {
+  const secret = Buffer.from("12345678901234567890");
+  const old = createCodeSecrets([one]).lock("ada", secret);
+  const { relock } = createCodeSecrets([two, one]);
+  const anew = relock("ada", old) ?? old;
+  expect(createCodeSecrets([two]).unlock("ada", anew)).toEqual(secret);
+  expect(relock("ada", anew)).toBeUndefined();
+  expect(() => relock("eve", old)).toThrow("SECRET_KEYS");
+});
+
 it("a locked secret is not what it was, not twice the same, and its login's only", () => {
   const { lock, unlock } = createCodeSecrets([one]);
   const secret = Buffer.from("12345678901234567890");

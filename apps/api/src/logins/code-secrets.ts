@@ -14,6 +14,8 @@ export type CodeSecrets = {
   lock(loginId: string, secret: Buffer): Buffer;
   /** Throws when none of our secrets locked it. */
   unlock(loginId: string, locked: Buffer): Buffer;
+  /** The same secret locked by the newest of ours; undefined when that has locked it already. */
+  relock(loginId: string, locked: Buffer): Buffer | undefined;
 };
 
 export type AddressCode = {
@@ -34,23 +36,27 @@ export function createCodeSecrets(secrets: readonly string[]): CodeSecrets {
   const changes = deriveKeys(secrets, "login change");
   const backups = deriveKeys(secrets, "totp backup code");
   const locks = deriveKeys(secrets, "totp secret");
+  const lock = (loginId: string, secret: Buffer) => {
+    const iv = randomBytes(ivBytes);
+    const cipher = createCipheriv(algorithm, locks[0], iv, options);
+    cipher.setAAD(Buffer.from(loginId));
+    const text = Buffer.concat([cipher.update(secret), cipher.final()]);
+    return Buffer.concat([iv, cipher.getAuthTag(), text]);
+  };
+  const unlock = (loginId: string, locked: Buffer) => {
+    const found = locks.map((key) => tryUnlock(key, loginId, locked)).find(Boolean);
+    if (!found) throw new Error("A TOTP secret was locked with none of the SECRET_KEYS.");
+    return found;
+  };
   return {
+    lock,
+    unlock,
+    relock: (loginId, locked) =>
+      tryUnlock(locks[0], loginId, locked) ? undefined : lock(loginId, unlock(loginId, locked)),
     hashCode: ({ phone, purpose, code }) => macs(codes, [purpose, phone, code]),
     hashChange: ({ loginId, channel, address, code }) =>
       macs(changes, [loginId, channel, address, code]),
     hashBackup: (loginId, code) => macs(backups, [loginId, code]),
-    lock(loginId, secret) {
-      const iv = randomBytes(ivBytes);
-      const cipher = createCipheriv(algorithm, locks[0], iv, options);
-      cipher.setAAD(Buffer.from(loginId));
-      const text = Buffer.concat([cipher.update(secret), cipher.final()]);
-      return Buffer.concat([iv, cipher.getAuthTag(), text]);
-    },
-    unlock(loginId, locked) {
-      const found = locks.map((key) => tryUnlock(key, loginId, locked)).find(Boolean);
-      if (!found) throw new Error("A TOTP secret was locked with none of the SECRET_KEYS.");
-      return found;
-    },
   };
 }
 

@@ -150,8 +150,11 @@ function readProof(
   { loginId, secret, code }: { loginId: string; secret: string; code: string },
 ): TotpProof | undefined {
   if (/^\d{6}$/.test(code)) {
-    const step = findStep(codes.unlock(loginId, Buffer.from(secret, "hex")), code, now());
-    return step === undefined ? undefined : { step };
+    const locked = Buffer.from(secret, "hex");
+    const step = findStep(codes.unlock(loginId, locked), code, now());
+    if (step === undefined) return undefined;
+    const to = codes.relock(loginId, locked)?.toString("hex");
+    return to === undefined ? { step } : { step, relocked: { from: secret, to } };
   }
   const plain = code.toLowerCase().replaceAll(/[\s-]/g, "");
   return { codes: codes.hashBackup(loginId, plain).map((hash) => hash.toString("hex")) };

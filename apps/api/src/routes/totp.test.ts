@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
 import { type Answer, type Stage, setStage } from "../../test/stage.ts";
 import {
@@ -9,6 +9,7 @@ import {
   send,
   verify,
 } from "../../test/telephone.ts";
+import { createCodeSecrets } from "../logins/code-secrets.ts";
 import { codeOf, toBase32 } from "../logins/totp.ts";
 
 let stage: Stage;
@@ -216,6 +217,35 @@ it("is asked for on the account that was chosen, and not again by going on to th
     ...{ bearer: begun.body.access_token, body: { kind: "user" } },
   });
   expect([gone.status, gone.body.account_id === made.body.id]).toEqual([201, false]);
+});
+
+it("a secret that an older key locked is locked anew when a code of it is right", async () => {
+  const { email, secret } = await makeGuarded();
+  const { codes } = stage.deps.logins;
+  const [old, fresh] = ["s".repeat(32), "t".repeat(32)];
+  const read = async (): Promise<Buffer> => {
+    const [row] = await stage.db.admin`
+      SELECT secret FROM ducat.login_totps
+      WHERE login_id = (SELECT id FROM ducat.logins WHERE email = ${email})`;
+    return row?.secret;
+  };
+  onTestFinished(() => {
+    stage.deps.logins.codes = codes;
+  });
+  const before = await read();
+  stage.deps.logins.codes = createCodeSecrets([fresh, old]);
+  expect((await answer(await challenge(email), otherThan(showNext(secret)))).status).toBe(401);
+  expect(await read()).toEqual(before);
+  // Ten at once, one of which is accepted: what is kept stays whole.
+  const challenges = await Promise.all(Array.from({ length: 10 }, () => challenge(email)));
+  const code = showNext(secret);
+  const answers = await Promise.all(challenges.map((one) => answer(one, code)));
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  const anew = await read();
+  expect(anew).not.toEqual(before);
+  stage.deps.logins.codes = createCodeSecrets([fresh]);
+  expect((await answer(await challenge(email), showNext(secret))).status).toBe(200);
+  expect(await read()).toEqual(anew);
 });
 
 it("who is shut out is not asked, but refused", async () => {
