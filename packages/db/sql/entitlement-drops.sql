@@ -19,6 +19,7 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- Forget what is remembered of the account that the row is.
 CREATE OR REPLACE FUNCTION ducat.drop_account_entitlements() RETURNS trigger
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN

@@ -30,10 +30,12 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Before there was p_is_undone.
+DROP FUNCTION IF EXISTS ducat.return_usage(uuid, jsonb);
+
 -- Give one item's quotas back as it ends: those that are taken until then (`until`: end), and all
 -- when it came to nothing. Locks as take_usage does; the account must not be locked yet, or by the
 -- transaction that has locked these counters before it.
-DROP FUNCTION IF EXISTS ducat.return_usage(uuid, jsonb); -- one release ago: without p_is_undone
 CREATE OR REPLACE FUNCTION ducat.return_usage(
   p_account_id uuid, p_usage jsonb, p_is_undone boolean DEFAULT true)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$

@@ -138,8 +138,8 @@ describe("assignPlan", () => {
     const { id } = await makeAccount(database.app);
     const paid = await makePlan(database.admin);
     await database.admin`
-      INSERT INTO ducat.subscriptions (account_id, product_id, price_id, provider, provider_ref, mode,
-        status, interval, started_at)
+      INSERT INTO ducat.subscriptions (account_id, product_id, price_id, provider, provider_ref,
+        mode, status, interval, started_at)
       VALUES (${id}, ${paid.product.id}, ${paid.price.id}, 'sandbox', ${id}, 'test', 'active',
         'month', now())`;
     const { product } = await makeGiven();

@@ -44,7 +44,7 @@ export const products = ducat.table(
     /** {feature: n}: stock that a purchase or a period gives. */
     allowances: jsonb("allowances").$type<Record<string, number>>().notNull().default({}),
     rate_limits: jsonb("rate_limits").$type<Record<string, number>>().notNull().default({}),
-    /** A plan's {running, open_items, daily_credits, retention_days}: each as the catalog has it. */
+    /** A plan's {running, open_items, daily_credits, retention_days}, as the catalog has them. */
     limits: jsonb("limits").$type<Record<string, number>>().notNull().default({}),
     /** The plan of accounts that pay for none. */
     is_default: boolean("is_default").notNull().default(false),
