@@ -105,7 +105,7 @@ export function makeGate() {
   return { open, opened };
 }
 
-type Servers = { db?: TestDatabase; redisUrl?: string | null };
+type Servers = { db?: TestDatabase; redisUrl?: string | null; blobs?: Blobs };
 
 /**
  * A database, a queue, a provider and a folder of the test's own, on the run's servers or others.
@@ -114,7 +114,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
   const { db = await cloneDatabase(), redisUrl = inject("redis") } = servers;
   const provider = await startProvider();
   const dir = await mkdtemp(join(tmpdir(), "ducat-worker-"));
-  const blobs = createDiskBlobs({ dir });
+  const { blobs = createDiskBlobs({ dir }) } = servers;
   const queueOptions = await openQueuePlace(kind, db, redisUrl);
   const queue = connectQueue(queueOptions);
   const workers: Worker[] = [];
