@@ -2,7 +2,7 @@ import type { SandboxKeeper } from "./sandbox-keeper.ts";
 import { findNext } from "./sandbox-subscriptions.ts";
 
 /** A subscription in the sandbox's books and when something happens to it by itself. */
-export type SandboxTurn = { ref: string; orderRef: string; at: Date };
+export type SandboxTurn = { ref: string; at: Date };
 
 /** The subscriptions of these pages that still run; a page that nobody paid has none. */
 export async function listTurns(
@@ -13,7 +13,7 @@ export async function listTurns(
   for (const page of pages) {
     const one = await keeper.find("subscription", page.replace("pay_", "sub_"));
     if (!one || one.status === "canceled") continue;
-    turns.push({ ref: one.id, orderRef: one.orderRef, at: new Date(findNext(one)) });
+    turns.push({ ref: one.id, at: new Date(findNext(one)) });
   }
   return turns;
 }

@@ -9,8 +9,8 @@
 -- record_tick writes it down as done. Who ends in between leaves a pending step, and the next
 -- caller gets the same one: all of its parts do nothing twice.
 
--- Begin a move of the account's clock, once per p_key. Returns {run_id, ran, done_at}: done_at is
--- null until record_tick has ended it. p_audit: {actor, request_id, ip}.
+-- Begin a move of the account's clock, once per p_key. Returns {run_id, ran, done_at, ticks}:
+-- done_at is null until record_tick has ended it. p_audit: {actor, request_id, ip}.
 --   DU002 idempotency_conflict   p_key came with another request
 --   DU003 not_found              no such account
 --   DU007 validation_failed      p_seconds is negative or over ten years
@@ -45,18 +45,27 @@ LANGUAGE sql SET search_path = ducat, pg_temp AS $$
   SELECT pg_advisory_xact_lock(hashtextextended('clock:' || p_account_id, 0))
 $$;
 
--- A run as its caller sees it.
-CREATE OR REPLACE FUNCTION ducat.show_run(p_run ducat.clock_runs) RETURNS jsonb
+-- How many steps of an account's runs are done.
+CREATE OR REPLACE FUNCTION ducat.count_ticks(p_account_id uuid) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
-  SELECT jsonb_build_object('run_id', p_run.id, 'ran', p_run.ran, 'done_at', p_run.done_at)
+  SELECT coalesce(sum(step), 0)::bigint FROM clock_runs WHERE account_id = p_account_id
 $$;
+
+-- A run as its caller sees it; ticks: how many steps of the account's runs are done by now.
+CREATE OR REPLACE FUNCTION ducat.show_run(p_run ducat.clock_runs) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp AS $$
+BEGIN
+  RETURN jsonb_build_object('run_id', p_run.id, 'ran', p_run.ran, 'done_at', p_run.done_at,
+    'ticks', count_ticks(p_run.account_id));
+END $$;
 
 -- Move the account's clock to the next moment at which something falls due in its oldest open run,
 -- or, when nothing more does, to the run's end. p_also: [{at, what, id?}], what falls due in books
--- that are not the database's. Returns the step {run_id, step, at, ran, is_last} that is to be
--- done now; null when no run is open. A step that was not recorded is returned again.
+-- that are not the database's, as they were when p_ticks steps were done. Returns the step {run_id,
+-- step, at, ran, is_last} that is to be done now; null when no run is open, or when more steps are
+-- done by now: read again, then ask again. A step that was not recorded is returned again.
 -- Locks the account's clock (an advisory lock), then the account row. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.tick_clock(p_account_id uuid, p_also jsonb DEFAULT '[]')
+CREATE OR REPLACE FUNCTION ducat.tick_clock(p_account_id uuid, p_ticks bigint, p_also jsonb)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_run clock_runs;
@@ -69,6 +78,8 @@ BEGIN
   ORDER BY id LIMIT 1 FOR NO KEY UPDATE;
   IF NOT FOUND OR v_run.pending IS NOT NULL THEN
     RETURN v_run.pending;
+  ELSIF count_ticks(p_account_id) <> p_ticks THEN
+    RETURN NULL;
   END IF;
   IF v_run.until_offset IS NULL THEN
     SELECT clock_offset + make_interval(secs => v_run.seconds), clock_timestamp() + clock_offset

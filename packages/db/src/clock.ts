@@ -6,8 +6,11 @@ import { withAccount } from "./with-account.ts";
 /** What fell due, when by the account's own time, and of what. */
 export type Ran = { at: string; what: string; id?: string };
 
-/** A move of an account's clock; `done_at` is the account's time at its end, null until then. */
-export type ClockRun = { run_id: string; ran: Ran[]; done_at: string | null };
+/**
+ * A move of an account's clock; `done_at` is the account's time at its end, null until then.
+ * `ticks`: how many steps of the account's moves are done.
+ */
+export type ClockRun = { run_id: string; ran: Ran[]; done_at: string | null; ticks: number };
 
 /** A moment that the clock has been moved to; `at` is null in the last one. */
 export type ClockStep = {
@@ -36,16 +39,17 @@ export async function beginClockRun(
 
 /**
  * Moves the account's clock to the next moment of its oldest open run and returns what is to be
- * done there; undefined when no run is open. `also` is what falls due in books of others. A step
- * that was not recorded is returned again.
+ * done there. `also` is what falls due in books of others, read when `ticks` steps were done.
+ * Undefined when no run is open or more steps are done by now: then read both again. A step that
+ * was not recorded is returned again.
  */
 export async function tickClock(
   db: Db,
   accountId: string,
-  also: readonly Ran[] = [],
+  { ticks, also = [] }: { ticks: number; also?: readonly Ran[] },
 ): Promise<ClockStep | undefined> {
   const [row] = await ask(db<{ step: ClockStep | null }[]>`
-    SELECT ducat.tick_clock(${accountId}, ${JSON.stringify(also)}::text::jsonb) AS step`);
+    SELECT ducat.tick_clock(${accountId}, ${ticks}, ${JSON.stringify(also)}::text::jsonb) AS step`);
   return row?.step ?? undefined;
 }
 

@@ -17,6 +17,9 @@ import type { PaymentDeps } from "./providers.ts";
 
 export type ClockDeps = Pick<PaymentDeps, "db" | "providers" | "sandbox">;
 
+/** A subscription at the sandbox that renews, is tried again or ends. */
+const providerTurn = "subscription.provider";
+
 /** Ten years of daily events are 3,650; what takes more is gone on with by the same call. */
 const mostSteps = 10_000;
 
@@ -24,8 +27,8 @@ const mostSteps = 10_000;
  * Moves an account's clock ahead and does, moment by moment and in order, all that falls due on
  * the way: in our books, and at the sandbox. Once per key: a call that ended in the middle is gone
  * on with by the same call, or by any other one for the account, which waits for nobody. Returns
- * the run, `replayed` when it was over before. For test mode. Errors: idempotency_conflict, not_found, validation_failed; unavailable
- * when it takes too long: the same call goes on.
+ * the run, `replayed` when it was over before. For test mode. Errors: idempotency_conflict,
+ * not_found, validation_failed; unavailable when it takes too long: the same call goes on.
  */
 export async function advanceAccountClock(
   deps: ClockDeps,
@@ -37,7 +40,8 @@ export async function advanceAccountClock(
   const replayed = run.done_at !== null;
   if (run.done_at === null) await hear(deps, await listSandbox(deps, accountId));
   for (let n = 0; run.done_at === null && n < mostSteps; n += 1) {
-    const step = await tickClock(deps.db, accountId, await listAlso(deps, accountId));
+    const also = await listAlso(deps, accountId);
+    const step = await tickClock(deps.db, accountId, { ticks: run.ticks, also });
     const after = step && (await doStep(deps, accountId, step));
     run = after?.run_id === run.run_id ? after : await read();
   }
@@ -47,14 +51,16 @@ export async function advanceAccountClock(
 
 async function doStep(deps: ClockDeps, accountId: string, step: ClockStep): Promise<ClockRun> {
   await runAccountDue(deps.db, accountId);
-  const turns = await listSandbox(deps, accountId);
-  const isDue = ({ at }: SandboxTurn) => at <= new Date(step.at ?? 0);
-  // In the end all of them: what the sandbox has done by itself is in our books, too.
-  const due = step.is_last ? turns : turns.filter(isDue);
-  await hear(deps, due);
+  const turns = step.is_last ? await listSandbox(deps, accountId) : [];
+  // What was due as the clock came here, whatever its books say by now: another caller may be at
+  // it, or have died over it. In the end all of them.
+  const due = step.ran.flatMap(({ what, id }) =>
+    what === providerTurn && id ? [{ ref: id }] : [],
+  );
+  await hear(deps, [...due, ...turns]);
   if (due.length > 0) await runAccountDue(deps.db, accountId);
   await raiseAlerts(deps.db, accountId);
-  if (step.is_last && deps.sandbox) await rescheduleTurns(deps.sandbox, turns);
+  if (deps.sandbox) await rescheduleTurns(deps.sandbox, turns);
   return await recordTick(deps.db, accountId, step);
 }
 
@@ -63,7 +69,7 @@ async function listAlso(deps: ClockDeps, accountId: string): Promise<Ran[]> {
   const turns = await listSandbox(deps, accountId);
   return turns.map(({ ref, at }) => ({
     at: at.toISOString(),
-    what: "subscription.provider",
+    what: providerTurn,
     id: ref,
   }));
 }
@@ -74,13 +80,13 @@ async function listSandbox({ db, sandbox }: ClockDeps, accountId: string): Promi
 }
 
 /** Brings subscriptions at the sandbox to the present, and what it then tells into our books. */
-async function hear(deps: ClockDeps, turns: readonly SandboxTurn[]): Promise<void> {
+async function hear(deps: ClockDeps, turns: readonly { ref: string }[]): Promise<void> {
   const provider = deps.providers.get("sandbox");
   if (!provider?.settle) return;
-  for (const { ref, orderRef } of turns) {
-    const order = { ref, orderRef, kind: "subscription" as const };
-    const sent = { amount: 0, currency: "USD" };
-    const facts = await provider.settle({ ...order, sent, createdAt: new Date(0) });
+  for (const { ref } of turns) {
+    // The sandbox knows its subscriptions by their names alone.
+    const order = { ref, orderRef: "", kind: "subscription" as const, createdAt: new Date(0) };
+    const facts = await provider.settle({ ...order, sent: { amount: 0, currency: "USD" } });
     await applyFacts(deps, provider, facts);
   }
 }
