@@ -137,11 +137,14 @@ it.each([
     await holder`SELECT FROM ducat.sessions WHERE id = ${low} FOR UPDATE`;
     const [session] = await openSessions(database.url, "ducat_app", 1);
     const ending = end(session ?? database.app, owner.loginId, high);
-    await waitForLocks(database.admin, 1);
-    // Whoever locks them in order gets the other one too, or both would wait for ever.
-    await holder`SELECT FROM ducat.sessions WHERE id = ${high} FOR UPDATE NOWAIT`;
-    await holder`COMMIT`;
-    holder.release();
+    try {
+      await waitForLocks(database.admin, 1);
+      // Whoever locks them in order gets the other one too, or both would wait for ever.
+      await holder`SELECT FROM ducat.sessions WHERE id = ${high} FOR UPDATE NOWAIT`;
+    } finally {
+      await holder`ROLLBACK`;
+      holder.release();
+    }
     await ending;
     expect(await findSession(database.app, high, 3)).toBeUndefined();
     expect(await findSession(database.app, low, 1)).toBeDefined();

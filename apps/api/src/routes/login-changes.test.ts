@@ -1,3 +1,4 @@
+import { useLoginChange } from "@ducat/db/login-changes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findSecrets } from "../../test/find-secrets.ts";
 import {
@@ -155,10 +156,9 @@ describe("another e-mail address", () => {
     expect((await readLogin(loginId))?.email).toBe(squatted);
     expect(await readStatus(squatter.access_token)).toBe(401);
     expect((await askAuth(stage, "verify-email", { token: link })).status).toBe(409);
-    const [trials] = await stage.db.admin`
-      SELECT count(*)::int AS n FROM ducat.credit_grants WHERE source = 'trial'
-        AND account_id = ${squatter.account_id}`;
-    expect(trials?.n).toBe(0);
+    const trials = await stage.db.admin`
+      SELECT FROM ducat.credit_grants WHERE account_id = ${squatter.account_id}`;
+    expect(trials).toHaveLength(0);
   });
 
   it("that was mistyped at the sign-up can be put right, and brings the trial", async () => {
@@ -173,6 +173,24 @@ describe("another e-mail address", () => {
     expect((await askAuth(stage, "verify-email", { token: link })).status).toBe(409);
     // Whose it was is not known: they learn nothing.
     expect((await readMails(stage, wrong)).map(({ kind }) => kind)).toEqual(["verify_email"]);
+  });
+
+  it("brings the trial with the next log-in when it broke off before", async () => {
+    const [wrong, address] = [makeEmail(), makeEmail()];
+    await askAuth(stage, "register", { email: wrong, password });
+    const { access_token: bearer } = await logIn(stage, wrong);
+    await start(bearer, address);
+    const { codes, tokens } = stage.deps.logins;
+    const [login] = await stage.db.admin`SELECT id FROM ducat.logins WHERE email = ${wrong}`;
+    const asker = { loginId: login?.id, sessionId: tokens.read("access", bearer)?.id ?? "" };
+    const code = await readCode(stage, address);
+    const hashes = codes.hashChange({ ...asker, channel: "email", address, code });
+    const guess = { channel: "email", address, hashes, notice: { sealed: "x" } } as const;
+    const by = { guess, audit: { actor: "test", request_id: "test", ip: null } };
+    expect(await useLoginChange(stage.db.app, asker, by)).toBe("changed");
+    const { access_token } = await logIn(stage, address);
+    const { body } = await stage.call("/v1/credits/balance", { bearer: access_token });
+    expect(body.trial_credits).toBe(3);
   });
 
   it("gives no second trial to anybody", async () => {
