@@ -21,6 +21,7 @@ const nouns: Record<string, Scope | "session"> = {
   checkout: "billing",
   credits: "credits",
   "credits/auto-reload": "billing",
+  entitlements: "usage",
   generations: "generations",
   images: "gallery",
   me: "profile",
@@ -30,8 +31,13 @@ const nouns: Record<string, Scope | "session"> = {
   styles: "styles",
   subscription: "billing",
   uploads: "uploads",
+  usage: "usage",
   vendor: "profile",
 };
+
+/** Nobody but the product's own server may do this, for any account. */
+export const isServers = ({ name }: Operation): boolean =>
+  name === "POST /v1/usage" || name === "DELETE /v1/usage/{event_id}";
 
 /** Persons may do this whatever their scopes are, proven or not. */
 export const isErasing = ({ name }: Operation): boolean => name === "DELETE /v1/me";
@@ -60,6 +66,7 @@ const things: Record<string, Kind[]> = {
   payments: ["payment"],
   "promo-codes": [],
   sessions: ["session"],
+  usage: ["event"],
   "webhook-events": [],
 };
 
@@ -110,6 +117,8 @@ const bodies: Record<string, () => Record<string, unknown>> = {
   "POST /v1/auth/phone": () => ({ phone: phone() }),
   "POST /v1/auth/register": () => ({ email: email(), password }),
   "POST /v1/auth/resend-verification": () => ({ email: email() }),
+  "POST /v1/entitlements/check": () => ({ feature: "gallery_images" }),
+  "POST /v1/usage": () => ({ feature: "gallery_images", event_id: randomUUID() }),
 };
 
 export const bodyOf = ({ name, example }: Operation): Record<string, unknown> | undefined =>
@@ -133,6 +142,10 @@ const references: Record<string, (owner: Tenant) => { body: object; status: numb
   ],
   "PATCH /v1/me": ({ ids }) => [{ body: { avatar: ids.upload }, status: 422 }],
   "POST /v1/auth/sessions": ({ ids }) => [{ body: { account_id: ids.account }, status: 404 }],
+  // An event's name is its account's own: it hides nothing of the owner's, who has used it too.
+  "POST /v1/usage": ({ ids }) => [
+    { body: { feature: "nothing", event_id: ids.event }, status: 404 },
+  ],
   "POST /v1/admin/generations/{id}/refund": ({ ids }) => [
     { body: { items: [ids.item], reason: "x" }, status: 404 },
   ],
@@ -144,6 +157,7 @@ const named: Record<string, string[]> = {
   "POST /v1/auth/sessions": ["account_id"],
   "POST /v1/generations": ["photo_id"],
   "POST /v1/generations/estimate": ["photo_id"],
+  "POST /v1/usage": ["event_id"],
   "POST /v1/admin/generations/{id}/refund": ["items"],
 };
 /** Members with ids of things that belong to nobody in particular. */
@@ -176,6 +190,8 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "POST /v1/auth/totp/activate": 422,
   "POST /v1/auth/totp/disable": 409,
   "POST /v1/credits/redeem": 404,
+  // The owner's plan has no features.
+  "POST /v1/entitlements/check": ({ is }) => (is === "owner" ? 404 : 200),
   "POST /v1/generations": 201,
   "POST /v1/generations/{id}/retry": 201,
   // Nobody has the upload of the example.

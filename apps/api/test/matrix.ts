@@ -6,6 +6,7 @@ import {
   isErasing,
   isLate,
   isOpen,
+  isServers,
   openingOf,
   referencesOf,
   scopeOf,
@@ -164,6 +165,7 @@ const isReading = ({ method }: Operation) => ["GET", "HEAD"].includes(method);
 function mayDo(caller: Caller, operation: Operation): boolean {
   if (caller.refused) return false;
   const scope = scopeOf(operation);
+  if (isServers(operation) && !caller.names) return false;
   if (scope === "session") return caller.isSession === true;
   if (isErasing(operation) && (caller.isSession || caller.isExternal)) return true;
   if (scope === "admin" && caller.isSupport && !isReading(operation)) return false;

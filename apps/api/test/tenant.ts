@@ -89,6 +89,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     hold: await hold(),
     payment: payment.id,
     key: await key(),
+    event: await use(stage, accountId, word),
     session: await endable(),
     subscription,
   };
@@ -133,11 +134,21 @@ async function subscribe({ db }: Stage, accountId: string): Promise<string> {
   return made?.id ?? "";
 }
 
+/** Two things that the product's server has said were used; the event of the second. */
+async function use({ db }: Stage, accountId: string, word: string): Promise<string> {
+  const events = [randomUUID(), randomUUID()] as const;
+  for (const event of events) {
+    await db.admin`
+      INSERT INTO ducat.usage_logs (account_id, event_id, feature, amount, subject, period_start)
+      VALUES (${accountId}, ${event}, 'gallery_images', 1, ${word}, '-infinity')`;
+  }
+  return events[1];
+}
+
 /** Where the second page of each list begins. */
 async function readCursors(ask: Stage["call"]): Promise<Record<string, string>> {
-  const lists = ["generations", "credits/transactions", "payments", "images", "albums"].map(
-    (list) => `/v1/${list}`,
-  );
+  const names = ["generations", "credits/transactions", "payments", "images", "albums", "usage"];
+  const lists = names.map((name) => `/v1/${name}`);
   const entries = await Promise.all(
     lists.map(async (path) => [path, (await ask(`${path}?limit=1`)).body.next_cursor] as const),
   );
