@@ -17,9 +17,10 @@ export async function endRunning(
   const subscription = await findSubscription(db, accountId);
   if (subscription && !["canceled", "incomplete"].includes(subscription.status)) {
     const { provider, provider_ref: ref, cancel_at: end } = subscription;
+    const isGiven = provider === "manual"; // ends with the account, and costs nobody anything
     const canEndNow = ref !== null && payments.providers.get(provider)?.caps.cancelNow === true;
     if (canEndNow) await cancelSubscription(payments, accountId, "now");
-    else if (end === null) await cancelSubscription(payments, accountId, "period_end");
+    else if (end === null && !isGiven) await cancelSubscription(payments, accountId, "period_end");
   }
   for (const id of await listRunning(db, accountId)) {
     await cancelGeneration(db, accountId, id).catch((error: unknown) => {

@@ -22,7 +22,8 @@ export type Subscription = {
   price_id: string | null;
   /** What the provider calls the plan. */
   plan_ref: string | null;
-  provider: ProviderName;
+  /** `manual`: an administrator gave it, and nobody pays for it. */
+  provider: ProviderName | "manual";
   mode: Mode;
   /** Null: ours, renewed by orders of our own. */
   provider_ref: string | null;

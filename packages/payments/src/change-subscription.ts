@@ -127,10 +127,16 @@ async function getRunning(deps: PaymentDeps, accountId: string): Promise<Current
   });
 }
 
-/** The provider that keeps the subscription; undefined for one that we renew ourselves. */
+/**
+ * The provider that keeps the subscription; undefined for one that we renew ourselves.
+ * Errors: invalid_state (reason: assigned, or it is not set up here).
+ */
 function findTheirs(deps: PaymentDeps, subscription: CurrentSubscription): Theirs | undefined {
   const { provider: name, provider_ref: ref, mode } = subscription;
   if (ref === null) return undefined;
+  if (name === "manual") {
+    throw refuseFor("assigned", "This plan was given, not bought: whoever gave it can change it.");
+  }
   const provider = deps.providers.get(name);
   if (provider && mode === deps.mode) return { provider, ref };
   throw refuseState("The payment provider of this subscription is not set up here any more.");

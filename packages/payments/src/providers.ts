@@ -9,8 +9,13 @@ import { deriveKey } from "./derive-key.ts";
 import { describeSandbox, type SandboxPlace } from "./sandbox-books.ts";
 import type { PaymentSettings } from "./settings.ts";
 
-/** The providers of this deployment by name; one without a key is not there. */
-export type Providers = ReadonlyMap<ProviderName, PaymentProvider>;
+/**
+ * The providers of this deployment by name; one without a key is not there, nor one for plans that
+ * nobody pays for.
+ */
+export type Providers = ReadonlyMap<ProviderName, PaymentProvider> & {
+  get(name: ProviderName | "manual"): PaymentProvider | undefined;
+};
 
 /** What the flows need of a logger; pino's shape. */
 export type PaymentLog = {

@@ -16,7 +16,9 @@ export const Subscription = z
     plan: z.strictObject(plan),
     price: Money.nullable(),
     interval: z.enum(["month", "year"]),
-    provider: ProviderName,
+    provider: z
+      .enum([...ProviderName.options, "manual"])
+      .meta({ description: "`manual`: an administrator gave it, and nobody pays for it." }),
     period: z.strictObject({ start: Time, end: Time }).nullable(),
     trial_ends_at: Time.nullable(),
     cancel_at: Time.nullable().meta({ description: "When it ends although it runs." }),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { assignPlan } from "@ducat/db/entitlements";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type StripeServer,
@@ -407,5 +408,28 @@ describe("POST /v1/portal", () => {
         })
       ).status,
     ).toBe(404);
+  });
+});
+
+describe("a plan that an administrator gave", () => {
+  it("is told as what it is, and only whoever gave it can change it", async () => {
+    const account = await stage.makeAccount();
+    const audit = { actor: "test", request_id: "test", ip: null };
+    await assignPlan(stage.db.app, account, { plan: large.product.key, audit });
+    const can = { change: false, cancel_now: false, manage: false };
+    expect(await read(account)).toMatchObject({ provider: "manual", price: null, can });
+    for (const verb of ["cancel", "resume"]) {
+      const refused = await act(account, verb, verb === "cancel" ? {} : undefined);
+      expect([refused.status, refused.body.reason]).toEqual([409, "assigned"]);
+    }
+    const changed = await act(account, "change", { product: small.product.key });
+    expect([changed.status, changed.body.reason]).toEqual([409, "assigned"]);
+    expect(await read(account)).toMatchObject({ plan: { key: large.product.key } });
+    const erased = await stage.call("/v1/me", {
+      account,
+      method: "DELETE",
+      body: { confirm: true },
+    });
+    expect(erased.status).toBe(204);
   });
 });
