@@ -1,3 +1,4 @@
+import { checkLoginPage, LoginPageSettings } from "@ducat/messages/login-page";
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { checkStorageSettings, StorageSettings } from "@ducat/storage/settings";
 import { isSupportedCountry } from "libphonenumber-js/min";
@@ -24,14 +25,8 @@ export const Env = z.object({
   ...PaymentSettings.shape,
   /** Where files are kept. */
   ...StorageSettings.shape,
-  /** Web pages that may call the API from a browser. */
-  ALLOWED_ORIGINS: z
-    .string()
-    .default("")
-    .transform(list)
-    .refine((origins) => origins.every((text) => /^https?:\/\/[^/?#\s*]+$/.test(text)), {
-      error: "are origins as in https://app.example.com, with commas between them",
-    }),
+  /** ALLOWED_ORIGINS, and whose pages mailed links lead to. */
+  ...LoginPageSettings.shape,
   /** Whose tokens are accepted beside our own. */
   OIDC_ISSUERS: IssuerList,
   /** Reverse proxies before the API, each of which adds to X-Forwarded-For. */
@@ -58,6 +53,7 @@ const Checked = Env.refine(
 )
   .superRefine(checkPaymentSettings)
   .superRefine(checkStorageSettings)
+  .superRefine(checkLoginPage)
   .superRefine(checkIssuers);
 
 type Parsed = z.infer<typeof Env>;

@@ -123,7 +123,7 @@ export function answerPage(c: Context<AppEnv>, page: PayPage) {
 
 function describeOrder(order: PayPage["order"], language: Language) {
   if (!order) return "";
-  const formats = createFormats(language, "");
+  const formats = createFormats(language, { publicUrl: "" });
   const name = order.name && html`<dd>${formats.name(order.name)}</dd>`;
   return html`<dl>${name ?? ""}<dd>${formats.money(order)}</dd>
 <dd dir="ltr"><code>${order.reference}</code></dd></dl>`;

@@ -1,3 +1,4 @@
+import { checkLoginPage, LoginPageSettings } from "@ducat/messages/login-page";
 import { checkMessageSettings, MessageSettings } from "@ducat/messages/settings";
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { checkStorageSettings, StorageSettings } from "@ducat/storage/settings";
@@ -22,6 +23,8 @@ export const Env = z.object({
   /** Where files are kept. */
   ...StorageSettings.shape,
   ...MessageSettings.shape,
+  /** Whose pages mailed links lead to. */
+  ...LoginPageSettings.shape,
   /** How many items one process works on at the same time. */
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
   /** Hosts that photos may come from although they are on a private network. */
@@ -38,7 +41,8 @@ const Checked = Env.refine(
 )
   .superRefine(checkPaymentSettings)
   .superRefine(checkStorageSettings)
-  .superRefine(checkMessageSettings);
+  .superRefine(checkMessageSettings)
+  .superRefine(checkLoginPage);
 
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {

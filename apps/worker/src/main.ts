@@ -49,7 +49,10 @@ const worker = createWorker({
   db,
   queue,
   payments,
-  messages: { senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
+  messages: {
+    ...{ senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
+    loginPageUrl: env.LOGIN_PAGE_URL,
+  },
   log,
   blobs: await openBlobs(env),
   imageIntake: createImageIntake(),

@@ -29,7 +29,13 @@ export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing" | 
   queue: Queue;
   payments: PaymentDeps;
   /** Who sends messages, and in whose name. */
-  messages: { senders: Senders; brand?: string | undefined; seal: Pick<Seal, "open"> };
+  messages: {
+    senders: Senders;
+    brand?: string | undefined;
+    /** Where mailed links lead, instead of the API's own pages. */
+    loginPageUrl?: string | undefined;
+    seal: Pick<Seal, "open">;
+  };
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createFormats } from "./formats.ts";
 import { chooseLanguage } from "./language.ts";
 
-const en = createFormats("en", "https://pay.example");
-const fa = createFormats("fa", "https://pay.example");
+const en = createFormats("en", { publicUrl: "https://pay.example" });
+const fa = createFormats("fa", { publicUrl: "https://pay.example" });
 const late = new Date("2026-11-20T21:30:00Z");
 
 describe("money", () => {

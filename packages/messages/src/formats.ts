@@ -24,8 +24,19 @@ export type Formats = {
 const locales = { en: "en-GB", fa: "fa-IR-u-ca-persian-nu-arabext" } as const;
 const zones = { en: "UTC", fa: "Asia/Tehran" } as const;
 
-/** The formats of a language; `publicUrl` is where the API's pages are. */
-export function createFormats(language: Language, publicUrl: string): Formats {
+/** Where links lead. */
+export type PageUrls = {
+  /** Where the API's pages are. */
+  publicUrl: string;
+  /** The product's own pages for logins, instead of the API's. */
+  loginPageUrl?: string | undefined;
+};
+
+/** The formats of a language. */
+export function createFormats(
+  language: Language,
+  { publicUrl, loginPageUrl = `${publicUrl}/auth` }: PageUrls,
+): Formats {
   const locale = locales[language];
   const timeZone = zones[language];
   const number = (value: number) => value.toLocaleString(locale);
@@ -48,7 +59,7 @@ export function createFormats(language: Language, publicUrl: string): Formats {
     day,
     name: (name) => isolate(name[language] ?? Object.values(name)[0] ?? "", language),
     payLink: (reference) => `${publicUrl}/pay/${encodeURIComponent(reference)}`,
-    loginLink: (page, token) => `${publicUrl}/auth/${page}?token=${encodeURIComponent(token)}`,
+    loginLink: (page, token) => `${loginPageUrl}/${page}?token=${encodeURIComponent(token)}`,
   };
 }
 

@@ -1,6 +1,6 @@
 import { cleanText, readName } from "./clean-text.ts";
 import { DeliveryError } from "./delivery-error.ts";
-import { createFormats } from "./formats.ts";
+import { createFormats, type PageUrls } from "./formats.ts";
 import { type ReceiptData, receipt } from "./kinds/receipt.ts";
 import { kinds } from "./kinds.ts";
 import { chooseLanguage, type Language } from "./language.ts";
@@ -14,9 +14,7 @@ export type MessageToRender = {
   name?: string | null;
 };
 
-export type RenderOptions = {
-  /** Where the API's pages are; links begin with it. */
-  publicUrl: string;
+export type RenderOptions = PageUrls & {
   /** The name of the shop. */
   brand?: string | undefined;
 };
@@ -37,7 +35,7 @@ export async function renderMessage(
     throw new DeliveryError(text, { isFinal: true });
   }
   const language = chooseLanguage(message.locale);
-  const letter = kind.write(message.data, createFormats(language, options.publicUrl));
+  const letter = kind.write(message.data, createFormats(language, options));
   const brand = options.brand && cleanText(options.brand, 60);
   const greeting = greet(language, readName(message.name ?? null));
   const footer = footers[language];
@@ -62,7 +60,7 @@ export async function renderReceipt(
   brand?: string,
 ): Promise<string> {
   const language = chooseLanguage(locale);
-  const letter = receipt.write(data, createFormats(language, ""));
+  const letter = receipt.write(data, createFormats(language, { publicUrl: "" }));
   const { renderLetterHtml } = await import("./letter-html.ts");
   return renderLetterHtml({ language, letter, brand, greeting: undefined, footer: undefined });
 }

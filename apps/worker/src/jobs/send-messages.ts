@@ -84,14 +84,15 @@ async function sendMessage(
 }
 
 async function attemptMessage(
-  { log, publicUrl, brand, seal }: SendMessagesDeps,
+  { log, publicUrl, loginPageUrl, brand, seal }: SendMessagesDeps,
   sender: MessageSender,
   message: ClaimedMessage,
 ): Promise<MessageOutcome> {
   const { id, kind, locale, name, recipient: to } = message;
   try {
     const data = seal.open(message.data);
-    const rendered = await renderMessage({ kind, data, locale, name }, { publicUrl, brand });
+    const how = { publicUrl, loginPageUrl, brand };
+    const rendered = await renderMessage({ kind, data, locale, name }, how);
     await sender.send({ ...rendered, id, kind, to });
     return { outcome: "sent" };
   } catch (error) {
