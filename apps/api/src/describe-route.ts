@@ -53,5 +53,6 @@ export const jsonBody = <T extends z.ZodType>(schema: T) => ({
 /** Header parameters; their components are in openapi.ts. */
 const header = (name: string) => ({ $ref: `#/components/parameters/${name}` as const });
 export const ducatAccount = header("DucatAccount");
+export const namedDucatAccount = header("NamedDucatAccount");
 export const idempotencyKey = header("IdempotencyKey");
 export const preferWait = header("PreferWait");

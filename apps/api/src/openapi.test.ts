@@ -107,6 +107,23 @@ describe("/openapi.json", () => {
     }
   });
 
+  it("asks for Ducat-Account only where nobody is the account by their own key", async () => {
+    const { body } = await stage.call("/openapi.json", { bearer: null });
+    const asked: string[] = [];
+    for (const [path, methods] of Object.entries<Record<string, object>>(body.paths)) {
+      for (const [method, { parameters = [] }] of Object.entries<{ parameters?: object[] }>(
+        methods as never,
+      )) {
+        const all = parameters as { $ref?: string; name?: string; required?: boolean }[];
+        const meant = all
+          .map((one) => (one.$ref ? body.components.parameters[one.$ref.split("/")[3] ?? ""] : one))
+          .find(({ name }) => name === "Ducat-Account");
+        if (meant?.required) asked.push(`${method} ${path}`);
+      }
+    }
+    expect(asked).toEqual(["post /v1/admin/generations/{id}/refund"]);
+  });
+
   it("needs no key", async () => {
     const { status, headers } = await stage.call("/openapi.json", { bearer: null });
     expect([status, headers.get("content-type")]).toEqual([200, "application/json"]);

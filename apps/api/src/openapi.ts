@@ -6,15 +6,24 @@ export const version = manifest.version;
 
 const description = `Credits, billing and generations for an AI product.
 
-Every request to \`/v1\` carries \`Authorization: Bearer <key>\`; those for an account name it in
-\`Ducat-Account\`. Errors are \`application/problem+json\` with a stable \`code\`. A request that
+Every request to \`/v1\` carries \`Authorization: Bearer <key>\`; a server names the account that it
+acts for in \`Ducat-Account\`. Errors are \`application/problem+json\` with a stable \`code\`. A request that
 spends carries an \`Idempotency-Key\`: repeat it with the same key as often as you like.`;
 
 const parameters = {
   DucatAccount: {
     name: "Ducat-Account",
+    required: false,
+    description:
+      "The account that a server acts for: its id or external id. Whoever is an account, by a " +
+      "session, a token or a key of its own, names none: it is not read then.",
+    schema: { type: "string", minLength: 1, maxLength: 255 },
+    example: "ada",
+  },
+  NamedDucatAccount: {
+    name: "Ducat-Account",
     required: true,
-    description: "The account to act for: its id or external id.",
+    description: "The account that it is done to: its id or external id.",
     schema: { type: "string", minLength: 1, maxLength: 255 },
     example: "ada",
   },

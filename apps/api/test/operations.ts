@@ -74,7 +74,7 @@ function read(
     isPublic: security?.length === 0,
     pathNames: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ""),
     queryNames: inQuery.map(({ name }) => name ?? ""),
-    readsAccount: named("Ducat-Account", "DucatAccount"),
+    readsAccount: named("Ducat-Account", "DucatAccount") || named("", "NamedDucatAccount"),
     needsAccount: responses["400"]?.description.includes("account_required") === true,
     readsKey: named("Idempotency-Key", "IdempotencyKey"),
     members: Object.fromEntries(listMembers(document, content?.schema ?? {}, example)),

@@ -6,10 +6,10 @@ import { readJson } from "../body.ts";
 import {
   answer,
   behindKey,
-  ducatAccount,
   forAccount,
   idempotencyKey,
   jsonBody,
+  namedDucatAccount,
   problems,
   withBody,
 } from "../describe-route.ts";
@@ -44,7 +44,7 @@ export const refund = createRoute({
   tags,
   summary: "Pay completed items back",
   description: "Each item once, to the grants that it was paid from. Leaves an audit line.",
-  parameters: [ducatAccount, idempotencyKey],
+  parameters: [namedDucatAccount, idempotencyKey],
   request: { params: z.object({ id: Id }), ...jsonBody(RefundGeneration) },
   middleware: [readJson] as const,
   responses: {
