@@ -14,7 +14,7 @@ import { createMetrics } from "./metrics.ts";
 import { observe } from "./observe.ts";
 import { makeDocument, registerComponents } from "./openapi.ts";
 import * as operations from "./operations/health.ts";
-import { answerProblem, refuseInvalid, toRefusal } from "./problem.ts";
+import { answerProblem, isBusy, refuseInvalid, toRefusal } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts";
@@ -100,7 +100,9 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   });
   app.onError((error, c) => {
     const refusal = toRefusal(error);
-    if (refusal.code === "internal" || refusal.code === "unavailable") {
+    if (isBusy(refusal)) {
+      c.set("isBusy", true);
+    } else if (refusal.code === "internal" || refusal.code === "unavailable") {
       log.error({ err: error, req_id: c.var.requestId }, "a request failed");
     }
     return answerProblem(c, refusal);

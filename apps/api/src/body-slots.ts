@@ -10,7 +10,9 @@ export function createBodySlots({ slots, mostWaiting }: { slots: number; mostWai
   return async function holdBody<T>(work: () => Promise<T>): Promise<T> {
     if (taken >= slots) {
       if (waiting.length >= mostWaiting) {
-        throw new DomainError("unavailable", { detail: "Too many uploads at once." });
+        throw new DomainError("unavailable", {
+          ...{ detail: "Too many uploads at once.", extra: { reason: "busy" } },
+        });
       }
       // The slot is handed over, so `taken` stays.
       await new Promise<void>((start) => waiting.push(start));

@@ -56,6 +56,8 @@ export type AppEnv = {
     principal: Principal;
     /** The account acted for, on routes that need one. */
     accountId: string;
+    /** Refused because of all the others: nothing is broken. */
+    isBusy?: boolean;
     /** The JSON body as it was sent, before defaults: what a fingerprint is made of. */
     sent: unknown;
   };

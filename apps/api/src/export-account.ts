@@ -23,7 +23,9 @@ export function createExporter(deps: ExportDeps): (accountId: string) => Promise
   return async (accountId) => {
     if (running.has(accountId)) throw new DomainError("rate_limited");
     if (running.size >= mostAtOnce) {
-      throw new DomainError("unavailable", { detail: "Too many exports at once." });
+      throw new DomainError("unavailable", {
+        ...{ detail: "Too many exports at once.", extra: { reason: "busy" } },
+      });
     }
     running.add(accountId);
     const release = () => running.delete(accountId);

@@ -60,7 +60,7 @@ async function main(env: Env): Promise<void> {
     limits,
     accountTokens: createAccountTokens(secrets),
     logins: createLoginDeps({
-      ...{ db, cache, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
+      ...{ db, cache, log, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
       secretKeys: env.SECRET_KEYS,
       sms: { countries: env.SMS_COUNTRIES, dailyLimit: env.SMS_DAILY_LIMIT },
     }),

@@ -42,7 +42,8 @@ export function observe({
       ms: Math.round(ms * 10) / 10,
       account: c.var.accountId,
     };
-    if (status >= 500) log.error(line, "request");
+    if (c.var.isBusy) log.warn(line, "request");
+    else if (status >= 500) log.error(line, "request");
     else if (quiet.has(c.req.path)) log.debug(line, "request");
     else log.info(line, "request");
   };

@@ -20,6 +20,10 @@ export function toRefusal(error: unknown): DomainError {
   return new DomainError("internal");
 }
 
+/** Whether a refusal is a limit that was reached, and nothing that is broken. */
+export const isBusy = ({ code, detail }: DomainError): boolean =>
+  code === "unavailable" && detail.extra?.reason === "busy";
+
 /** The answer to a refused request: RFC 9457, with our stable `code`. */
 export function answerProblem(c: Context<AppEnv>, refusal: DomainError): Response {
   const body = makeProblem(refusal, c.var.requestId ?? "");

@@ -111,7 +111,7 @@ export async function setStage(
       log,
     }),
     logins: createLoginDeps({
-      ...{ db: db.app, store: loginStore, cache, secretKeys, mode: "test", publicUrl },
+      ...{ db: db.app, store: loginStore, cache, log, secretKeys, mode: "test", publicUrl },
       ...{ hashCost: { memoryKib: 8, passes: 1 }, floorMs: 0 },
     }),
     mode: "test",

@@ -1,6 +1,7 @@
 import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
 import type { LoginStore } from "@ducat/db/logins";
+import type { Logger } from "pino";
 import { type CodeSecrets, createCodeSecrets } from "./code-secrets.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import { createLoginSecrets, type LoginSecrets } from "./login-secrets.ts";
@@ -44,6 +45,7 @@ export type LoginOptions = {
   floorMs?: number;
   sms?: SmsRules;
   now?: () => number;
+  log?: Pick<Logger, "debug">;
 };
 
 const usualSms: SmsRules = { countries: [], dailyLimit: 1_000 };
@@ -61,6 +63,7 @@ export function createLoginDeps(options: LoginOptions): LoginDeps {
     secret: secrets.betterAuth,
     hasher,
     resetSeconds: linkSeconds.reset,
+    log: options.log,
   });
   const tokens = createSessionTokens({ secrets: secretKeys, mode });
   return {

@@ -6,6 +6,7 @@ import { DomainError } from "@ducat/types/errors";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
 import { isAPIError } from "better-auth/api";
 import { betterAuth } from "better-auth/minimal";
+import type { Logger } from "pino";
 import type { PasswordHasher } from "./password-hasher.ts";
 
 /** A login whose password was given, with the hash that it was checked against or made. */
@@ -30,6 +31,8 @@ export type IdentityOptions = {
   secret: string;
   publicUrl: string;
   resetSeconds: number;
+  /** What better-auth has to say; without it nobody hears. */
+  log?: Pick<Logger, "debug"> | undefined;
 };
 
 /** What a call of better-auth did on its way; its answers tell everybody the same. */
@@ -97,10 +100,13 @@ const nowhere = {
   delete: () => undefined,
 };
 
+/** Its sentences may name people. What else it gives with them is left out. */
+const hideAddresses = (message: string) => message.replace(/[^\s"'<>():]+@[^\s"'<>()]+/g, "…");
+
 const times = { createdAt: "created_at", updatedAt: "updated_at" };
 
 function createAuth(options: IdentityOptions, trace: () => Trace | undefined) {
-  const { store, hasher, secret, publicUrl, resetSeconds } = options;
+  const { store, hasher, secret, publicUrl, resetSeconds, log } = options;
   const note = (seen: Trace) => {
     Object.assign(trace() ?? {}, seen);
   };
@@ -155,8 +161,11 @@ function createAuth(options: IdentityOptions, trace: () => Trace | undefined) {
     },
     advanced: { database: { generateId: "uuid" } },
     rateLimit: { enabled: false },
-    // It would log addresses.
-    logger: { disabled: true },
+    logger: {
+      level: "info",
+      // Wrong passwords are errors to it: whoever guesses must not fill the log.
+      log: (level, message) => log?.debug({ source: "better-auth", level }, hideAddresses(message)),
+    },
     telemetry: { enabled: false },
   });
 }

@@ -5,7 +5,7 @@ import { makeOffer, makePaid } from "../../../../packages/db/test/billing-factor
 import { fillAccount } from "../../test/canaries.ts";
 import { makeForm, makePhoto } from "../../test/pictures.ts";
 import { settle } from "../../test/settle.ts";
-import { order, type Stage, setStage } from "../../test/stage.ts";
+import { order, rootKey, type Stage, setStage } from "../../test/stage.ts";
 import { createExporter } from "../export-account.ts";
 
 let stage: Stage;
@@ -183,6 +183,27 @@ describe("the stream of an export", () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBeGreaterThan(20_000_000);
     expect(Math.max(...sizes)).toBeLessThan(1_000_000);
     expect(most).toBeLessThanOrEqual(2);
+  });
+
+  it("beyond four is refused as busy, which is no error to whoever runs this", async () => {
+    const headers = { authorization: `Bearer ${rootKey}` };
+    const open = async (account: string) =>
+      await stage.app.request("/v1/me/export", {
+        headers: { ...headers, "ducat-account": account },
+      });
+    const accounts = await Promise.all([1, 2, 3, 4, 5].map(() => stage.makeAccount()));
+    const last = accounts.pop() ?? "";
+    const running = await Promise.all(accounts.map(open));
+    const from = stage.lines.length;
+    const refused = await take(last);
+    expect([refused.status, refused.body.code, refused.body.reason]).toEqual([
+      ...[503, "unavailable", "busy"],
+    ]);
+    expect(refused.headers.get("retry-after")).toBe("5");
+    const levels = stage.lines.slice(from).map((line) => JSON.parse(line).level);
+    expect([levels.includes(40), Math.max(...levels)]).toEqual([true, 40]);
+    for (const { body } of running) await body?.cancel();
+    expect((await take(last)).status).toBe(200);
   });
 
   it("is one per account and four per process, until it was read or left", async () => {

@@ -1,5 +1,5 @@
 import { connectLoginStore } from "@ducat/db/logins";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   askAuth,
   logIn,
@@ -349,6 +349,26 @@ describe("better-auth", () => {
         }
       }
     }
+  });
+
+  it("speaks in our log, of nobody, and not on the screen", async () => {
+    const screen = (["log", "warn", "error"] as const).map((name) =>
+      vi.spyOn(console, name).mockImplementation(() => {}),
+    );
+    onTestFinished(() => {
+      for (const one of screen) one.mockRestore();
+    });
+    const { email } = await makePerson(stage);
+    const from = stage.lines.length;
+    await ask("register", { email, password });
+    await ask("login", { email: makeEmail(), password });
+    await ask("login", { email, password: other });
+    await ask("reset-password", { token: "x".repeat(24), password });
+    const lines = stage.lines.slice(from).join("");
+    expect(lines.match(/"source":"better-auth"/g)?.length).toBeGreaterThan(2);
+    expect(lines).not.toContain("@");
+    expect(lines).not.toContain(email.split("@")[0]);
+    expect(screen.flatMap((one) => one.mock.calls)).toEqual([]);
   });
 
   it("keeps no session of its own, and its rows have our ids", async () => {
