@@ -89,4 +89,11 @@ describe("parseEnv", () => {
     const message = faultsOf({ ...least, SMS_COUNTRIES: "IR,XX", SMS_DAILY_LIMIT: "many" });
     for (const name of ["SMS_COUNTRIES", "SMS_DAILY_LIMIT"]) expect(message).toContain(name);
   });
+
+  it("starts with no page for mailed links that could not call it", () => {
+    const LOGIN_PAGE_URL = "https://app.example.com/me";
+    const ALLOWED_ORIGINS = "https://app.example.com";
+    expect(faultsOf({ ...least, LOGIN_PAGE_URL, ALLOWED_ORIGINS })).toBe("");
+    expect(faultsOf({ ...least, LOGIN_PAGE_URL })).toContain("LOGIN_PAGE_URL");
+  });
 });

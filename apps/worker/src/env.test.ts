@@ -55,3 +55,11 @@ it("opens private networks in test mode only", () => {
   expect(FETCH_ALLOW_HOSTS).toEqual(["127.0.0.1:8080", "photos.test:443"]);
   expect(() => parseEnv({ ...least, ...hosts, DUCAT_MODE: "live" })).toThrow("FETCH_ALLOW_HOSTS");
 });
+
+it("mails links to pages of allowed origins only", () => {
+  const page = { LOGIN_PAGE_URL: "https://app.example.com/me/" };
+  const ALLOWED_ORIGINS = "https://app.example.com";
+  const { LOGIN_PAGE_URL } = parseEnv({ ...least, ...page, ALLOWED_ORIGINS });
+  expect(LOGIN_PAGE_URL).toBe("https://app.example.com/me");
+  expect(() => parseEnv({ ...least, ...page })).toThrow("LOGIN_PAGE_URL");
+});

@@ -107,6 +107,19 @@ it("sends what is due to whom it is for, in their language, once", async () => {
   expect(JSON.stringify(lines)).not.toMatch(/home\.example|Sara/);
 });
 
+it("mails links to the product's own pages for logins, where it has some", async () => {
+  const { id, email } = await makePerson();
+  await queueMessage(id, "verify_email", samples.verify_email);
+  await queueMessage(id, "renewal_due");
+  await send({ loginPageUrl: "https://shop.example/me" });
+  const mails = sink.mails.filter(({ envelope }) => envelope.to[0] === email);
+  const html = mails.map((mail) => mail.html).join();
+  expect(mails).toHaveLength(2);
+  expect(html).toContain("https://shop.example/me/verify-email?token=");
+  expect(html).toContain("https://pay.example/pay/");
+  expect(html).not.toContain("/auth/");
+});
+
 it("tries again what was put off, with the same Message-ID, and gives up what was refused", async () => {
   const [late, gone] = [await makePerson(), await makePerson()];
   await queueMessage(late.id);
