@@ -45,12 +45,12 @@ const mostTries = 20;
 
 export function createSandboxKeeper(settings: SandboxSettings): SandboxKeeper {
   const { store, now = Date.now } = settings;
-  const readOffset = async ({ kind, orderRef }: Timed) => {
-    if (kind !== "subscription" || orderRef === undefined) return 0;
-    return (await store.readOffset?.(orderRef)) ?? 0;
+  const timeOf = async ({ kind, orderRef }: Timed) => {
+    if (kind !== "subscription" || orderRef === undefined) return now();
+    return (await store.readTime?.(orderRef)) ?? now();
   };
   const write = async (document: SandboxDocument, version: number) => {
-    const dueAt = findDue(document, await readOffset(document));
+    const dueAt = findDue(document, (await timeOf(document)) - now());
     return store.put(document, { version, dueAt, now: now() });
   };
   const load = async <K extends Kind>(kind: K, id: string) => {
@@ -62,7 +62,7 @@ export function createSandboxKeeper(settings: SandboxSettings): SandboxKeeper {
   return {
     settings,
     now,
-    timeOf: async (document) => now() + (await readOffset(document)),
+    timeOf,
     find,
     listDue: store.listDue,
     listChanged: store.listChanged,
@@ -86,12 +86,12 @@ function refuseMissing(): never {
 
 /**
  * When something is to be done about a document, by the machine's time: a webhook, a date that
- * comes by itself.
+ * comes by itself. Its own time is `ahead` of that.
  */
-function findDue(document: SandboxDocument, offset: number): number | undefined {
+function findDue(document: SandboxDocument, ahead: number): number | undefined {
   const times = document.events.map(({ nextAttemptAt }) => nextAttemptAt);
   if (document.kind === "payment") times.push(document.settlesAt, document.expiresAt);
-  if (document.kind === "subscription") times.push(findNext(document) - offset);
+  if (document.kind === "subscription") times.push(findNext(document) - ahead);
   const known = times.filter((time) => time !== undefined && Number.isFinite(time)) as number[];
   return known.length > 0 ? Math.min(...known) : undefined;
 }

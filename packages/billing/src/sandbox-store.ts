@@ -65,6 +65,8 @@ export type SandboxSubscription = {
   planRef: string;
   price: Money;
   interval: "month" | "year";
+  /** The day of the month that paid periods begin on, where a month has it; of old ones: none. */
+  anchorDay?: number;
   periodStart: number;
   periodEnd: number;
   trialEndsAt?: number;
@@ -120,10 +122,10 @@ export type SandboxStore = {
    */
   listChanged(since: number, limit: number, after?: string): Promise<string[]>;
   /**
-   * By how many milliseconds the clock of the order's account is ahead (test mode's own clock);
-   * left out where accounts have no clocks.
+   * The time of the order's account, which a test may have moved ahead; undefined for an order of
+   * nobody's. Left out where accounts have no clocks.
    */
-  readOffset?(orderRef: string): Promise<number>;
+  readTime?(orderRef: string): Promise<number | undefined>;
 };
 
 /** Books of one process, gone with it: for tests, and for trying the adapter by itself. */

@@ -24,6 +24,7 @@ export function startSubscription(
   const { orderRef, customerRef, price, interval, trialDays, planRef = orderRef } = payment;
   const trialEnd = now + trialDays * dayMs;
   const isTrial = trialDays > 0;
+  const anchorDay = new Date(isTrial ? trialEnd : now).getUTCDate();
   const subscription: SandboxSubscription = {
     kind: "subscription",
     id: payment.id.replace("pay_", "sub_"),
@@ -34,8 +35,9 @@ export function startSubscription(
     planRef,
     price,
     interval,
+    anchorDay,
     periodStart: now,
-    periodEnd: isTrial ? trialEnd : addPeriod(now, interval),
+    periodEnd: isTrial ? trialEnd : addPeriod(now, interval, anchorDay),
     ...(isTrial && { trialEndsAt: trialEnd }),
     cancelAtPeriodEnd: false,
     failures: 0,
@@ -75,8 +77,9 @@ function collect(
 ): void {
   const isRetry = subscription.failures > 0;
   if (!isRetry) {
-    subscription.periodStart = subscription.periodEnd;
-    subscription.periodEnd = addPeriod(subscription.periodStart, subscription.interval);
+    const { periodEnd, interval, anchorDay } = subscription;
+    subscription.periodStart = periodEnd;
+    subscription.periodEnd = addPeriod(periodEnd, interval, anchorDay);
   }
   const isPaid = card === "succeed" || card === "lose_answer";
   subscription.failures = isPaid ? 0 : subscription.failures + 1;
@@ -183,10 +186,10 @@ function tellInvoice(
   record(subscription, invoice.isPaid ? "invoice.paid" : "invoice.failed", { data, now });
 }
 
-/** The same day of the next month or year, or that month's last day. */
-function addPeriod(from: number, interval: "month" | "year"): number {
+/** That day of the next month or year, or its last: 31 January, 28 February, 31 March. */
+function addPeriod(from: number, interval: "month" | "year", anchorDay?: number): number {
   const date = new Date(from);
-  const day = date.getUTCDate();
+  const day = anchorDay ?? date.getUTCDate();
   date.setUTCDate(1);
   date.setUTCMonth(date.getUTCMonth() + (interval === "year" ? 12 : 1));
   const last = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();

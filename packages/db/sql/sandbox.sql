@@ -20,18 +20,18 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.put_sandbox_document TO ducat_app, ducat_worker;
 
--- By how many milliseconds the clock of the account that an order (payments.reference) belongs to
--- is ahead: in test mode the sandbox's subscriptions live by it. 0 where there is no such order.
--- Takes no lock.
-CREATE OR REPLACE FUNCTION ducat.read_order_offset(p_reference text) RETURNS numeric
+-- The time of the account that an order (payments.reference) belongs to, in milliseconds: in test
+-- mode the sandbox's subscriptions live by it. Rounded up, so that what is due by the account's
+-- clock is due there too. Null where there is no such order. Takes no lock.
+CREATE OR REPLACE FUNCTION ducat.read_order_time(p_reference text) RETURNS numeric
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
-  RETURN coalesce((
-    SELECT extract(epoch FROM a.clock_offset) * 1000
+  RETURN (
+    SELECT ceil(extract(epoch FROM clock_timestamp() + a.clock_offset) * 1000)
     FROM payments p JOIN credit_accounts a ON a.account_id = p.account_id
-    WHERE p.reference = p_reference), 0);
+    WHERE p.reference = p_reference);
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.read_order_offset TO ducat_app, ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.read_order_time TO ducat_app, ducat_worker;
 
 -- What the pages of an account's subscription orders are called at a provider, the newest 20.
 -- Takes no lock.

@@ -27,11 +27,11 @@ export async function putSandboxDocument(
   return result?.done ?? false;
 }
 
-/** By how many milliseconds the clock of an order's account is ahead; 0 for an unknown order. */
-export async function readOrderOffset(db: Db, reference: string): Promise<number> {
-  const [row] = await ask(db<{ ms: number }[]>`
-    SELECT ducat.read_order_offset(${reference})::float8 AS ms`);
-  return row?.ms ?? 0;
+/** The time of an order's account, in milliseconds; undefined for an unknown order. */
+export async function readOrderTime(db: Db, reference: string): Promise<number | undefined> {
+  const [row] = await ask(db<{ ms: number | null }[]>`
+    SELECT ducat.read_order_time(${reference})::float8 AS ms`);
+  return row?.ms ?? undefined;
 }
 
 /**

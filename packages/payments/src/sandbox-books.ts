@@ -8,7 +8,7 @@ import {
   listChangedSandboxDocuments,
   listDueSandboxDocuments,
   putSandboxDocument,
-  readOrderOffset,
+  readOrderTime,
 } from "@ducat/db/sandbox-documents";
 import { deriveKey } from "./derive-key.ts";
 
@@ -38,7 +38,7 @@ export const createSandboxStore = (db: Db): SandboxStore => ({
   listDue: (now, limit) => listDueSandboxDocuments(db, new Date(now), limit),
   listChanged: (since, limit, after) =>
     listChangedSandboxDocuments(db, { since: new Date(since), limit, after }),
-  readOffset: (orderRef) => readOrderOffset(db, orderRef),
+  readTime: (orderRef) => readOrderTime(db, orderRef),
 });
 
 /** Where the sandbox answers and how it signs: what every process must say alike. */
