@@ -120,7 +120,10 @@ CREATE OR REPLACE FUNCTION ducat.list_allowed(
 RETURNS TABLE (
   feature text, definition jsonb, kind text, counts text, is_enabled boolean, "limit" bigint,
   source text, period_start timestamptz, resets_at timestamptz)
-LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH given AS (
     SELECT f.key, f.value, 'plan' AS source
     FROM jsonb_each(p_plan.features) f WHERE p_feature IS NULL OR f.key = p_feature
@@ -153,8 +156,8 @@ LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
     CASE d.kind WHEN 'flag' THEN d.value::boolean END,
     CASE WHEN d.kind <> 'flag' THEN (d.value #>> '{}')::bigint END, d.source,
     CASE WHEN d.definition ->> 'counts' = 'held' THEN '-infinity' ELSE p.starts_at END, p.ends_at
-  FROM decided d CROSS JOIN LATERAL period_of(d.definition, p_at, p_anchor, p_until) p
-$$;
+  FROM decided d CROSS JOIN LATERAL period_of(d.definition, p_at, p_anchor, p_until) p;
+END $$;
 
 -- The period of a limit that a moment falls into; both null for what has none.
 CREATE OR REPLACE FUNCTION ducat.period_of(
@@ -200,7 +203,10 @@ END $$;
 CREATE OR REPLACE FUNCTION ducat.list_upgrades(
   p_kind text, p_plan ducat.products, p_price_id uuid, p_features jsonb)
 RETURNS TABLE (feature text, product text)
-LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH sold AS (
     SELECT d.key, d.kind, d.position, d.features, d.allowances, r.currency,
            min(r.amount / CASE r.interval WHEN 'year' THEN 12.0 ELSE 1 END) AS cost
@@ -219,8 +225,8 @@ LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
       > CASE s.kind WHEN 'plan' THEN coalesce((p_plan.allowances ->> f.key)::bigint, 0) ELSE 0 END
     ELSE s.features -> f.key -> 'limit' = 'null' AND f.value -> 'limit' <> 'null'
       OR (s.features -> f.key ->> 'limit')::bigint > (f.value ->> 'limit')::bigint END
-  ORDER BY f.key, s.kind DESC, s.currency <> chosen.currency, s.cost, s.position
-$$;
+  ORDER BY f.key, s.kind DESC, s.currency <> chosen.currency, s.cost, s.position;
+END $$;
 
 -- Everything that an account may do now, in one answer:
 --   {account_id, kind, now, offset_s, plan {key, name} | null, status, trial {ends_at} | null,
