@@ -200,6 +200,7 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "POST /v1/subscription/cancel": ({ is }) => (is === "owner" ? 200 : 404),
   "POST /v1/subscription/change": 404,
   "POST /v1/subscription/resume": ({ is }) => (is === "owner" ? 200 : 404),
+  "POST /v1/usage": ({ is }) => (is === "owner" ? 404 : 201),
   "PUT /v1/vendor": ({ kind }) => (kind === "vendor" ? 200 : 409),
 };
 
