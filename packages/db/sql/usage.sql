@@ -304,3 +304,18 @@ BEGIN
   END LOOP;
   RETURN v_returned;
 END $$;
+
+-- All that was used: what the product reported, and what items of generations took (for an item
+-- that has not ended or that completed; the others have given it back).
+CREATE OR REPLACE VIEW ducat.usage_entries WITH (security_invoker = true) AS
+SELECT l.account_id, l.id, l.feature, l.amount, l.subject, l.event_id, NULL::uuid AS generation_id,
+       l.released_at IS NOT NULL AS is_returned, l.created_at
+FROM ducat.usage_logs l
+UNION ALL
+SELECT i.account_id, i.id, q.feature, q.amount, g.subject, NULL, g.id,
+       i.status IN ('failed', 'canceled'), g.created_at
+FROM ducat.generations g
+JOIN ducat.generation_items i ON i.account_id = g.account_id AND i.generation_id = g.id
+CROSS JOIN LATERAL jsonb_to_recordset(g.usage) AS q (feature text, amount bigint)
+WHERE g.usage IS NOT NULL AND q.amount > 0 AND left(q.feature, 1) <> '_';
+GRANT SELECT ON ducat.usage_entries TO ducat_app, ducat_worker;

@@ -78,6 +78,13 @@ const lists = {
     FROM ducat.albums
     WHERE account_id = ${account} AND (${after}::uuid IS NULL OR id > ${after}::uuid)
     ORDER BY id LIMIT ${manyRows}`,
+  usage: (sql, account, after) => sql<Row[]>`
+    SELECT id || ' ' || feature AS cursor, id, feature, amount, subject, event_id, generation_id,
+      is_returned, created_at
+    FROM ducat.usage_entries
+    WHERE account_id = ${account}
+      AND (${after}::text IS NULL OR id || ' ' || feature > ${after})
+    ORDER BY id || ' ' || feature LIMIT ${manyRows}`,
   files: (sql, account, after) => sql<Row[]>`
     SELECT id::text AS cursor, id, key, purpose, type, size, width, height, sha256, generation_id,
       created_at, expires_at

@@ -21,6 +21,7 @@ import { findEntitlements, setFeatureOverride } from "./entitlements.ts";
 import { cancelGeneration } from "./generations.ts";
 import { endDueItem } from "./items.ts";
 import { addAllowance, listUsage, releaseUsage, trackUsage } from "./usage.ts";
+import { withAccount } from "./with-account.ts";
 
 const database = useDatabase();
 const calls = { feature: "calls", amount: 1 };
@@ -409,6 +410,37 @@ describe("quotas of a generation", () => {
     await complete(database.worker, await claim(database.worker, id, made));
     await cancelGeneration(database.app, id, made.id);
     expect(await readUsed(id)).toEqual({});
+  });
+
+  it("stand in one list with what was reported, and so do those that came back", async () => {
+    const { id } = await makeOn({ calls: limited(5) });
+    const usage = [
+      { ...open, until: "end" as const },
+      { ...quota, limit: 5 },
+    ];
+    const made = await makeGeneration(database.app, id, { usage, labels: ["a", "b"] });
+    await fail(database.worker, await claim(database.worker, id, made));
+    const event = { amount: 2, eventId: eventId() };
+    await track(id, event);
+    const rows = await withAccount(
+      database.app,
+      id,
+      (sql) => sql`
+        SELECT amount, event_id, generation_id IS NOT NULL AS made, is_returned
+        FROM ducat.usage_entries ORDER BY id`,
+    );
+    expect(rows.map((row) => ({ ...row }))).toEqual([
+      { amount: 1, event_id: null, made: true, is_returned: true },
+      { amount: 1, event_id: null, made: true, is_returned: false },
+      { amount: 2, event_id: event.eventId, made: false, is_returned: false },
+    ]);
+    const { id: other } = await makeAccount(database.app);
+    const theirs = await withAccount(
+      database.app,
+      other,
+      (sql) => sql`SELECT FROM ducat.usage_entries`,
+    );
+    expect(theirs).toHaveLength(0);
   });
 
   it("share their counter with what is tracked", async () => {

@@ -55,6 +55,9 @@ export const AccountExport = z
     items: Rows.meta({ description: "Of the generations; pictures with a URL for an hour." }),
     images: Rows.meta({ description: "What is in the gallery; `file_id` is among the files." }),
     albums: Rows,
+    usage: Rows.meta({
+      description: "What was taken of features: by events, and by items of generations.",
+    }),
     files: Rows.meta({ description: "All files, each with a URL for an hour." }),
     messages: Rows.meta({ description: "Which were sent, and when." }),
   })

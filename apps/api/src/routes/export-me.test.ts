@@ -35,6 +35,8 @@ async function makeCustomer(mark: string): Promise<string> {
   const more = { input, areas: ["a", "b", "c"], reference: mark, metadata: { mark } };
   const made = await stage.call("/v1/generations", { ...call, body: order(more) });
   await settle(stage, account, made.body, ["completed", "text", "failed"]);
+  const use = { feature: "gallery_images", amount: 1, event_id: mark };
+  await stage.call("/v1/usage", { account, body: use });
   const { price } = await makeOffer(stage.db.admin);
   await makePaid(stage.db.app, account, { priceId: price.id, metadata: { mark } });
   await stage.call("/v1/credits/consume", {
@@ -75,6 +77,7 @@ describe("an export", () => {
       ["items", "generation_items"],
       ["images", "images"],
       ["albums", "albums"],
+      ["usage", "usage_entries", "id || feature"],
       ["files", "blobs"],
       ["messages", "messages"],
       ["identities", "external_identities", "issuer"],
