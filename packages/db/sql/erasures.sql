@@ -97,17 +97,30 @@ BEGIN
   RETURN v_count;
 END $$;
 
--- Payments keep what the books need and lose what the product has noted with them; no card is
--- charged again, and nothing is spent. Locks the payments, then the credit account. Internal.
+-- What was bought and spent keeps what the books need: amounts, times, references of providers. It
+-- loses what the product has noted with it, and what it was bound to, of which only that it was
+-- bound stays: the sums of bound credits have to hold. No card is charged again, nothing is spent.
+-- Locks the payments, the passes, the credit account, holds, grants. Internal.
 CREATE OR REPLACE FUNCTION ducat.erase_money_details(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
-  UPDATE payments SET metadata = '{}' WHERE account_id = p_account_id AND metadata <> '{}';
+  UPDATE payments SET metadata = '{}', return_url = NULL, card_mask = NULL,
+    subject = CASE WHEN subject IS NOT NULL THEN 'erased' END
+  WHERE account_id = p_account_id AND (metadata <> '{}'
+    OR coalesce(return_url, card_mask, nullif(subject, 'erased')) IS NOT NULL);
+  UPDATE passes SET subject = 'erased'
+  WHERE account_id = p_account_id AND subject <> 'erased';
   UPDATE auto_reloads SET enabled = false WHERE account_id = p_account_id;
   UPDATE provider_customers SET method_ref = NULL WHERE account_id = p_account_id;
   UPDATE credit_accounts SET reload_below = NULL, reload_due_at = NULL,
     frozen = array_remove(frozen, 'erased') || ARRAY['erased']
   WHERE account_id = p_account_id;
+  UPDATE credit_holds SET description = NULL,
+    subject = CASE WHEN subject IS NOT NULL THEN 'erased' END
+  WHERE account_id = p_account_id
+    AND coalesce(description, nullif(subject, 'erased')) IS NOT NULL;
+  UPDATE credit_grants SET subject = 'erased'
+  WHERE account_id = p_account_id AND subject <> 'erased';
 END $$;
 
 -- Take all ways in away. A login that has another account keeps what is its own. Internal.

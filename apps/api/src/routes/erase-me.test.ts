@@ -118,6 +118,47 @@ describe("erasing an account", () => {
     });
   });
 
+  it("forgets what credits were bound to and orders led to, and of the ledger no line", async () => {
+    const word = `canary-${randomUUID()}`;
+    const account = await stage.makeAccount();
+    const ask = (path: string, body: object) =>
+      stage.call(path, { account, key: randomUUID(), body });
+    const { price } = await makeOffer(stage.db.admin, { kind: "pass" });
+    await makePaid(stage.db.app, account, { priceId: price.id, subject: word });
+    await stage.db.admin`
+      UPDATE ducat.payments SET return_url = ${`https://x.org/${word}`}, card_mask = ${word}
+      WHERE account_id = ${account}`;
+    await stage.db.admin`
+      SELECT ducat.grant_credits(${account}, 'purchase', 20, 'a-key', p_subject => ${word})`;
+    await ask("/v1/credits/consume", { amount: 2, description: word, subject: word });
+    const hold = { amount: 3, description: word, subject: word };
+    const made = await ask("/v1/credits/holds", hold);
+    await ask(`/v1/credits/holds/${made.body.id}/release`, {});
+    await ask("/v1/credits/holds", hold);
+    const read = async () => {
+      const [row] = await stage.db.admin`
+        SELECT available, bound, held, seq FROM ducat.credit_accounts
+        WHERE account_id = ${account}`;
+      return row;
+    };
+    const before = await read();
+    expect(before?.bound).toBe(115);
+    const known = await findCanary(stage, word);
+    const tables = ["credit_entries", "credit_grants", "credit_holds", "passes", "payments"];
+    expect(Object.keys(known)).toEqual(tables.map((name) => `ducat.${name}`));
+
+    expect((await erase(account)).status).toBe(204);
+
+    expect(await findCanary(stage, word)).toEqual({ "ducat.credit_entries": 4 });
+    expect(await read()).toEqual(before);
+    // What was set aside comes back, to credits that are bound to something still.
+    await stage.db.admin`
+      UPDATE ducat.credit_holds SET expires_at = now() - interval '1 s'
+      WHERE account_id = ${account} AND status = 'open'`;
+    await stage.db.admin`SELECT ducat.expire_account(${account})`;
+    expect(await read()).toMatchObject({ bound: 118, held: 0 });
+  });
+
   it("keeps the ledger, the payments and the keys of requests as they were", async () => {
     const account = await makePerson(`canary-${randomUUID()}`);
     await stage.call("/v1/credits/consume", { account, key: "spent", body: { amount: 1 } });
