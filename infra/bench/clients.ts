@@ -25,6 +25,7 @@ export async function runClients(
   return {
     perSecond: latencies.length / seconds,
     p50Ms: quantile(latencies, 0.5),
+    p95Ms: quantile(latencies, 0.95),
     p99Ms: quantile(latencies, 0.99),
   };
 }

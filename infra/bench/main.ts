@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import type { Bench, Measurement } from "./bench.ts";
 import { benchCreateGeneration } from "./create-generation.ts";
 import { type BenchDatabase, startBenchCluster } from "./database.ts";
+import { benchEntitlements } from "./entitlements.ts";
 import { benchGrowth } from "./growth.ts";
 import { benchHttp } from "./http.ts";
 import { benchLists } from "./lists.ts";
@@ -13,6 +14,7 @@ const measurements: Record<string, Measurement> = {
   create: benchCreateGeneration,
   http: benchHttp,
   queue: benchQueue,
+  entitlements: benchEntitlements,
   lists: benchLists,
   growth: benchGrowth,
 };

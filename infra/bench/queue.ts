@@ -155,7 +155,12 @@ async function measure<J>(
   };
   await Promise.all([done, ...Array.from({ length: adders }, addSome)]);
   const ms = performance.now() - startedAt;
-  return { perSecond: (items / ms) * 1000, p50Ms: Number.NaN, p99Ms: Number.NaN };
+  return {
+    perSecond: (items / ms) * 1000,
+    p50Ms: Number.NaN,
+    p95Ms: Number.NaN,
+    p99Ms: Number.NaN,
+  };
 }
 
 async function assertAllCompleted({ admin }: BenchDatabase): Promise<void> {

@@ -1,5 +1,5 @@
 /** What one side did in one round. */
-export type Measured = { perSecond: number; p50Ms: number; p99Ms: number };
+export type Measured = { perSecond: number; p50Ms: number; p95Ms: number; p99Ms: number };
 
 /** One way to do the work that a group compares. */
 export type Side = { name: string; run: () => Promise<Measured> };
@@ -20,6 +20,7 @@ export type Row = {
   side: string;
   perSecond: Spread;
   p50Ms: number;
+  p95Ms: number;
   p99Ms: number;
   /** Undefined for the bare side. */
   ratio: Spread | undefined;
@@ -60,6 +61,7 @@ function summarize(group: string, side: Side, results: Measured[]): Row {
     side: side.name,
     perSecond: spread(results.map(({ perSecond }) => perSecond)),
     p50Ms: spread(results.map(({ p50Ms }) => p50Ms)).median,
+    p95Ms: spread(results.map(({ p95Ms }) => p95Ms)).median,
     p99Ms: spread(results.map(({ p99Ms }) => p99Ms)).median,
     ratio: undefined,
     aim: undefined,
