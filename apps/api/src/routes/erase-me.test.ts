@@ -155,6 +155,8 @@ describe("erasing an account", () => {
     await stage.db.admin`
       UPDATE ducat.credit_holds SET expires_at = now() - interval '1 s'
       WHERE account_id = ${account} AND status = 'open'`;
+    await stage.db.admin`
+      UPDATE ducat.credit_accounts SET next_expiry_at = now() WHERE account_id = ${account}`;
     await stage.db.admin`SELECT ducat.expire_account(${account})`;
     expect(await read()).toMatchObject({ bound: 118, held: 0 });
   });
