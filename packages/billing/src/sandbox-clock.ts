@@ -1,8 +1,15 @@
 import type { SandboxKeeper } from "./sandbox-keeper.ts";
 import { findNext } from "./sandbox-subscriptions.ts";
 
-/** A subscription in the sandbox's books and when something happens to it by itself. */
-export type SandboxTurn = { ref: string; at: Date };
+/** A subscription in the sandbox's books, and when something happens to it by itself. */
+export type SandboxTurn = {
+  ref: string;
+  at: Date;
+  /** It is due, or so soon that asking about it may find it done. */
+  isNear: boolean;
+};
+
+const nearMs = 60_000;
 
 /** The subscriptions of these pages that still run; a page that nobody paid has none. */
 export async function listTurns(
@@ -13,7 +20,8 @@ export async function listTurns(
   for (const page of pages) {
     const one = await keeper.find("subscription", page.replace("pay_", "sub_"));
     if (!one || one.status === "canceled") continue;
-    turns.push({ ref: one.id, at: new Date(findNext(one)) });
+    const [at, time] = [findNext(one), await keeper.timeOf(one)];
+    turns.push({ ref: one.id, at: new Date(at), isNear: at <= time + nearMs });
   }
   return turns;
 }

@@ -38,7 +38,14 @@ export async function advanceAccountClock(
   const read = () => beginClockRun(deps.db, accountId, move);
   let run = await read();
   const replayed = run.done_at !== null;
-  if (run.done_at === null) await hear(deps, await listSandbox(deps, accountId));
+  if (run.done_at === null) {
+    // What was paid and not heard of yet. What is due there is a step of its own.
+    const turns = await listSandbox(deps, accountId);
+    await hear(
+      deps,
+      turns.filter(({ isNear }) => !isNear),
+    );
+  }
   for (let n = 0; run.done_at === null && n < mostSteps; n += 1) {
     const also = await listAlso(deps, accountId);
     const step = await tickClock(deps.db, accountId, { ticks: run.ticks, also });
@@ -59,7 +66,8 @@ async function doStep(deps: ClockDeps, accountId: string, step: ClockStep): Prom
   );
   await hear(deps, [...due, ...turns]);
   if (due.length > 0) await runAccountDue(deps.db, accountId);
-  await raiseAlerts(deps.db, accountId);
+  // Time alone brings no quota to its end.
+  await raiseAlerts(deps.db, accountId, step.is_last ? undefined : ["balance", "expiring"]);
   if (deps.sandbox) await rescheduleTurns(deps.sandbox, turns);
   return await recordTick(deps.db, accountId, step);
 }
