@@ -20,7 +20,7 @@ BEGIN
     RETURN true;
   END IF;
   -- What others have claimed is seen after this: each statement below has a view of its own.
-  PERFORM pg_advisory_xact_lock(hashtextextended('ducat.item_slots:' || p_account_id, 0));
+  PERFORM lock_slots(p_account_id);
   DELETE FROM item_slots s
   WHERE account_id = p_account_id AND NOT is_waiting AND NOT EXISTS (
     SELECT FROM generation_items i
@@ -42,6 +42,13 @@ BEGIN
   RETURN v_isfree;
 END $$;
 
+-- Make all who look at an account's slots take turns, until their transactions end. Internal.
+CREATE OR REPLACE FUNCTION ducat.lock_slots(p_account_id uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('ducat.item_slots:' || p_account_id, 0));
+END $$;
+
 -- How many items may be worked on at once by this usage; null: as many as there are.
 CREATE OR REPLACE FUNCTION ducat.running_limit(p_usage jsonb) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT SET search_path = ducat, pg_temp AS $$
@@ -51,12 +58,15 @@ $$;
 
 -- The items that the free ones of p_limit slots are for: those that have waited longest, as
 -- {generationId, itemId, attempt}. Adding their jobs twice is no harm, not adding them neither:
--- the sweeper does. Forgets some of the line's items that have ended. Safe to retry.
+-- the sweeper does. Forgets some of the line's items that have ended.
+-- Locks the account's slots: who is being refused while an item ends is in line then, or has found
+-- the slot free. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.list_waiting_items(p_account_id uuid, p_limit int)
 RETURNS TABLE ("generationId" uuid, "itemId" uuid, attempt int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
+  PERFORM lock_slots(p_account_id);
   DELETE FROM item_slots s
   WHERE account_id = p_account_id AND item_id = ANY (ARRAY(
       SELECT item_id FROM item_slots

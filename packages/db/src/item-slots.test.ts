@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import type { CreatedGeneration } from "./generations.ts";
 import { cancelGeneration } from "./generations.ts";
@@ -160,4 +161,18 @@ it("passes over those in line that were canceled, and forgets them", async () =>
   expect(found.map(({ itemId }) => itemId)).toEqual(later.made.item_ids);
   expect(await tryClaim(later, { position: 0 })).toBeDefined();
   expect(await countRows(batch.id)).toBe(1);
+});
+
+it("sees who comes into line at the moment in which a slot becomes free", async () => {
+  const batch = await makeBatch({ items: 2, limit: 1 });
+  const item = await claim(database.worker, batch.id, batch.made);
+  let listing: ReturnType<typeof listWaitingItems> | undefined;
+  await database.worker.begin(async (tx) => {
+    const db = tx as unknown as typeof database.worker;
+    expect(await tryClaim(batch, { position: 1, db })).toBeUndefined();
+    await complete(database.worker, item);
+    listing = listWaitingItems(database.worker, batch.id, 1);
+    await waitForLocks(database.admin);
+  });
+  expect((await listing)?.map(({ itemId }) => itemId)).toEqual([batch.made.item_ids[1]]);
 });
