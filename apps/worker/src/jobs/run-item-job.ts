@@ -4,7 +4,7 @@ type Ref = { accountId: string; generationId: string; itemId: string; attempt: n
 
 /**
  * The job that wakes a worker for an item. Its id holds the number of claims so far, so that
- * however often it is added, there is one job per attempt.
+ * however often it is added, there is one job per attempt. A second one would claim nothing.
  */
 export function toJob(item: Ref, delayMs = 0): NewJob<"run-item"> {
   const { accountId, generationId, itemId, attempt } = item;

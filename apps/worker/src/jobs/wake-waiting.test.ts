@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { describeQueues } from "../../../../infra/test/describe-queues.ts";
 import { makeAccount, makeGeneration } from "../../../../packages/db/test/factories.ts";
 import { assertInvariants } from "../../../../packages/db/test/invariants.ts";
-import { eventually, makeGate, type Stage, setStage } from "../../test/stage.ts";
+import { eventually, type MadeItem, makeGate, type Stage, setStage } from "../../test/stage.ts";
 import type { Generator } from "../generators/generator.ts";
+import type { At } from "../points.ts";
 
 describeQueues("items of an account with a limit", (kind) => {
   let stage: Stage;
@@ -48,6 +49,32 @@ describeQueues("items of an account with a limit", (kind) => {
     return { generators: { local }, most, order };
   };
 
+  /** Counts too, and lets one item wait. */
+  const holdItem = (
+    held: string,
+    until: Promise<void>,
+    { generators }: ReturnType<typeof makeCounting>,
+  ): { local: Generator } => ({
+    local: {
+      name: "held",
+      async run(task, context) {
+        if (task.itemId === held) await until;
+        return await generators.local.run(task, context);
+      },
+    },
+  });
+  /** Has one of them worked on, then the other refused. */
+  const bringIntoLine = async (runs: MadeItem, waits: MadeItem) => {
+    await stage.enqueue(runs);
+    await eventually(async () => expect((await stage.read(runs.itemId)).status).toBe("processing"));
+    await stage.enqueue(waits);
+    await eventually(async () => {
+      const line = await stage.db.admin`
+        SELECT FROM ducat.item_slots WHERE item_id = ${waits.itemId} AND is_waiting`;
+      expect(line).toHaveLength(1);
+    });
+  };
+
   it("all end without a wait for the sweeper, and never more run at once than may", async () => {
     const items = await makeBatch(12, 2);
     const counting = makeCounting();
@@ -85,19 +112,40 @@ describeQueues("items of an account with a limit", (kind) => {
     await stage.ended(...held);
   });
 
+  it("are woken while the job that was refused its slot has not ended yet", async () => {
+    const [runs, waits] = await makeBatch(2, 1);
+    if (!runs || !waits) throw new Error("no items");
+    const [running, refused] = [makeGate(), makeGate()];
+    const generators = holdItem(runs.itemId, running.opened, makeCounting());
+    const at: At = async (point, itemId) => {
+      if (point === "before-ack" && itemId === waits.itemId) await refused.opened;
+    };
+    await stage.createWorker({ generators, at }).start();
+    await bringIntoLine(runs, waits);
+    running.open();
+    // Its own round is 30 s away.
+    const isDone = async () => expect((await stage.read(waits.itemId)).status).toBe("completed");
+    await eventually(isDone, 25_000).finally(refused.open);
+  });
+
   it("end too when nobody woke them: the sweeper brings them", async () => {
     const items = await makeBatch(2, 1);
+    const [runs, waits] = items;
+    if (!runs || !waits) throw new Error("no items");
     const counting = makeCounting();
+    const running = makeGate();
+    const held = holdItem(runs.itemId, running.opened, counting);
     const own = connectQueue(stage.queueOptions);
     stage.onClose(() => own.close());
     const queue = { ...own, add: () => Promise.reject(new Error("the queue is away")) };
-    await stage.enqueue(...items);
-    await stage.createWorker({ generators: counting.generators, queue }).start();
+    await stage.createWorker({ generators: held, queue }).start();
+    await bringIntoLine(runs, waits);
+    running.open();
     await eventually(() => {
       const message = "who waits is left to the sweeper";
       expect(stage.lines).toContainEqual(expect.objectContaining({ message }));
     });
-    expect(counting.order).toHaveLength(1);
+    expect(counting.order).toEqual([runs.itemId]);
     await stage.closeWorkers();
     await stage.createWorker({ generators: counting.generators }).start();
     await stage.makeDue(...items);

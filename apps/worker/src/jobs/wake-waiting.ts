@@ -18,10 +18,10 @@ export async function wakeWaiting({ db, queue, log }: WakeDeps, item: ClaimedIte
   try {
     const waiting = await listWaitingItems(db, accountId, limit);
     if (waiting.length === 0) return;
-    await queue.add(
-      "run-item",
-      waiting.map((one) => toJob({ ...one, accountId })),
-    );
+    const jobs = waiting.map((one) => toJob({ ...one, accountId }));
+    // The job that was refused may not have ended yet: the queue would take one of its name for it.
+    const wakes = jobs.map((job) => ({ ...job, id: `${job.id}-${item.item_id}-${item.attempt}` }));
+    await queue.add("run-item", wakes);
   } catch (error) {
     log.warn({ account: accountId, err: safeError(error) }, "who waits is left to the sweeper");
   }
