@@ -66,7 +66,7 @@ export const quotaReached = defineKind({
       paragraphs: [
         `شما همهٔ ${limit} را استفاده کرده‌اید: ${name}.`,
         quota.resets_at
-          ? `از ${formats.time(quota.resets_at)} دوباره آغاز می‌شود؛ طرح بزرگ‌تر هم‌اکنون بیشتر می‌دهد.`
+          ? `از ${formats.time(quota.resets_at)} دوباره آغاز می‌شود؛ طرح بزرگ‌تر بیشتر می‌دهد.`
           : "طرح بزرگ‌تر بیشتر می‌دهد.",
       ],
       sms: `${name}: همهٔ ${limit} استفاده شد.`,
