@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { isStorable } from "./text.ts";
 
-/** How large a free-form object may be: bytes of its JSON, its own members, levels of nesting. */
+/**
+ * How large a free-form object may be: bytes of its JSON (with all digits of its numbers), its own
+ * members, levels of nesting.
+ */
 export type Bounds = { bytes: number; members: number; depth: number };
 
 /** The sentence that says which bound a free-form object breaks; undefined when it breaks none. */
@@ -10,8 +13,22 @@ export function findExcess(value: Record<string, unknown>, bounds: Bounds): stri
   // Before it is written as JSON: that recurses as deep as the value does.
   if (!isShallow(value, bounds.depth)) return `At most ${bounds.depth} levels of nesting.`;
   if (!isStorableJson(value)) return "NUL and lone surrogates are not accepted.";
-  const bytes = new TextEncoder().encode(JSON.stringify(value)).length;
-  return bytes > bounds.bytes ? `At most ${bounds.bytes} bytes as JSON.` : undefined;
+  return countBytes(value) > bounds.bytes ? `At most ${bounds.bytes} bytes as JSON.` : undefined;
+}
+
+/** Bytes of the JSON with all digits written out, as PostgreSQL's jsonb keeps and tells numbers. */
+function countBytes(value: object): number {
+  const json = JSON.stringify(value);
+  // Few have such numbers, or words that look like them.
+  const written = /\de[+-]\d/.test(json) ? JSON.stringify(value, writeOut) : json;
+  return new TextEncoder().encode(written).length;
+}
+
+/** In place of a number with an exponent a text that is as long as its digits are. */
+function writeOut(_key: string, member: unknown): unknown {
+  if (typeof member !== "number") return member;
+  const [digits = "", exponent] = String(member).split("e");
+  return exponent === undefined ? member : digits + "0".repeat(Math.abs(Number(exponent)));
 }
 
 /** A JSON object whose members are the caller's business, within bounds. */

@@ -149,6 +149,8 @@ describe("POST /v1/images", () => {
     expect(await countUsed(account)).toBe(0);
   });
 
+  // A few hundred bytes here, and as many digits of each where they are kept.
+  const [many, tiny] = [Array(150).fill(1e300), Array(150).fill(1e-300)];
   it.each([
     ["nothing", {}, ""],
     ["two things", { upload_id: randomUUID(), generation_item_id: randomUUID() }, ""],
@@ -160,6 +162,12 @@ describe("POST /v1/images", () => {
     ["21 tags", { upload_id: randomUUID(), tags: Array(21).fill("x") }, "/tags"],
     ["another's word", { upload_id: randomUUID(), kind: "vendor" }, "/kind"],
     ["long metadata", { upload_id: randomUUID(), metadata: { a: "x".repeat(9000) } }, "/metadata"],
+    ["numbers that are long", { upload_id: randomUUID(), metadata: { a: many } }, "/metadata"],
+    [
+      "small numbers that are long",
+      { upload_id: randomUUID(), metadata: { a: tiny } },
+      "/metadata",
+    ],
   ])("refuses %s", async (_, body, pointer) => {
     const refused = await keep(await stage.makeAccount(), body);
     expect([refused.status, refused.body.errors[0].pointer]).toEqual([422, pointer]);
@@ -203,6 +211,7 @@ describe("an image of the gallery", () => {
     expect(emptied.body).toMatchObject({ album_id: null, file_name: null, tags: [] });
     expect((await stage.call(`/v1/images/${id}`, { account })).body).toEqual(emptied.body);
     expect((await change({})).status).toBe(422);
+    expect((await change({ metadata: { a: Array(150).fill(1e300) } })).status).toBe(422);
     const unknown = await change({ album_id: randomUUID() });
     expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([422, "/album_id"]);
     for (const name of ["kind", "blob_id", "key", "sha256", "url", "thumbnail"]) {
@@ -221,6 +230,12 @@ describe("an image of the gallery", () => {
     expect(await countUsed(account)).toBe(4);
     expect((await keepUpload(stage, account)).status).toBe(201);
     expect((await keepUpload(stage, account)).status).toBe(403);
+  });
+
+  it("keeps numbers as they were sent, as long as there is room for their digits", async () => {
+    const account = await stage.makeAccount();
+    const metadata = { a: [-1e21, 1e-7, 0.1, 1e300], b: "1e+300" };
+    expect((await keepUpload(stage, account, { metadata })).body).toMatchObject({ metadata });
   });
 
   it("is found by what it is, page by page", async () => {
