@@ -1,6 +1,9 @@
 import { createAccount } from "@ducat/db/accounts";
+import { setAlerts } from "@ducat/db/alerts";
+import { consumeCredits } from "@ducat/db/credits";
 import { describe, expect, it } from "vitest";
 import { startLemonRig } from "../../../packages/billing/test/lemon-squeezy-rig.ts";
+import { givePurchase, makeAccount, makeKey } from "../../../packages/db/test/factories.ts";
 import { openSessions } from "../../../packages/db/test/parallel.ts";
 import { useDatabase } from "../../../packages/db/test/use-database.ts";
 import { chargingRigs, makeCardholder } from "../../../packages/payments/test/saved-cards.ts";
@@ -17,6 +20,7 @@ const quick: Timings = {
   reloadMs: 20,
   resolveMs: 20,
   renewMs: 50,
+  alertsMs: 50,
   sandboxMs: 50,
   reconcilePollMs: 50,
   reconcileMs: 0,
@@ -51,6 +55,30 @@ describe("three workers at once", () => {
       }
     },
   );
+
+  it("tell an account once that its credits run low", async () => {
+    const { id } = await makeAccount(database.app, 20);
+    const wish = { low_balance: 10, quota: true, expiring: true, messages: true };
+    await setAlerts(database.app, id, wish);
+    const rig = await startLemonRig();
+    const { deps } = await openShop(database, rig);
+    const sessions = await openSessions(database.url, "ducat_worker", 3);
+    const timings = { ...quick, reconcilePollMs: 3_600_000 };
+    const rounds = sessions.flatMap((db) => startPaymentRounds({ ...deps, db }, timings));
+    const listTold = () => database.admin`
+      SELECT data FROM ducat.outbox WHERE account_id = ${id} AND type = 'credits.low'`;
+    try {
+      await consumeCredits(database.app, id, { ...makeKey(), amount: 14 });
+      await eventually(async () => expect(await listTold()).toHaveLength(1));
+      await consumeCredits(database.app, id, { ...makeKey(), amount: 1 });
+      await givePurchase(database.app, id, 10);
+      await consumeCredits(database.app, id, { ...makeKey(), amount: 11 });
+      await eventually(async () => expect(await listTold()).toHaveLength(2));
+    } finally {
+      await Promise.all(rounds.map((round) => round.stop()));
+      await rig.close();
+    }
+  });
 
   it("credit what a provider's webhooks lost, once it can be reached again", async () => {
     const rig = await startLemonRig();

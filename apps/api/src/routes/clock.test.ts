@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeOffer } from "../../../../packages/db/test/billing-factories.ts";
+import { makeOffer, makePaid } from "../../../../packages/db/test/billing-factories.ts";
 import { askCheckout, hear, pay } from "../../test/customer.ts";
 import { type Call, type Stage, setStage } from "../../test/stage.ts";
 import { createApp } from "../app.ts";
@@ -24,6 +24,11 @@ const makePlan = (product: object, price: object = {}) =>
     { kind: "plan", credits: 100, ...product },
     { interval: "month", amount: 1_000, ...price },
   );
+
+const letters = {
+  ...{ kind: "limit", name: { en: "Letters" }, period: "month", reset: "calendar" },
+  limit: 3,
+};
 
 /** An account that has just subscribed at the sandbox. */
 async function subscribe(priceId: string, form: Record<string, string> = {}) {
@@ -98,6 +103,57 @@ describe("POST /v1/admin/clock/advance", () => {
       if (body.status !== seen.at(-1)) seen.push(body.status);
     }
     expect(seen).toEqual(["active", "past_due", "canceled"]);
+  });
+
+  it("shows a change of plan at once upwards, and with the next period downwards", async () => {
+    const features = (limit: number) => ({
+      letters: { ...letters, limit },
+    });
+    const small = await makePlan({ features: features(5) });
+    const large = await makePlan({ credits: 400, features: features(50) }, { amount: 4_000 });
+    const account = await subscribe(small.price.id);
+    await advance(account, 10 * day);
+    const change = (price_id: string) =>
+      stage.call("/v1/subscription/change", { account, key: randomUUID(), body: { price_id } });
+    const read = async () => {
+      const { body } = await stage.call("/v1/entitlements", { account });
+      return [body.plan.key, body.features.letters.limit];
+    };
+    expect(await read()).toEqual([small.product.key, 5]);
+    await change(large.price.id);
+    expect(await read()).toEqual([large.product.key, 50]);
+    await change(small.price.id);
+    expect(await read()).toEqual([large.product.key, 50]);
+    await advance(account, 15 * day);
+    expect(await read()).toEqual([large.product.key, 50]);
+    await advance(account, 10 * day);
+    expect(await read()).toEqual([small.product.key, 5]);
+    // 100, about two thirds of 300 more for the rest of that month, then 100 again.
+    const { body } = await stage.call("/v1/credits/balance", { account });
+    const more = body.lifetime.granted - 3 - 100 - 100;
+    expect([body.token_balance, more > 185, more < 220]).toEqual([100, true, true]);
+  });
+
+  it("ends a pass and what it allowed, with a word a day before", async () => {
+    const { price } = await makeOffer(stage.db.admin, {
+      ...{ kind: "pass", credits: 20, valid_days: 7, features: { letters } },
+    });
+    const email = `${randomUUID()}@example.com`;
+    const made = await stage.call("/v1/accounts", { body: { external_id: email, email } });
+    const account = made.body.id;
+    await makePaid(stage.db.app, account, { priceId: price.id });
+    const read = async () => (await stage.call("/v1/entitlements", { account })).body;
+    expect((await read()).features.letters).toMatchObject({ limit: 3 });
+    const answer = await advance(account, 8 * day);
+    expect(whatOf(answer)).toEqual([
+      ...["alert.expiring", "pass.reminder", "grant.expiry", "pass.end"],
+    ]);
+    expect((await read()).features.letters).toBeUndefined();
+    const messages = await stage.db.admin<{ kind: string }[]>`
+      SELECT kind FROM ducat.messages WHERE account_id = ${account} ORDER BY created_at, id`;
+    expect(messages.map(({ kind }) => kind)).toEqual([
+      ...["receipt", "credits_expiring", "pass_ending"],
+    ]);
   });
 
   it("does everything once for calls that are made at once", async () => {
