@@ -10,7 +10,7 @@ import { readJson } from "../body.ts";
 import { answer, jsonBody, problems, withBody } from "../describe-route.ts";
 
 const tags = ["Logins"];
-const own = ["unauthenticated", "forbidden"] as const;
+const own = ["unauthenticated", "forbidden", "rate_limited"] as const;
 
 export const list = createRoute({
   method: "get",

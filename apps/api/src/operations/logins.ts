@@ -103,7 +103,7 @@ export const resetPassword = createRoute({
   responses: { 204: done, ...problems(...refusals, "invalid_state") },
 });
 
-const own = ["unauthenticated", "forbidden"] as const;
+const own = ["unauthenticated", "forbidden", "rate_limited"] as const;
 
 export const logOut = createRoute({
   method: "post",
