@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EvenStage, setEvenStage, ways } from "../../test/even-times.ts";
+import { type EvenStage, findDifference, setEvenStage, ways } from "../../test/even-times.ts";
 
 const pairs = 200;
 
@@ -14,7 +14,7 @@ describe("who has a login", () => {
     "is not told by the time of $path by $column",
     { timeout: 120_000 },
     async (way) => {
-      const { difference, noise, statuses } = await stage.compare(way, pairs);
+      const { difference, noise, statuses } = await findDifference(stage, way, pairs);
       expect(statuses).toHaveLength(1);
       expect(difference).toBeLessThan(noise);
     },

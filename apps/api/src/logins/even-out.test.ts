@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type EvenStage, setEvenStage, ways } from "../../test/even-times.ts";
+import { type EvenStage, findDifference, setEvenStage, ways } from "../../test/even-times.ts";
 
 /** A sample of what even-out.long.test.ts tries 200 pairs of. */
 const pairs = 24;
@@ -12,7 +12,7 @@ describe("who has a login", () => {
   afterAll(() => stage.close());
 
   it.each(ways)("is not told by the time of $path by $column", async (way) => {
-    const { difference, noise, statuses } = await stage.compare(way, pairs);
+    const { difference, noise, statuses } = await findDifference(stage, way, pairs);
     expect(statuses).toHaveLength(1);
     expect(difference).toBeLessThan(noise);
   });
