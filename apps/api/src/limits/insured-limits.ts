@@ -63,7 +63,8 @@ export function createInsuredLimits({
       waiting.add(resolve);
       const settle = (verdict: Verdict) => {
         waiting.delete(resolve);
-        memory.note(limits, verdict);
+        // While this process counts, what it knows is more than what the store knew then.
+        if (!isAway) memory.note(limits, verdict);
         resolve(verdict);
       };
       store.take(limits).then(settle, (err: unknown) => {

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { connectRedis } from "@ducat/queue/redis-client";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import { describeRedis } from "../../../../infra/test/describe-queues.ts";
 import { cloneDatabase, type TestDatabase } from "../../../../packages/db/test/clone.ts";
-import type { LimitStore } from "./limit.ts";
+import { createInsuredLimits } from "./insured-limits.ts";
+import type { LimitStore, Verdict } from "./limit.ts";
 import { createMemoryLimits } from "./memory-limits.ts";
 import { createPostgresLimits } from "./postgres-limits.ts";
 import { createRedisLimits } from "./redis-limits.ts";
@@ -64,7 +65,9 @@ function describeStore(open: (count: number) => Promise<LimitStore[]>): void {
   it("begins a window anew when it has ended", async () => {
     const limit = makeLimit(1, 0.05);
     expect((await at(0).take([limit])).isTaken).toBe(true);
-    await expect.poll(() => at(1).take([limit])).toMatchObject({ isTaken: true });
+    await expect
+      .poll(() => at(1).take([limit]), { timeout: 10_000 })
+      .toMatchObject({ isTaken: true });
   });
 }
 
@@ -83,6 +86,19 @@ describe("limits in memory", () => {
     expect(memory.take([limit])).toEqual({ isTaken: false, standings: [{ used: 1, resetsMs: 1 }] });
     now += 1;
     expect(memory.take([limit]).isTaken).toBe(true);
+  });
+
+  it("tell of a window that begins its whole time, however late they come to tell it", () => {
+    let now = 1_000;
+    const memory = createMemoryLimits(() => now++);
+    const [full, fresh] = [makeLimit(1), makeLimit(9)];
+    expect(memory.take([full]).standings).toEqual([{ used: 1, resetsMs: 60_000 }]);
+    const refused = {
+      isTaken: false,
+      standings: [expect.anything(), { used: 0, resetsMs: 60_000 }],
+    };
+    expect(memory.take([full, fresh])).toEqual(refused);
+    expect(memory.findRefusal([full, fresh])).toEqual(refused);
   });
 
   it("are bounded: what is over goes first, then what was used the longest ago", () => {
@@ -143,5 +159,26 @@ describeRedis("limits in Redis", () => {
       standings: [{ used: 1, resetsMs: 60_000 }],
     });
     expect(await client.pttl(`{ducat-limits}:${limit.key}`)).toBeGreaterThan(50_000);
+  });
+});
+
+describe("limits in a store that fails", () => {
+  it("are counted on from here, whatever it still says of what it was asked before", async () => {
+    const answers: { tell: (verdict: Verdict) => void; fail: (error: Error) => void }[] = [];
+    const store: LimitStore = {
+      take: () => new Promise((tell, fail) => answers.push({ tell, fail })),
+    };
+    const memory = createMemoryLimits(Date.now);
+    const log = { warn: () => undefined, info: () => undefined };
+    const limits = createInsuredLimits({ store, memory, log, retryMs: 3_600_000 });
+    onTestFinished(() => limits.close());
+    const limit = makeLimit(3);
+    const asked = [limits.take([limit]), limits.take([limit])];
+    answers[0]?.fail(new Error("the connection is gone"));
+    await Promise.all([...asked, limits.take([limit])]);
+    // The second request was counted there too, when nobody counted with it any more.
+    answers[1]?.tell({ isTaken: true, standings: [{ used: 1, resetsMs: 60_000 }] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await limits.take([limit])).isTaken).toBe(false);
   });
 });

@@ -23,10 +23,10 @@ export function createMemoryLimits(now: () => number, most = mostWindows): Memor
   // The longest unused first.
   const windows = new Map<string, Window>();
 
-  const find = ({ key, windowSeconds }: RequestLimit): Window => {
+  const find = ({ key, windowSeconds }: RequestLimit, at: number): Window => {
     const found = windows.get(key);
-    if (found && found.endsAt > now()) return found;
-    return { used: 0, endsAt: now() + windowSeconds * 1000 };
+    if (found && found.endsAt > at) return found;
+    return { used: 0, endsAt: at + windowSeconds * 1000 };
   };
   const keep = (key: string, window: Window) => {
     windows.delete(key);
@@ -42,12 +42,16 @@ export function createMemoryLimits(now: () => number, most = mostWindows): Memor
     }
     if (oldest !== undefined) windows.delete(oldest);
   };
-  const toStanding = ({ used, endsAt }: Window): Standing => ({ used, resetsMs: endsAt - now() });
+  const toStanding = ({ used, endsAt }: Window, at: number): Standing => ({
+    used,
+    resetsMs: endsAt - at,
+  });
   const isFull = ({ limit }: RequestLimit, { used }: Window) => used >= limit;
 
   return {
     take(limits) {
-      const open = limits.map((limit) => ({ limit, window: find(limit) }));
+      const at = now();
+      const open = limits.map((limit) => ({ limit, window: find(limit, at) }));
       const isTaken = !open.some(({ limit, window }) => isFull(limit, window));
       const after = open.map(({ limit: { key }, window }) => {
         if (!isTaken) return window;
@@ -55,15 +59,17 @@ export function createMemoryLimits(now: () => number, most = mostWindows): Memor
         keep(key, taken);
         return taken;
       });
-      return { isTaken, standings: after.map(toStanding) };
+      return { isTaken, standings: after.map((window) => toStanding(window, at)) };
     },
     findRefusal(limits) {
-      if (!limits.some((limit) => isFull(limit, find(limit)))) return undefined;
-      return { isTaken: false, standings: limits.map((limit) => toStanding(find(limit))) };
+      const at = now();
+      const open = limits.map((limit) => ({ limit, window: find(limit, at) }));
+      if (!open.some(({ limit, window }) => isFull(limit, window))) return undefined;
+      return { isTaken: false, standings: open.map(({ window }) => toStanding(window, at)) };
     },
     note(limits, { standings }) {
-      for (const [at, { used, resetsMs }] of standings.entries()) {
-        const key = limits[at]?.key;
+      for (const [nth, { used, resetsMs }] of standings.entries()) {
+        const key = limits[nth]?.key;
         if (key !== undefined && used > 0) keep(key, { used, endsAt: now() + resetsMs });
       }
     },
