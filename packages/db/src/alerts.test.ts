@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { makeOffer, makePaid } from "../test/billing-factories.ts";
-import { givePurchase, makeAccount, makeKey } from "../test/factories.ts";
+import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { createAccount } from "./accounts.ts";
 import { getAlerts, raiseAlerts, raiseDueAlerts, setAlerts } from "./alerts.ts";
 import { advanceClock, consumeCredits, freezeAccount } from "./credits.ts";
+import { findEntitlements } from "./entitlements.ts";
 import { releaseUsage, trackUsage } from "./usage.ts";
 
 const database = useDatabase();
@@ -180,6 +181,24 @@ describe("a quota", () => {
     const [left] = await database.admin`
       SELECT count(*)::int AS n FROM ducat.alert_dues WHERE account_id = ${id}`;
     expect(left).toEqual({ n: 0 });
+  });
+});
+
+describe("a quota of generations", () => {
+  it("is found by the round after the items that took the last of it", async () => {
+    const { id } = await makeAccount(database.app);
+    await givePass(id, { letters: letters(5) });
+    const { features } = await findEntitlements(database.app, id);
+    const { period_start } = features.letters as { period_start: string };
+    const at = { period_start, resets_at: period_start };
+    const usage = [
+      { feature: "letters", amount: 1, limit: 5, ...at },
+      // What a plan allows of work is no quota of anybody's.
+      { feature: "_open_items", amount: 1, limit: 5, ...at, until: "end" as const },
+    ];
+    await makeGeneration(database.app, id, { labels: Array(5).fill(null), unitCost: 0, usage });
+    while ((await raiseDueAlerts(database.worker)) > 0);
+    expect(await listTold(id)).toMatchObject([{ type: "quota.reached", quota: "letters" }]);
   });
 });
 
