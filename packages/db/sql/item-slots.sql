@@ -76,7 +76,7 @@ BEGIN
   RETURN QUERY
   SELECT i.generation_id, i.id, i.attempt
   FROM item_slots s JOIN generation_items i ON i.account_id = p_account_id AND i.id = s.item_id
-  WHERE s.account_id = p_account_id AND s.is_waiting
+  WHERE s.account_id = p_account_id AND s.is_waiting AND i.status = 'pending'
   ORDER BY s.item_id LIMIT greatest(0, p_limit - (
     SELECT count(*) FROM item_slots t
     JOIN generation_items j ON j.account_id = p_account_id AND j.id = t.item_id

@@ -22,6 +22,12 @@ async function makeBatch({ items, limit }: { items: number; limit?: number }) {
   const made = await makeGeneration(database.app, id, { labels, ...usage });
   return { id, made };
 }
+const makeLine = (id: string, items: number) =>
+  makeGeneration(database.app, id, {
+    unitCost: 0,
+    labels: Array.from({ length: items }, (_, n) => `${n}`),
+    usage: running(1),
+  });
 const tryClaim = (
   { id, made }: { id: string; made: CreatedGeneration },
   {
@@ -175,4 +181,20 @@ it("sees who comes into line at the moment in which a slot becomes free", async 
     await waitForLocks(database.admin);
   });
   expect((await listing)?.map(({ itemId }) => itemId)).toEqual([batch.made.item_ids[1]]);
+});
+
+it("names who waits behind more canceled items than it forgets at once", async () => {
+  const { id } = await makeAccount(database.app);
+  const gone = await Promise.all([1, 2, 3].map(() => makeLine(id, 400)));
+  await database.admin`
+    INSERT INTO ducat.item_slots (account_id, item_id, generation_id, is_waiting)
+    SELECT account_id, id, generation_id, true FROM ducat.generation_items
+    WHERE account_id = ${id}`;
+  for (const one of gone) await cancelGeneration(database.app, id, one.id);
+  const [running, waiting] = [await makeLine(id, 1), await makeLine(id, 1)];
+  const item = await claim(database.worker, id, running);
+  expect(await tryClaim({ id, made: waiting }, { position: 0 })).toBeUndefined();
+  await complete(database.worker, item);
+  const found = await listWaitingItems(database.worker, id, 1);
+  expect(found.map(({ itemId }) => itemId)).toEqual(waiting.item_ids);
 });
