@@ -5,7 +5,8 @@
 -- A blob of the gallery has purpose `gallery`; what a generation has made still has its
 -- generation_id, and then two own it: whichever goes last takes the file with it.
 
--- Refuse when there is no place for another image, as taking one would. Internal.
+-- Refuse when there is no place for another image, as taking one would: only then it locks the
+-- counter. Internal.
 --   DU005 quota_exceeded {quota, limit, current, resets_at: null, upgrade}
 CREATE OR REPLACE FUNCTION ducat.refuse_full_gallery(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
@@ -57,7 +58,8 @@ BEGIN
 END $$;
 
 -- What save_image would work on, before a thumbnail is made of it: the key of the file, and the
--- image that it is already. Refuses as save_image does, while it costs nothing. Takes no lock.
+-- image that it is already. Refuses as save_image does, while it costs nothing. Locks the counter
+-- where there is no place.
 CREATE OR REPLACE FUNCTION ducat.prepare_image(
   p_account_id uuid, p_upload_id uuid, p_item_id uuid, OUT key text, OUT image_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -182,7 +184,7 @@ GRANT EXECUTE ON FUNCTION ducat.update_image TO ducat_app;
 -- Take an image out of the gallery and give its place back. Returns the keys of the files to
 -- remove: the thumbnail, and the picture unless its generation still has it.
 --   DU003 not_found {what: account | image} · DU006 invalid_state {reason: erased}
--- Locks the account's row, the blob, the counter, the album. Repeated, it finds nothing.
+-- Locks the account's row, the image, the album, the counter, the blobs. Repeated, it finds nothing.
 CREATE OR REPLACE FUNCTION ducat.delete_image(p_account_id uuid, p_image_id uuid)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
