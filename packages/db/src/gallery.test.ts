@@ -103,13 +103,15 @@ describe("an upload that is kept", () => {
 
   it("stays when it was just about to be removed", async () => {
     const account = await makeUser();
-    const { id: uploadId, expires_at, key } = await makeUpload(database.app, account, 1);
+    const { id: uploadId, expires_at, key } = await makeUpload(database.app, account, 2);
     let removing: Promise<string[]> | undefined;
     await database.app.begin(async (sql) => {
       const image = { source: { uploadId }, details: {}, thumbnail: makeThumbnail(account) };
       await saveImage(sql as unknown as Db, account, image);
       await expect
-        .poll(() => database.admin`SELECT clock_timestamp() > ${expires_at} AS is_past`)
+        .poll(() => database.admin`SELECT clock_timestamp() > ${expires_at} AS is_past`, {
+          timeout: 10_000,
+        })
         .toEqual([{ is_past: true }]);
       removing = deleteExpiredUploads(database.worker, 100);
       await waitForLocks(database.admin);

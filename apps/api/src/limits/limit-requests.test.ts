@@ -241,8 +241,9 @@ describe("whoever says nothing of themselves", () => {
       '"anonymous-minute";r=599;t=60',
       null,
     ]);
-    for (let n = 0; n < 15; n++) await many(40, ask);
-    expect((await ask()).status).toBe(429);
+    const key = `anonymous:${stage.deps.logins.secrets.hashKey(ip)}:minute`;
+    await stage.db.admin`UPDATE ducat.rate_limits SET taken = 599 WHERE key = ${key}`;
+    expect([(await ask()).status, (await ask()).status]).toEqual([422, 429]);
     expect((await askFrom(makeIp(), "/v1/auth/login", headers, body)).status).toBe(422);
   });
 
