@@ -15,60 +15,72 @@ afterEach(() => assertInvariants(database.admin));
 
 /** Tables of nobody in particular; any other must have account_id, row security and policies. */
 const shared = words(`
-  admin_config login_codes login_credentials login_totps logins migrations payment_anomalies
-  prices products promo_codes rate_limits reconciliations sandbox_documents session_tokens
-  styles totp_backup_codes trial_identities verifications webhook_events
+  admin_config erased_identities login_changes login_codes login_credentials login_totps
+  logins migrations payment_anomalies prices products promo_codes rate_limits
+  reconciliations sandbox_documents session_tokens styles totp_backup_codes
+  trial_identities verifications webhook_events
 `);
 
 /** Of these the API's role reads nothing at all, not even an account's own rows. */
 const hidden = words(`
-  account_logins api_keys login_codes login_credentials login_totps logins payment_anomalies
-  rate_limits session_tokens sessions totp_backup_codes totp_challenges trial_identities
-  verifications webhook_events
+  account_logins api_keys erased_identities login_changes login_codes login_credentials
+  login_totps logins payment_anomalies rate_limits session_tokens sessions
+  totp_backup_codes totp_challenges trial_identities verifications webhook_events
 `);
 
 /** What these roles may call. A function that is not here is the owner's alone. */
 const calls = {
   ducat_app: words(`
-    activate_totp adjust_credits advance_clock apply_dispute apply_reversal
-    apply_subscription ban_login cancel_generation cancel_own capture_hold challenge_totp
-    claim_opening claim_request close_refund consume_credits create_account create_api_key
-    create_generation create_generations create_promo_code create_session current_account
-    delete_generation disable_totp discard_webhook_event draw_ticket end_session
-    end_sessions erase_account find_account find_account_id find_login find_order
-    find_payment_account find_session find_totp freeze_account get_auto_reload
-    get_credit_balance grant_credits grant_login_trial hold_credits is_known_effect
-    keep_request_answer list_account_logins list_anomalies list_api_keys list_open_orders
-    list_running list_sessions list_succeeded list_webhook_events move_payment offer_totp
-    open_external_account open_login_account pass_totp prove_login_email
-    put_sandbox_document read_backlog read_webhook_backlog record_checkout record_invoice
-    record_invoice_failure record_refund redeem_code refill_account refresh_session
-    refund_generation release_opening release_request remove_customer remove_method
-    replay_webhook_event report_anomaly request_payment request_reconciliation
-    reserve_refund reset_password_by_code resolve_anomaly resume_own revive_webhook_events
-    revoke_api_key rotate_api_key save_method save_vendor schedule_change search_accounts
+    activate_totp add_allowance adjust_credits advance_clock apply_dispute
+    apply_reversal apply_subscription assign_plan ban_login begin_clock_run
+    cancel_generation cancel_own capture_hold challenge_totp claim_opening claim_request
+    close_refund consume_credits create_account create_album create_api_key
+    create_generation create_generations create_promo_code create_session
+    current_account delete_album delete_generation delete_image disable_totp
+    discard_webhook_event draw_ticket end_session end_sessions erase_account
+    find_account find_account_id find_api_key find_entitlements find_login find_order
+    find_payment_account find_session find_totp freeze_account get_alerts
+    get_auto_reload get_credit_balance grant_credits grant_login_trial has_begun_lately
+    hold_credits is_known_effect keep_request_answer list_account_logins
+    list_active_accounts list_anomalies list_api_keys list_login_accounts
+    list_open_orders list_running list_sessions list_subscription_pages list_succeeded
+    list_webhook_events move_payment note_account_token note_active_accounts offer_totp
+    open_external_account open_login_account open_vendor_account pass_totp prepare_image
+    prove_login_email put_sandbox_document raise_alerts read_backlog read_order_time
+    read_webhook_backlog record_checkout record_invoice record_invoice_failure
+    record_refund record_tick redeem_code refill_account refresh_session
+    refund_generation release_opening release_request release_usage remove_customer
+    remove_feature_override remove_method replay_webhook_event report_anomaly
+    request_payment request_reconciliation reserve_refund reset_password_by_code
+    resolve_anomaly resume_own revive_webhook_events revoke_api_key rotate_api_key
+    run_account_due save_image save_method save_vendor schedule_change search_accounts
     search_payments send_login_code send_login_link send_login_notice set_account_active
-    set_auto_reload set_login_role settle_payment settle_queue_kind status_of
-    store_webhook_event take_limits try_totp update_profile update_promo_code use_api_key
-    use_login_code use_login_link uuid_v7 verify_vendor
+    set_alerts set_auto_reload set_feature_override set_login_role settle_payment
+    settle_queue_kind start_login_change status_of store_webhook_event switch_session
+    take_limits take_windows tick_clock track_usage try_totp update_album update_image
+    update_profile update_promo_code use_api_key use_login_change use_login_code
+    use_login_link uuid_v7 verify_vendor
   `),
   ducat_worker: words(`
-    advance_clock advance_own_subscription apply_dispute apply_reversal apply_subscription
-    cancel_generation cancel_own capture_hold claim_item claim_messages claim_opening
-    claim_webhook_event claw_back clear_webhook_bodies complete_item consume_credits
-    create_generation current_account defer_item delete_generation draw_ticket end_due_item
-    expire_account expire_orders extend_lease extend_reconciliation fail_item
-    find_account_id find_due_attempts find_due_own_subscriptions find_due_refills
-    find_due_refunds find_due_reloads find_due_webhook_events find_expiring_accounts
-    find_order finish_reconciliation finish_webhook_event freeze_account get_credit_balance
-    grant_credits hold_credits is_known_effect list_anomalies list_open_orders
-    list_succeeded mark_sent move_payment put_sandbox_document read_backlog
-    read_reload_charge record_checkout record_invoice record_invoice_failure record_message
-    record_refund record_reload refill_account refill_subscription release_opening
-    remind_passes remove_customer remove_method report_anomaly request_payment
-    reserve_refund reserve_reload resume_own revive_webhook_events save_method
-    save_provider_request schedule_change settle_payment settle_queue_kind
-    start_reconciliation status_of sweep_items uuid_v7
+    add_allowance advance_clock advance_own_subscription apply_dispute apply_reversal
+    apply_subscription cancel_generation cancel_own capture_hold claim_item
+    claim_messages claim_opening claim_round claim_webhook_event claw_back
+    clear_webhook_bodies complete_item consume_credits create_generation current_account
+    defer_item delete_generation draw_ticket end_due_item expire_account expire_orders
+    extend_lease extend_reconciliation fail_item find_account_id find_due_alerts
+    find_due_attempts find_due_base_refills find_due_own_subscriptions find_due_refills
+    find_due_refunds find_due_reloads find_due_webhook_events find_entitlements
+    find_expiring_accounts find_order find_outdated_accounts finish_reconciliation
+    finish_webhook_event freeze_account get_alerts get_credit_balance grant_credits
+    hold_credits is_known_effect list_anomalies list_open_orders list_subscription_pages
+    list_succeeded list_waiting_items mark_sent move_payment put_sandbox_document
+    raise_alerts read_backlog read_order_time read_reload_charge record_checkout
+    record_invoice record_invoice_failure record_message record_refund record_reload
+    refill_account refill_base refill_subscription release_opening release_usage
+    remind_passes remove_customer remove_method remove_outdated_results report_anomaly
+    request_payment reserve_refund reserve_reload resume_own revive_webhook_events
+    save_method save_provider_request schedule_change settle_payment settle_queue_kind
+    start_reconciliation status_of sweep_items track_usage uuid_v7
   `),
 };
 
@@ -128,8 +140,12 @@ describe("row security", () => {
   it("holds in views too: each reads with the rights of who asks", async () => {
     const views = await admin`
       SELECT relname, coalesce(reloptions, '{}') @> '{security_invoker=true}' AS invoker
-      FROM pg_class WHERE relnamespace = 'ducat'::regnamespace AND relkind IN ('v', 'm')`;
-    expect(views).toEqual([{ relname: "credit_grant_balances", invoker: true }]);
+      FROM pg_class WHERE relnamespace = 'ducat'::regnamespace AND relkind IN ('v', 'm')
+      ORDER BY 1`;
+    expect(views).toEqual([
+      { relname: "credit_grant_balances", invoker: true },
+      { relname: "usage_entries", invoker: true },
+    ]);
   });
 });
 
