@@ -184,7 +184,8 @@ GRANT EXECUTE ON FUNCTION ducat.update_image TO ducat_app;
 -- Take an image out of the gallery and give its place back. Returns the keys of the files to
 -- remove: the thumbnail, and the picture unless its generation still has it.
 --   DU003 not_found {what: account | image} · DU006 invalid_state {reason: erased}
--- Locks the account's row, the image, the album, the counter, the blobs. Repeated, it finds nothing.
+-- Locks the account's row, the image, the album, the counter, the blobs. Repeated, it finds
+-- nothing.
 CREATE OR REPLACE FUNCTION ducat.delete_image(p_account_id uuid, p_image_id uuid)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
