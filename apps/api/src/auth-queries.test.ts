@@ -97,7 +97,8 @@ describe("finding out who calls", () => {
     expect(asked.some((text) => aboutCallers.test(text))).toBe(true);
     const proofs = counted.proofs;
     asked = [];
-    for (let n = 0; n < times; n++) await read();
+    // Sooner than what is remembered ends by itself, on a slow machine too.
+    for (let n = 0; n < times; n += 20) await Promise.all(Array.from({ length: 20 }, read));
     expect(asked.filter((text) => aboutCallers.test(text))).toEqual([]);
     expect(asked.filter((text) => text.includes("get_credit_balance"))).toHaveLength(times);
     expect(counted.proofs).toBe(proofs);
