@@ -5,8 +5,13 @@ import { Id, Time, text } from "./text.ts";
 
 const isPlain = (value: string) => !/\p{Cc}/u.test(value);
 
+/** One way to write what can be written in several: it is found however it is typed. */
+const compose = (value: string) => value.normalize("NFC");
+
 const FileName = text(255)
   .refine(isPlain, "Control characters are not accepted.")
+  .transform(compose)
+  .refine((value) => value.length <= 255, "At most 255 characters.")
   .meta({ description: "What people call it. No file is named after it." });
 
 const mostTags = 20;
@@ -16,7 +21,7 @@ const Tag = text(50)
     (value) => isPlain(value) && !value.includes(","),
     "Neither commas nor control characters.",
   )
-  .transform((value) => value.normalize("NFC").trim().toLowerCase())
+  .transform((value) => compose(value).trim().toLowerCase())
   .refine((value) => value !== "", "A tag is not empty.");
 const Tags = z
   .array(Tag)
@@ -116,7 +121,10 @@ const search = {
     .pipe(Tags)
     .optional()
     .meta({ description: "With commas between them; images that have all of them." }),
-  query: text(100).optional().meta({ description: "Part of the file's name or of a tag." }),
+  query: text(100)
+    .transform(compose)
+    .optional()
+    .meta({ description: "Part of the file's name or of a tag." }),
 };
 
 export const ImageQuery = z.strictObject({
