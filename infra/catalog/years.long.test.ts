@@ -19,7 +19,7 @@ const load = (catalog: string) => loadCatalog({ adminUrl: database.url, catalog 
 const starts = ["2027-01-01", "2027-01-31", "2027-05-31", "2027-08-30", "2027-12-31"]
   .concat("2028-01-30", "2028-02-29", "2028-03-31")
   .map((date) => new Date(`${date}T23:30:00Z`));
-const years = starts.flatMap((start) => [11, 12].map((seed) => ({ start, seed, months: 26 })));
+const years = starts.map((start, n) => ({ start, seed: 11 + n, months: 26 }));
 const minutes = 10 * 60_000;
 
 describe.each([
