@@ -2,13 +2,18 @@ import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createAccount } from "../../packages/db/src/accounts.ts";
 import { advanceClock, findBalance } from "../../packages/db/src/credits.ts";
-import { assignPlan, findEntitlements } from "../../packages/db/src/entitlements.ts";
+import {
+  assignPlan,
+  type Entitlements,
+  findEntitlements,
+} from "../../packages/db/src/entitlements.ts";
 import { releaseUsage, trackUsage } from "../../packages/db/src/usage.ts";
 import { makePaid } from "../../packages/db/test/billing-factories.ts";
 import { audit, eventId, secondsUntil } from "../../packages/db/test/entitlement-factories.ts";
 import { refusalOf } from "../../packages/db/test/outcome.ts";
 import { useDatabase } from "../../packages/db/test/use-database.ts";
 import { checkFeature } from "../../packages/entitlements/src/check-feature.ts";
+import { quoteGeneration } from "../../packages/entitlements/src/quote-generation.ts";
 import { loadCatalog } from "./load-catalog.ts";
 
 const database = useDatabase();
@@ -51,13 +56,13 @@ const byPost = "email_delivery scheduling physical_mail";
 const support = "csv_upload email_support priority_support custom_templates api_access";
 const catalogs: Record<string, Row[]> = {
   landscape: [
-    ["free", { credits: 3 }, landscape(3, 10)],
-    ["7day_pass", { credits: 23 }, landscape(5, 50, { daily_designs: 10 })],
-    ["per_property", { credits: 3, bound: 30 }, landscape(8, 10, { commercial_use: true })],
-    ["monthly_pro", { credits: 63 }, landscape(8, 500, { commercial_use: true })],
-    ["pack_10", { credits: 13 }, landscape(3, 10)],
-    ["pack_50", { credits: 53 }, landscape(3, 10)],
-    ["pack_200", { credits: 223 }, landscape(3, 10)],
+    ["free", { credits: 3 }, landscape(10, 10)],
+    ["7day_pass", { credits: 23 }, landscape(15, 50, { daily_designs: 10 })],
+    ["per_property", { credits: 3, bound: 30 }, landscape(25, 10, { commercial_use: true })],
+    ["monthly_pro", { credits: 63 }, landscape(25, 500, { commercial_use: true })],
+    ["pack_10", { credits: 13 }, landscape(10, 10)],
+    ["pack_50", { credits: 53 }, landscape(10, 10)],
+    ["pack_200", { credits: 223 }, landscape(10, 10)],
   ],
   letters: [
     ["free", { credits: 0 }, letters(5, "", 0)],
@@ -140,6 +145,14 @@ async function exercise(id: string, feature: string, most: number | null) {
   expect(await take(id, feature, 1)).toMatchObject({ used: 1, limit: most });
 }
 
+/** What a request may not have more of is refused where a generation is asked for. */
+async function exerciseRequest(found: Entitlements, most: number) {
+  const ask = (areas: number) =>
+    quoteGeneration(found, { style: "any", items: areas, areas, subject }, async () => 1);
+  await ask(most);
+  expect(await refusalOf(ask(most + 1))).toMatchObject({ code: "quota_exceeded", limit: most });
+}
+
 describe.each(Object.entries(catalogs))("%s works by configuration alone", (name, rows) => {
   beforeAll(async () => {
     await loadCatalog({ adminUrl: database.url, catalog: name });
@@ -172,6 +185,7 @@ describe.each(Object.entries(catalogs))("%s works by configuration alone", (name
           { allowed: true },
           { allowed: false, limit: most },
         ]);
+        await exerciseRequest(found, most ?? 0);
       } else {
         expect(check(most ?? 1_000_000).allowed, feature).toBe(true);
         expect(check((most ?? 0) + 1).allowed, feature).toBe(most === null);

@@ -1,5 +1,6 @@
 import { findBalance } from "@ducat/db/credits";
 import { findStyle } from "@ducat/db/styles";
+import type { AskedGeneration } from "@ducat/entitlements/quote-generation";
 import { DomainError } from "@ducat/types/errors";
 import type { CreateGeneration, Estimate } from "@ducat/types/generations";
 import type { Deps } from "./deps.ts";
@@ -22,7 +23,7 @@ export async function estimateGeneration(
   if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
   if (!balance) throw new DomainError("not_found", { extra: { what: "account" } });
   const items = areas?.length ?? 1;
-  const asked = { style: style.id, items, subject };
+  const asked = { style: style.id, items, areas: items, subject };
   const { unitCost, quota } = await findTerms(deps, accountId, { ...asked, price: style.cost });
   const cost = unitCost * items;
   const bound = balance.bound
@@ -41,7 +42,7 @@ export async function estimateGeneration(
   };
 }
 
-type Asked = { style: string; items: number; subject: string | undefined; price: number };
+type Asked = AskedGeneration & { price: number };
 
 /** The price of an item, and the first quota that has no room for all of them. */
 async function findTerms(

@@ -148,7 +148,7 @@ describe("what a generation takes of a quota", () => {
   });
 
   it("has an end in one request, but not for what was accepted before", async () => {
-    const features = { areas: limit(2, { styles, period: "request" }) };
+    const features = { areas: limit(2, { styles, period: "request", of: "areas" }) };
     const { account, key } = await makeAccountOn({ features });
     const areas = ["a", "b"];
     const once = randomUUID();

@@ -6,6 +6,8 @@ import { DomainError } from "@ducat/types/errors";
 import type { Deps } from "./deps.ts";
 
 type OrderDeps = Pick<Deps, "db" | "entitlements">;
+/** `areas`: how many items the request calls so; left out: it has items of another kind. */
+export type WantedGeneration = NewGeneration & { areas?: number | undefined };
 type Quoted = Quote | { refusal: DomainError };
 
 /**
@@ -17,7 +19,7 @@ type Quoted = Quote | { refusal: DomainError };
 export async function orderGeneration(
   deps: OrderDeps,
   accountId: string,
-  wanted: NewGeneration,
+  wanted: WantedGeneration,
 ): Promise<CreatedGeneration> {
   const first = await quote(deps, accountId, wanted);
   try {
@@ -34,7 +36,7 @@ export async function orderGeneration(
 async function quote(
   { db, entitlements }: OrderDeps,
   accountId: string,
-  wanted: NewGeneration,
+  wanted: WantedGeneration,
 ): Promise<Quoted> {
   const findUnitCost = async () => (await findStyle(db, wanted.style))?.cost;
   try {
@@ -48,7 +50,7 @@ async function quote(
 async function create(
   { db, entitlements }: OrderDeps,
   accountId: string,
-  { wanted, quoted }: { wanted: NewGeneration; quoted: Quoted },
+  { wanted, quoted }: { wanted: WantedGeneration; quoted: Quoted },
 ): Promise<CreatedGeneration> {
   if ("refusal" in quoted) {
     // Who repeats what was accepted under another plan is answered as then.
@@ -69,7 +71,7 @@ async function create(
 async function mayPassNow(
   { entitlements }: OrderDeps,
   accountId: string,
-  { wanted, error }: { wanted: NewGeneration; error: unknown },
+  { wanted, error }: { wanted: WantedGeneration; error: unknown },
 ): Promise<boolean> {
   const code = codeOf(error);
   if (code === "quota_exceeded") return true;
@@ -77,9 +79,10 @@ async function mayPassNow(
   return await entitlements.mayBeFree(accountId, toAsked(wanted));
 }
 
-const toAsked = ({ style, labels, subject }: NewGeneration) => ({
+const toAsked = ({ style, labels, areas, subject }: WantedGeneration) => ({
   style,
   items: labels.length,
+  areas,
   subject,
 });
 

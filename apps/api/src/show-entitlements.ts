@@ -44,10 +44,11 @@ function showFeature(feature: EntitledFeature): shown.EntitledFeature {
   if (feature.kind === "stock") {
     return { kind: "stock", name, counts: "held", ...counted, resets_at: null, source };
   }
-  const { period, reset, resets_at, styles, free_styles, beyond } = feature;
+  const { period, reset, resets_at, styles, of, free_styles, beyond } = feature;
   return {
     ...{ kind: "limit", name, period, reset, ...counted, resets_at: toMoment(resets_at), source },
     ...(styles && { styles }),
+    ...(of && { of }),
     ...(free_styles && { free_styles, beyond: beyond ?? "pay" }),
   };
 }

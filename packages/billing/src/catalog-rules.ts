@@ -21,12 +21,13 @@ export function findFaults(catalog: Catalog): Fault[] {
 function checkLimits(features: Catalog["features"]): Fault[] {
   return Object.entries(features).flatMap(([key, feature]) => {
     if (feature.kind !== "limit") return [];
-    const { period, reset, styles, free_styles, beyond } = feature;
+    const { period, reset, styles, of, free_styles, beyond } = feature;
     const faults: Fault[] = [];
     const at = (member: string, message: string) =>
       faults.push(fault(["features", key, member], message));
     if (styles && free_styles) at("styles", "go without free_styles");
     if (period === "request" && free_styles) at("free_styles", "take of an hour, a day or a month");
+    if (of && !(period === "request" && styles)) at("of", "goes with styles, of a request");
     if (beyond && !free_styles) at("beyond", "goes with free_styles");
     if (reset === "anchor" && period !== "month") at("reset", "of anchor goes with a month");
     return faults;

@@ -25,9 +25,11 @@ const Feature = z.discriminatedUnion("kind", [
     reset: z.enum(["calendar", "anchor"]).default("calendar"),
     /**
      * Generations with these styles take one per item, at their price; "*" is any. Of a request:
-     * one generation may have no more items.
+     * one generation may have no more items, or no more `of` what it asks for.
      */
     styles: Styles.optional(),
+    /** What of a request is limited; left out: its items, whatever it calls them. */
+    of: z.literal("areas").optional(),
     /** Generations with these styles cost nothing while the limit lasts; "*" is any. */
     free_styles: Styles.optional(),
     /** What a generation does when a limit of free styles is used up; left out: it pays. */

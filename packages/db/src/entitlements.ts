@@ -28,6 +28,8 @@ export type LimitFeature = Counted & {
   free_styles?: string[];
   /** Generations with these styles take one per item, at their price; "*" is any. */
   styles?: string[];
+  /** Of a request: only this of it is limited; left out: its items. */
+  of?: "areas";
   /** What a generation does when a limit of free styles is used up; left out: pay. */
   beyond?: "pay" | "refuse";
 };

@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { refusalOf } from "../../db/test/outcome.ts";
 import { limit } from "../test/stage.ts";
 import { checkFeature } from "./check-feature.ts";
-import { mayBeFree, quoteGeneration, takesQuota } from "./quote-generation.ts";
+import {
+  type AskedGeneration,
+  mayBeFree,
+  quoteGeneration,
+  takesQuota,
+} from "./quote-generation.ts";
 
 const period = {
   period_start: "2026-11-01T00:00:00+00:00",
@@ -30,10 +35,10 @@ const make = (
 
 const quote = (
   entitlements: Entitlements,
-  asked: { style?: string; items?: number; subject?: string; price?: number } = {},
+  asked: Partial<AskedGeneration> & { price?: number } = {},
 ) => {
-  const { style = "modern", items = 1, subject, price = 4 } = asked;
-  return quoteGeneration(entitlements, { style, items, subject }, async () => price);
+  const { style = "modern", items = 1, price = 4, ...more } = asked;
+  return quoteGeneration(entitlements, { style, items, ...more }, async () => price);
 };
 
 const free = (most: number | null, used: number, more: Feature = {}) =>
@@ -79,6 +84,16 @@ describe("the quote of a generation", () => {
       ...{ code: "quota_exceeded", quota: "designs", limit: 3, current: 0, resets_at: null },
       upgrade: "pro",
     });
+  });
+
+  it("limits areas in the requests that have them, and no other items", async () => {
+    const areas = { styles: ["*"], period: "request", of: "areas" };
+    const plan = make({ designs: counted(3, 0, areas) });
+    expect((await quote(plan, { items: 3, areas: 3 })).usage).toBe(null);
+    expect(await refusalOf(quote(plan, { items: 4, areas: 4 }))).toMatchObject({
+      ...{ code: "quota_exceeded", quota: "designs", limit: 3 },
+    });
+    expect((await quote(plan, { items: 500 })).usage).toBe(null);
   });
 
   it("has the plan's limits of work, the credits of a day by the account's own time", async () => {

@@ -6,6 +6,8 @@ import { findFeature, listFeatures } from "./find-feature.ts";
 export type AskedGeneration = {
   style: string;
   items: number;
+  /** How many of the items the request calls areas: those of other requests are not limited so. */
+  areas?: number | undefined;
   subject?: string | undefined;
 };
 
@@ -37,7 +39,7 @@ export async function quoteGeneration(
   );
   const usage: UsageTake[] = [];
   for (const limit of free ? [...gates, free] : gates) {
-    if (limit.period === "request") refuseTooMany(entitlements, limit, asked.items);
+    if (limit.period === "request") refuseTooMany(entitlements, limit, asked);
     else usage.push(toTake(entitlements, limit));
   }
   const { daily_credits: daily } = entitlements.limits;
@@ -85,8 +87,13 @@ function toTake({ upgrade }: Entitlements, { key, limit, ...feature }: Named): U
   };
 }
 
-function refuseTooMany({ upgrade }: Entitlements, { key, limit }: Named, items: number): void {
-  if (limit === null || items <= limit) return;
+function refuseTooMany(
+  { upgrade }: Entitlements,
+  { key, limit, of }: Named,
+  { items, areas = 0 }: AskedGeneration,
+): void {
+  const wanted = of === "areas" ? areas : items;
+  if (limit === null || wanted <= limit) return;
   const more = upgrade[key] === undefined ? {} : { upgrade: upgrade[key] };
   const extra = { quota: key, limit, current: 0, resets_at: null, ...more };
   throw new DomainError("quota_exceeded", { extra });

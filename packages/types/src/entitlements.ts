@@ -37,6 +37,10 @@ export const EntitledFeature = z
       styles: styles
         .optional()
         .meta({ description: "Generations with these styles take one per item; `*`: any." }),
+      of: z
+        .literal("areas")
+        .optional()
+        .meta({ description: "… of a request: no more areas in one of them than the limit." }),
       free_styles: styles
         .optional()
         .meta({ description: "… cost nothing while the limit lasts, and take one per item." }),

@@ -26,6 +26,10 @@ const feature = <T extends z.ZodType>(name: T) =>
         .array(z.string())
         .optional()
         .meta({ description: "Generations with these take of it; * is any." }),
+      of: z
+        .literal("areas")
+        .optional()
+        .meta({ description: "Of a request: so many areas of it; left out: items." }),
       free_styles: z
         .array(z.string())
         .optional()

@@ -50,6 +50,7 @@ export const generationOrderRoutes = (deps: Deps) => {
       ...body,
       ...asked,
       input: await resolveInput(deps, accountId, asked),
+      areas: areas.length,
       labels: areas.map((area) => (typeof area === "string" ? area : (area.label ?? null))),
     });
     return answerCreated(c, made);
