@@ -10,7 +10,7 @@ const settingsLifeMs = 5 * 60_000;
  * and nobody waits for it: what is lost here the workers' round finds.
  */
 export function noteBalance(deps: AlertDeps, accountId: string, available: number): void {
-  raise(deps, accountId, "balance", async () => {
+  raise(deps, { accountId, kind: "balance" }, async () => {
     const threshold = await readThreshold(deps, accountId);
     return threshold !== null && available < threshold;
   });
@@ -22,7 +22,7 @@ export function noteUsage(
   accountId: string,
   { used, limit, amount }: { used: number; limit: number | null; amount: number },
 ): void {
-  raise(deps, accountId, "quota", async () => {
+  raise(deps, { accountId, kind: "quota" }, async () => {
     if (limit === null) return false;
     const isNear = used * 5 >= limit * 4 && (used - amount) * 5 < limit * 4;
     return used >= limit || isNear;
@@ -38,8 +38,7 @@ function readThreshold({ db, cache }: AlertDeps, accountId: string): Promise<num
 
 function raise(
   { db, log }: AlertDeps,
-  accountId: string,
-  kind: AlertKind,
+  { accountId, kind }: { accountId: string; kind: AlertKind },
   isDue: () => Promise<boolean>,
 ): void {
   const look = async () => {
