@@ -126,7 +126,7 @@ END $$;
 
 -- End what is left of a subscription's months before the newest beyond p_cap, oldest first; of
 -- each feature's stock likewise.
--- Locks the account.
+-- Locks the account, then the stock's grants in the order in which they are spent.
 CREATE OR REPLACE FUNCTION ducat.cap_rollover(
   p_account_id uuid, p_subscription_id uuid, p_cap bigint)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
@@ -158,6 +158,11 @@ BEGIN
       'amount', v_over.n, 'grant_id', v_over.id, 'source', v_over.source));
   END LOOP;
   PERFORM close_account(p_account_id);
+  -- Stock is spent without the account's lock: what is used meanwhile is seen by the next statement.
+  PERFORM FROM allowance_grants
+  WHERE account_id = p_account_id AND remaining > 0
+    AND is_of_plan(subscription_id, effect_key, p_subscription_id)
+  ORDER BY priority, expires_at NULLS LAST, id FOR NO KEY UPDATE;
   UPDATE allowance_grants a SET remaining = a.remaining - least(a.remaining, e.over)
   FROM (
     SELECT id, sum(remaining) OVER (PARTITION BY feature ORDER BY starts_at DESC, id DESC)

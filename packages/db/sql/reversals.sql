@@ -177,6 +177,10 @@ BEGIN
   UPDATE passes SET revoked_at = v_at
   WHERE account_id = p_payment.account_id AND payment_id = p_payment.id
     AND (revoked_at IS NULL) <> (v_at IS NULL);
+  -- In the order in which they are spent.
+  PERFORM FROM allowance_grants
+  WHERE account_id = p_payment.account_id AND payment_id = p_payment.id
+  ORDER BY priority, expires_at NULLS LAST, id FOR NO KEY UPDATE;
   UPDATE allowance_grants SET revoked_at = v_at
   WHERE account_id = p_payment.account_id AND payment_id = p_payment.id
     AND (revoked_at IS NULL) <> (v_at IS NULL);
