@@ -44,7 +44,7 @@ GRANT EXECUTE ON FUNCTION ducat.create_account TO ducat_app;
 -- once per account, and once per identity: p_identities are HMACs of what is known of the person,
 -- remembered for ever. One that had its trial stands for all of them. What the default plan gives
 -- begins too; who was here before gets it from the next month on. Returns whether a trial was
--- given. Locks the row of base refills and the credit account. Internal.
+-- given. Locks the credit account, then the row of base refills. Internal.
 CREATE OR REPLACE FUNCTION ducat.grant_trial(
   p_account_id uuid, p_identities bytea[] DEFAULT '{}')
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$

@@ -4,7 +4,7 @@
 
 -- Remember that an account gets what its default plan gives, if that is anything; p_is_known false
 -- until it is known who it is. Of a person that was here before (p_had_it) the month that runs is
--- left out. Locks the row, then the account. Safe to retry: a second call changes nothing.
+-- left out. Locks the account, then the row. Safe to retry: a second call changes nothing.
 CREATE OR REPLACE FUNCTION ducat.start_base_refills(
   p_account_id uuid, p_is_known boolean, p_had_it boolean DEFAULT false)
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
@@ -19,7 +19,7 @@ BEGIN
   INSERT INTO base_refills (account_id, next_at) VALUES (p_account_id, 'infinity')
   ON CONFLICT DO NOTHING;
   IF p_is_known THEN
-    v_month := anchored_month(v_account.created_at, account_time(p_account_id));
+    v_month := anchored_month(v_account.created_at, lock_clock(p_account_id));
     UPDATE base_refills SET
       next_at = CASE WHEN p_had_it THEN v_month.ends_at ELSE v_month.starts_at END,
       period_start = CASE WHEN p_had_it THEN v_month.starts_at END
@@ -37,16 +37,24 @@ $$;
 -- Give what is due of an account's default plan. Months that it missed are given where they roll
 -- over; where nothing does, they would be over at once. Returns how many were given. p_wait false:
 -- none when somebody else is at it.
--- Locks the row, then the account. Safe to retry.
+-- Locks the account, then the row: whoever ends a plan may have locked the account before. Safe to
+-- retry.
 CREATE OR REPLACE FUNCTION ducat.refill_base(p_account_id uuid, p_wait boolean DEFAULT false)
 RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_row base_refills := lock_base_refill(p_account_id, p_wait);
+  v_row base_refills;
   v_account accounts;
   v_standing record;
   v_month record;
   v_given int := 0;
 BEGIN
+  PERFORM FROM base_refills
+  WHERE account_id = p_account_id AND next_at <= account_time(p_account_id);
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
+  PERFORM lock_clock(p_account_id);
+  v_row := lock_base_refill(p_account_id, p_wait);
   IF v_row.account_id IS NULL OR v_row.next_at > account_time(p_account_id) THEN
     RETURN 0;
   END IF;
@@ -142,7 +150,8 @@ LANGUAGE sql SET search_path = ducat, pg_temp AS $$
     AND NOT EXISTS (SELECT FROM base_refills b WHERE b.account_id = a.id)
 $$;
 
--- A plan that ends leaves room for the default plan's month, if that was not given yet.
+-- A plan that ends leaves room for the default plan's month, if that was not given yet. One that is
+-- past due or canceled for a day ends by itself: the row learns when to look again.
 CREATE OR REPLACE FUNCTION ducat.wake_base_refill() RETURNS trigger
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
@@ -151,6 +160,9 @@ BEGIN
   RETURN NULL;
 END $$;
 
-CREATE OR REPLACE TRIGGER subscriptions_end AFTER UPDATE OF status ON ducat.subscriptions
-FOR EACH ROW WHEN (OLD.status <> NEW.status AND NEW.status IN ('unpaid', 'paused', 'canceled'))
+CREATE OR REPLACE TRIGGER subscriptions_end
+AFTER UPDATE OF status, cancel_at ON ducat.subscriptions
+FOR EACH ROW WHEN (
+  OLD.status <> NEW.status AND NEW.status IN ('past_due', 'unpaid', 'paused', 'canceled')
+  OR NEW.cancel_at IS NOT NULL AND OLD.cancel_at IS DISTINCT FROM NEW.cancel_at)
 EXECUTE FUNCTION ducat.wake_base_refill();

@@ -6,6 +6,7 @@ import { makeAccount } from "../test/factories.ts";
 import { countOutcomes } from "../test/outcome.ts";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { waitForLocks } from "../test/wait.ts";
 import { advanceClock, findBalance, listEntries } from "./credits.ts";
 import { assignPlan } from "./entitlements.ts";
 import { refillAccount, refillBaseDue } from "./refills.ts";
@@ -136,6 +137,56 @@ describe("what the default plan gives", () => {
     expect(await readAvailable(id)).toBe(0);
     expect(await advance(id, day + 1)).toBe(1);
     expect(await readAvailable(id)).toBe(10);
+  });
+});
+
+describe("a plan that somebody pays for", () => {
+  const subscribe = async (id: string, more: { status: string; late_days?: number }) => {
+    const { product } = await makeFeatured(database.admin);
+    await database.admin`
+      INSERT INTO ducat.subscriptions (account_id, product_id, provider, provider_ref, mode, status,
+        interval, started_at, past_due_at)
+      VALUES (${id}, ${product.id}, 'sandbox', ${id}, 'test', ${more.status}, 'month', now(),
+        now() - make_interval(days => ${more.late_days ?? null}::int))`;
+  };
+
+  it("makes room with its grace, also in the middle of a month", async () => {
+    const { id } = await makeAccount(database.app);
+    await subscribe(id, { status: "active" });
+    await advance(id, 40 * day);
+    expect(await readAvailable(id)).toBe(0);
+    await database.admin`
+      UPDATE ducat.subscriptions SET status = 'past_due',
+        past_due_at = ducat.account_time(account_id) WHERE account_id = ${id}`;
+    expect(await advance(id, 6 * day)).toBe(0);
+    expect(await advance(id, day + 1)).toBe(1);
+    expect(await readAvailable(id)).toBe(10);
+  });
+
+  it("makes room on the day that it is canceled for, before anybody writes that down", async () => {
+    const { id } = await makeAccount(database.app);
+    await subscribe(id, { status: "active" });
+    await advance(id, 40 * day);
+    await database.admin`
+      UPDATE ducat.subscriptions SET cancel_at = ducat.account_time(account_id) + interval '5 days'
+      WHERE account_id = ${id}`;
+    expect(await advance(id, 4 * day)).toBe(0);
+    expect(await advance(id, day + 1)).toBe(1);
+  });
+
+  it("ends while the month is given, and neither waits for the other for ever", async () => {
+    const { id } = await makeAccount(database.app);
+    await subscribe(id, { status: "past_due", late_days: 90 });
+    await advanceClock(database.app, id, 40 * day);
+    const refilling = await database.admin.begin(async (tx) => {
+      await tx`SELECT ducat.grant_credits(${id}, 'adjustment', 1, 'one')`;
+      const done = countOutcomes([refillBaseDue(database.worker)]);
+      await waitForLocks(database.admin);
+      await tx`UPDATE ducat.subscriptions SET status = 'canceled' WHERE account_id = ${id}`;
+      return { done };
+    });
+    expect(await refilling.done).toEqual({ ok: 1 });
+    expect(await readAvailable(id)).toBe(11);
   });
 });
 
