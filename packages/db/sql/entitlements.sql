@@ -36,7 +36,9 @@ BEGIN
 END $$;
 
 -- The day that a subscription's months are counted from: of monthly periods the first one's, as
--- long as they follow it, so that the 31st comes back after February.
+-- long as they follow it, so that the 31st comes back after February. After a trial or a change of
+-- plan they follow another day: of a month that ends on a later day than it began on, its end's
+-- (48 months before it, which has every day that the end can have).
 CREATE OR REPLACE FUNCTION ducat.anchor_of(p_subscription ducat.subscriptions)
 RETURNS timestamptz LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
   SELECT CASE
@@ -44,7 +46,12 @@ RETURNS timestamptz LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $
       OR (p_subscription).interval = 'month'
         AND end_of_period((p_subscription).started_at, (p_subscription).period_start, 0)
           = (p_subscription).period_start
-    THEN (p_subscription).started_at ELSE (p_subscription).period_start END
+    THEN (p_subscription).started_at
+    WHEN (p_subscription).interval = 'month'
+      AND add_months((p_subscription).period_start, 1) <> (p_subscription).period_end
+      AND add_months((p_subscription).period_end, -1) = (p_subscription).period_start
+    THEN add_months((p_subscription).period_end, -48)
+    ELSE (p_subscription).period_start END
 $$;
 
 -- The month of an anchor that a moment falls into: the anchor's day, or a shorter month's last.

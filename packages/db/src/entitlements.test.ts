@@ -99,6 +99,30 @@ describe("the plan of an account", () => {
   });
 });
 
+describe("a month from the anchor of a subscription", () => {
+  // After a trial or a change of plan its months are counted from another day than it began on.
+  const months: [start: string, end: string, at: string][] = [
+    ["2027-01-31", "2027-02-28", "2027-02-27"],
+    ["2027-02-28", "2027-03-31", "2027-03-29"],
+    ["2027-04-30", "2027-05-31", "2027-05-30"],
+    ["2027-02-28", "2027-03-28", "2027-03-27"],
+    ["2028-01-29", "2028-02-29", "2028-02-28"],
+    ["2028-02-29", "2028-03-31", "2028-03-30"],
+  ];
+  it.each(months)("is the one that was paid, from %s to %s", async (start, end, at) => {
+    const { id } = await makeSubscriber({}, { calls: limited(7, "month", "anchor") });
+    await database.admin`
+      UPDATE ducat.subscriptions SET started_at = '2026-12-17T08:00:00Z',
+        period_start = ${`${start}T08:00:00Z`}, period_end = ${`${end}T08:00:00Z`}
+      WHERE account_id = ${id}`;
+    await advanceClock(database.app, id, await secondsUntil(database.admin, id, `${at}T09:00:00Z`));
+    expect((await find(id)).features.calls).toMatchObject({
+      period_start: `${start}T08:00:00+00:00`,
+      resets_at: `${end}T08:00:00+00:00`,
+    });
+  });
+});
+
 describe("plan and passes together", () => {
   it("allow what the more generous of them allows, whichever that is", async () => {
     const { id } = await makeEntitled(database, {
