@@ -10,8 +10,10 @@ import { IssuerSettings } from "./issuer-settings.ts";
 
 const times = 100;
 /** What finding out who calls asks the database, and the tables that it would find them in. */
-const aboutCallers =
-  /find_account|find_session|use_api_key|open_external_account|\b(accounts|sessions|api_keys|logins|external_identities)\b/;
+const aboutCallers = new RegExp(
+  "find_account|find_session|use_api_key|open_external_account|" +
+    "\\b(accounts|sessions|api_keys|logins|external_identities)\\b",
+);
 
 let stage: Stage;
 let issuer: Issuer;

@@ -1,6 +1,8 @@
 -- People who are signed in elsewhere. Their issuer's word is what they are known by: an e-mail
 -- address never leads to an account, or whoever can have one at some issuer could take it over.
 
+DROP FUNCTION IF EXISTS ducat.open_external_account(text, text, jsonb, bytea[]);
+
 -- The account of an issuer's subject, made when they are first seen: {account_id, is_active}.
 -- p_profile ({name?, email?}) is null while the issuer doesn't vouch for them. The first time it
 -- does, the account takes what it lacks of the profile and gets its trial, once per identity
@@ -11,7 +13,6 @@
 -- clock, which may be 5 s ahead): {account_id: null, is_active: false}.
 -- Serial per subject while it is new or unverified; locks the identity, the account's row, then the
 -- credit account. Safe to retry.
-DROP FUNCTION IF EXISTS ducat.open_external_account(text, text, jsonb, bytea[]);
 CREATE OR REPLACE FUNCTION ducat.open_external_account(
   p_issuer text, p_subject text, p_profile jsonb DEFAULT NULL, p_identities bytea[] DEFAULT '{}',
   p_hmacs bytea[] DEFAULT '{}', p_signed_in_at timestamptz DEFAULT NULL)
