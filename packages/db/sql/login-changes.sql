@@ -106,8 +106,9 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.use_login_change TO ducat_app;
 
 -- Give a login an address or number that it has proven. A login that had only said that it has the
--- address is without it then, and what was opened by it is shut. False, and no change, when another
--- login is proven to have it. Locks that login's links, challenges and sessions. Internal.
+-- address is without it then, and what was opened by it is shut. With a number a login loses an
+-- address that it has only said: whoever proves that one later shall not find this number beside
+-- it. False, and no change, when another login is proven to have it. Locks that login's links, challenges and sessions. Internal.
 CREATE OR REPLACE FUNCTION ducat.take_login_address(
   p_login_id uuid, p_channel text, p_address text)
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
@@ -116,8 +117,8 @@ DECLARE
   v_loser uuid;
 BEGIN
   IF p_channel = 'phone' THEN
-    UPDATE logins SET phone = p_address, verified_at = coalesce(verified_at, v_now),
-      updated_at = v_now
+    UPDATE logins SET phone = p_address, email = CASE WHEN email_verified THEN email END,
+      verified_at = coalesce(verified_at, v_now), updated_at = v_now
     WHERE id = p_login_id;
     RETURN true;
   END IF;
