@@ -50,8 +50,9 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.open_login_account TO ducat_app;
 
 -- Keep a link's hash (p_link: {identifier, ttl_s, password?}) and queue the mail that brings it
--- (p_mail: {kind, data: {sealed}}) to the login's own address. The password, if one is given, comes
--- into force with the link. Makes the login's account if it has none. Returns the account's id.
+-- (p_mail: {kind, data: {sealed}}) to the login's own address. The password, which a sign-up gives,
+-- comes into force with the link; a link that is sent again has the one of the sign-ups that are
+-- waiting, if it is the same. Makes the login's account if it has none. Returns the account's id.
 --   DU003 not_found   no such login, or it has no address
 -- Locks the login. A repeat sends another mail.
 CREATE OR REPLACE FUNCTION ducat.send_login_link(
@@ -60,16 +61,22 @@ RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp 
 DECLARE
   v_account_id uuid := open_login_account(p_login_id, p_locale);
   v_email text;
+  v_password text := p_link ->> 'password';
 BEGIN
   SELECT email INTO v_email FROM logins WHERE id = p_login_id;
   IF v_email IS NULL THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "address"}');
   END IF;
+  IF v_password IS NULL THEN
+    SELECT min(password) INTO v_password FROM verifications
+    WHERE value = p_login_id::text AND password IS NOT NULL AND expires_at > clock_timestamp()
+    HAVING count(DISTINCT password) = 1;
+  END IF;
   DELETE FROM verifications WHERE id IN (
     SELECT id FROM verifications WHERE expires_at < clock_timestamp() LIMIT 20
     FOR UPDATE SKIP LOCKED);
   INSERT INTO verifications (identifier, value, password, expires_at)
-  VALUES (p_link ->> 'identifier', p_login_id, p_link ->> 'password',
+  VALUES (p_link ->> 'identifier', p_login_id, v_password,
     clock_timestamp() + make_interval(secs => (p_link ->> 'ttl_s')::float8));
   PERFORM queue_secret_message(v_account_id, 'email', v_email, p_mail ->> 'kind',
     p_mail -> 'data', 'link:' || (p_link ->> 'identifier'));
@@ -91,8 +98,10 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.send_login_notice TO ducat_app;
 
 -- Use up a link that was sent to prove an address. The login is verified by it, its accounts get
--- the address unless another account has it, its other links are void. Returns {login_id, email};
--- null when the link has been used, has expired or never was.
+-- the address unless another account has it, its other links are void, and its password is the
+-- link's. One without tells of no sign-up, or of several that may be different people's: whoever
+-- follows it chooses a password by a reset, and what others have opened is shut. Returns {login_id,
+-- email}; null when the link has been used, has expired or never was.
 -- Locks the login's credentials, the link, the login, its sessions. A repeat returns null.
 CREATE OR REPLACE FUNCTION ducat.use_login_link(p_identifier text, p_audit jsonb) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -111,6 +120,9 @@ BEGIN
   IF v_link.password IS NOT NULL THEN
     UPDATE login_credentials SET password = v_link.password, updated_at = clock_timestamp()
     WHERE login_id = v_login_id AND provider_id = 'credential';
+  ELSE
+    DELETE FROM login_credentials WHERE login_id = v_login_id AND provider_id = 'credential';
+    PERFORM end_sessions(v_login_id, NULL, 'password_changed');
   END IF;
   DELETE FROM verifications WHERE value = v_link.value;
   RETURN jsonb_build_object('login_id', v_login_id, 'email', v_login.email);

@@ -27,15 +27,16 @@ async function tryRegister(
 ): Promise<void> {
   const { db, identity, secrets } = deps;
   const { loginId, passwordHash, isNew } = await identity.signUp(email, password);
-  if (isNew) return await sendVerification(deps, { loginId, locale });
+  // Several may sign up with an address before one of them proves it. Whose password comes into
+  // force is decided by the link that is followed: each has the one of its own sign-up.
+  const verification = { loginId, locale, password: passwordHash };
+  if (isNew) return await sendVerification(deps, verification);
   const login = await findLogin(db, email);
   if (login?.is_verified) {
     const mail = { kind: "login_exists", data: secrets.seal({}), key: `login:${randomUUID()}` };
     return await sendLoginNotice(db, loginId, mail);
   }
-  // Somebody signed up with this address and never proved it. Whose password comes into force is
-  // decided by the link that is followed: each brings the one of the sign-up it was sent for.
-  await sendVerification(deps, { loginId, locale, password: passwordHash });
+  await sendVerification(deps, verification);
 }
 
 /** Sends the link again to whoever has not proven the address. Errors: rate_limited. */
