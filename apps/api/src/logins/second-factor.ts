@@ -15,6 +15,7 @@ import { DomainError } from "@ducat/types/errors";
 import { refuseAt } from "../problem.ts";
 import { makeBackupCode } from "./code-secrets.ts";
 import type { LoginDeps } from "./deps.ts";
+import { reauthenticate, type SessionOwner } from "./reauthenticate.ts";
 import { type Beginning, type BegunSession, beginSession } from "./sessions.ts";
 import { findStep, secretBytes, toBase32, writeOtpauthUrl } from "./totp.ts";
 
@@ -71,16 +72,19 @@ const backupCodeCount = 10;
 
 /**
  * Offers a login a second factor; what is in the answer is nowhere else in clear. A login with a
- * password shows it. Errors: validation_failed, invalid_state (one is in force), rate_limited.
+ * password shows it; of one without the session has begun lately: whoever has stolen it must not
+ * shut its owner out. Errors: validation_failed, forbidden (reason: reauthenticate), invalid_state
+ * (one is in force), rate_limited.
  */
 export async function offerSecondFactor(
   deps: LoginDeps,
-  { loginId, password }: { loginId: string; password?: string | undefined },
+  { loginId, sessionId, password }: SessionOwner,
 ): Promise<TotpOffer> {
   const { codes, db, phonePasswords, issuer } = deps;
   await takeGuess(deps, loginId);
   const isOwn = await phonePasswords.checkOwn(loginId, password);
   if (isOwn === false) throw refuseAt("/password", "This is not the password of this login.");
+  if (isOwn === undefined) await reauthenticate(deps, { loginId, sessionId });
   const secret = randomBytes(secretBytes);
   const backupCodes = Array.from({ length: backupCodeCount }, makeBackupCode);
   const offered = await offerTotp(db, loginId, {

@@ -70,9 +70,13 @@ export const offerTotp = createRoute({
   summary: "Get a second factor",
   description:
     "A secret for an authenticator app and ten backup codes, shown this once. It is in force " +
-    "when a first code of it is shown to `POST /totp/activate`.",
+    "when a first code of it is shown to `POST /totp/activate`. For verified logins; one without " +
+    "a password has logged in within the last ten minutes.",
   request: jsonBody(OfferTotp),
-  responses: { 201: answer(TotpOffer, "The secret and the codes."), ...problems(...ofOwn) },
+  responses: {
+    201: answer(TotpOffer, "The secret and the codes."),
+    ...problems(...ofOwn, "not_verified"),
+  },
 });
 
 export const activateTotp = createRoute({

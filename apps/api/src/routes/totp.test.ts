@@ -108,6 +108,18 @@ describe("a second factor", () => {
     }
   });
 
+  it("is for who has logged in lately, where there is no password", async () => {
+    const phone = makePhone();
+    const { access_token: bearer } = await logInByPhone(stage, phone);
+    await stage.db.admin`
+      UPDATE ducat.sessions SET created_at = created_at - interval '10 minutes 1 second'
+      WHERE login_id = (SELECT id FROM ducat.logins WHERE phone = ${phone})`;
+    const late = await askOwn({ bearer }, "totp", {});
+    expect([late.status, late.body.reason]).toEqual([403, "reauthenticate"]);
+    const again = await logInByPhone(stage, phone);
+    expect((await askOwn({ bearer: again.access_token }, "totp", {})).status).toBe(201);
+  });
+
   it("accepts a code once, one step before and after, and none older than the last", async () => {
     const { email, secret } = await makeGuarded();
     clock += 90_000;

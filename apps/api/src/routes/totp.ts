@@ -1,3 +1,4 @@
+import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { auditOf } from "../audit.ts";
 import type { AppEnv, Deps } from "../deps.ts";
@@ -15,8 +16,10 @@ export const totpRoutes = ({ logins }: Deps) => {
   app.use(allowSessions);
 
   app.openapi(operations.offerTotp, async (c) => {
-    const { loginId } = requireSession(c);
-    const offer = await offerSecondFactor(logins, { loginId, ...c.req.valid("json") });
+    const session = requireSession(c);
+    // Nobody shall stand before an address that another person may yet prove.
+    if (c.var.principal.isVerified === false) throw new DomainError("not_verified");
+    const offer = await offerSecondFactor(logins, { ...session, ...c.req.valid("json") });
     return c.json(offer, 201);
   });
 
