@@ -37,6 +37,8 @@ export type Timings = {
   renewMs: number;
   /** … for accounts that are to be told that something runs out. */
   alertsMs: number;
+  /** … for usage that is over for so long that it may be forgotten. */
+  oldUsageMs: number;
   /** … for what the sandbox does by itself: webhooks, delayed payments, renewals. */
   sandboxMs: number;
   /** … for a reconciliation that was asked for or is due. */
@@ -72,6 +74,7 @@ export const defaultTimings: Timings = {
   resolveMs: 30_000,
   renewMs: 60_000,
   alertsMs: 15_000,
+  oldUsageMs: 3_600_000,
   sandboxMs: 1_000,
   reconcilePollMs: 15_000,
   reconcileMs: 15 * 60_000,

@@ -14,6 +14,7 @@ import {
   startWebhookRounds,
   webhookConcurrency,
 } from "./jobs/process-webhooks.ts";
+import { removeOldUsageDue } from "./jobs/remove-old-usage.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { createSendMessages } from "./jobs/send-messages.ts";
 import { createSweep, expireCredits } from "./jobs/sweep.ts";
@@ -113,6 +114,10 @@ function startPeriodic(deps: Ready): Repeating[] {
     repeat({ name: "sweep", everyMs: timings.sweepMs, soon: true, log }, sweep),
     repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
     repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
+    repeat({ name: "old usage", everyMs: timings.oldUsageMs, log }, async (signal) => {
+      const removed = await removeOldUsageDue(db, signal);
+      if (removed > 0) log.info({ removed }, "forgot old usage");
+    }),
     ...startFileRounds(deps, timings),
     ...startPaymentRounds(deps.payments, timings),
     ...startWebhookRounds(deps),

@@ -262,7 +262,8 @@ BEGIN
   END IF;
   v_at := account_time(p_account_id);
   IF v_log.slices IS NULL THEN
-    v_used := return_counter(p_account_id, v_log.feature, v_log.period_start, v_log.amount);
+    v_used := coalesce(
+      return_counter(p_account_id, v_log.feature, v_log.period_start, v_log.amount), 0);
     v_returned := CASE WHEN (v_log.result ->> 'resets_at')::timestamptz <= v_at THEN 0
                        ELSE v_log.amount END;
     v_result := jsonb_build_object('limit', v_log.result -> 'limit', 'used', v_used);

@@ -6,7 +6,7 @@ import { withAccount } from "./with-account.ts";
 export type UsageEvent = {
   feature: string;
   amount: number;
-  /** Once per account for ever: the same again is answered as the first time. */
+  /** Once per account for 400 days: the same again is answered as the first time. */
   eventId: string;
   /** What a pass may be bound to. */
   subject?: string | undefined;
@@ -130,4 +130,17 @@ export function listUsage(db: Db, accountId: string, filter: UsageFilter): Promi
         ${beforeId ? sql`AND id < ${beforeId}` : sql``}
       ORDER BY id DESC LIMIT ${limit}`,
   );
+}
+
+/**
+ * Forgets events and counters that are over for 400 days, the `limit` oldest of each (1,000 at
+ * most), but no event whose places are still held. For workers: sees every account.
+ */
+export async function removeOldUsage(
+  db: Db,
+  limit: number,
+): Promise<{ events: number; counters: number }> {
+  const [row] = await ask(db<{ events: number; counters: number }[]>`
+    SELECT * FROM ducat.remove_old_usage(${limit})`);
+  return row ?? { events: 0, counters: 0 };
 }

@@ -84,7 +84,14 @@ export const Entitlements = z
       }),
     ),
     rate_limits: z.array(
-      z.strictObject({ unit: z.enum(["minute", "hour", "day"]), limit: z.int() }),
+      z.strictObject({
+        unit: z.enum(["minute", "hour", "day"]),
+        limit: z.int(),
+        remaining: z.int().nullable().meta({
+          description: "After this request, which counts too; null where an admin asks.",
+        }),
+        resets_at: Time.nullable(),
+      }),
     ),
     limits: z
       .record(z.string(), z.int())
@@ -116,7 +123,9 @@ export const TrackUsage = z
   .strictObject({
     feature: FeatureKey,
     amount: Amount,
-    event_id: text(255).meta({ description: "Of your own: the same again takes nothing." }),
+    event_id: text(255).meta({
+      description: "Of your own: the same again takes nothing, for 400 days.",
+    }),
     subject,
   })
   .meta({
