@@ -13,6 +13,7 @@ import type { Principal } from "./auth.ts";
 import type { Enqueue } from "./enqueue.ts";
 import type { ExternalIssuers } from "./external-issuers.ts";
 import type { Limits } from "./limits/connect-limits.ts";
+import type { SeenLimit } from "./limits/limit.ts";
 import type { LoginDeps } from "./logins/deps.ts";
 
 /** What the routes are made of. */
@@ -53,11 +54,15 @@ export type AppEnv = {
   Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
+    /** Where the caller is, as far as it is known (client-ip.ts). */
+    clientIp: string | undefined;
     principal: Principal;
     /** The account acted for, on routes that need one. */
     accountId: string;
     /** Refused because of all the others: nothing is broken. */
     isBusy?: boolean;
+    /** How the limits stand that this request was counted by; not set where it is by none. */
+    limits?: SeenLimit[];
     /** The JSON body as it was sent, before defaults: what a fingerprint is made of. */
     sent: unknown;
   };

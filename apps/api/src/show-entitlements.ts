@@ -1,12 +1,19 @@
 import type { EntitledFeature, Entitlements } from "@ducat/db/entitlements";
 import type * as shown from "@ducat/types/entitlements";
 import type { Allowance, Override } from "@ducat/types/entitlements";
+import type { SeenLimit } from "./limits/limit.ts";
 import { toTime } from "./show-generation.ts";
 
 const toMoment = (text: string | null) => text && toTime(text);
 
-/** What an account may do as callers see it, the features in the catalog's order. */
-export function showEntitlements(found: Entitlements): shown.Entitlements {
+/**
+ * What an account may do as callers see it, the features in the catalog's order. How its windows
+ * of requests stand is what this very request, `counted` by them, was told.
+ */
+export function showEntitlements(
+  found: Entitlements,
+  { counted = [], now }: { counted?: readonly SeenLimit[] | undefined; now: number },
+): shown.Entitlements {
   const { plan, status, trial, period, cancel_at, features, passes, rate_limits, limits } = found;
   const units = ["minute", "hour", "day"] as const;
   const inOrder = Object.entries(features).sort(([, a], [, b]) => a.position - b.position);
@@ -24,7 +31,10 @@ export function showEntitlements(found: Entitlements): shown.Entitlements {
     })),
     rate_limits: units.flatMap((unit) => {
       const limit = rate_limits[unit];
-      return limit === undefined ? [] : [{ unit, limit }];
+      if (limit === undefined) return [];
+      const seen = counted.find(({ name }) => name === `account-${unit}`);
+      const resets_at = seen ? new Date(now + seen.seconds * 1_000).toISOString() : null;
+      return [{ unit, limit, remaining: seen ? Math.min(limit, seen.left) : null, resets_at }];
     }),
     limits,
   };

@@ -45,6 +45,19 @@ const headersOf = ({ headers }: Pick<Answer, "headers">) =>
   ["ratelimit-policy", "ratelimit", "retry-after"].map((name) => headers.get(name));
 
 describe("an account's windows", () => {
+  it("are shown beside what its plan allows, with the request that asks counted", async () => {
+    const account = await stage.makeAccount();
+    await setWindows({ minute: 5, day: 90 });
+    await readBalance(account);
+    const { body, headers } = await stage.call("/v1/entitlements", { account });
+    const reset = { resets_at: expect.stringMatching(/^\d{4}-.*Z$/) };
+    expect(body.rate_limits).toEqual([
+      { unit: "minute", limit: 5, remaining: 3, ...reset },
+      { unit: "day", limit: 90, remaining: 88, ...reset },
+    ]);
+    expect(headers.get("ratelimit")).toContain('"account-minute";r=3;');
+  });
+
   it("let exactly as many of 40 at once pass as its plan says, whoever asks for it", async () => {
     const account = await stage.makeAccount();
     await setWindows({ minute: 5 });

@@ -21,7 +21,8 @@ const nameEffect = ({ key }: RequestKey) =>
   `admin:${createHash("sha256").update(key).digest("hex")}`;
 
 /** The database tells every process; `forget` lets this one know before its answer is out. */
-export const adminEntitlementRoutes = ({ db, entitlements }: Deps, findAccount: FindAccount) => {
+export const adminEntitlementRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db, entitlements, now } = deps;
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
 
@@ -61,7 +62,8 @@ export const adminEntitlementRoutes = ({ db, entitlements }: Deps, findAccount: 
   app.openapi(operations.assignPlan, async (c) => {
     const accountId = await findAccount(c.req.valid("param").id);
     await assignPlan(db, accountId, { ...c.req.valid("json"), audit: auditOf(c) });
-    return c.json(showEntitlements(await entitlements.getFresh(accountId)), 200);
+    const found = await entitlements.getFresh(accountId);
+    return c.json(showEntitlements(found, { now: now() }), 200);
   });
 
   return app;
