@@ -9,10 +9,10 @@ import {
 import { thumbnailKey } from "@ducat/storage/blob-key";
 import { maxBlobBytes } from "@ducat/storage/blobs";
 import { DomainError } from "@ducat/types/errors";
-import { createBodySlots } from "./body-slots.ts";
 import type { Deps } from "./deps.ts";
 import { refuseAt } from "./problem.ts";
 import { removeFiles } from "./remove-files.ts";
+import { createSlots } from "./slots.ts";
 
 type SaveDeps = Pick<Deps, "db" | "blobs" | "imageIntake" | "entitlements" | "log">;
 type Wanted = { source: ImageSource; details: Partial<ImageDetails>; requestId: string };
@@ -24,7 +24,7 @@ type Wanted = { source: ImageSource; details: Partial<ImageDetails>; requestId: 
  * Errors: validation_failed (no such source or album), invalid_state, quota_exceeded, unavailable.
  */
 export function createImageSaver(deps: SaveDeps) {
-  const holdPicture = createBodySlots({ slots: 2, mostWaiting: 200 });
+  const holdPicture = createSlots({ slots: 2, mostWaiting: 200 }, "Too many uploads at once.");
   return (accountId: string, image: Wanted): Promise<{ id: string; replayed: boolean }> =>
     refuseUnknown(image.source, () =>
       holdPicture(async () => {

@@ -4,11 +4,11 @@ import { inputKey } from "@ducat/storage/blob-key";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import { assertType, readBytes } from "../body.ts";
-import { createBodySlots } from "../body-slots.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { readOnlyFile } from "../multipart.ts";
 import * as operations from "../operations/uploads.ts";
 import { toTime } from "../show-generation.ts";
+import { createSlots } from "../slots.ts";
 
 const fileBytes = 15 * 1024 * 1024;
 /** The file, its boundaries and its part's headers. */
@@ -17,7 +17,7 @@ const lifetimeSeconds = 24 * 3600;
 
 export const uploadRoutes = (deps: Deps, findAccount: FindAccount) => {
   const { db, blobs, imageIntake } = deps;
-  const holdBody = createBodySlots({ slots: 4, mostWaiting: 60 });
+  const holdBody = createSlots({ slots: 4, mostWaiting: 60 }, "Too many uploads at once.");
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("uploads"), requireAccount(findAccount));
 

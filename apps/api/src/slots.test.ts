@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createBodySlots } from "./body-slots.ts";
+import { createSlots } from "./slots.ts";
 
-describe("createBodySlots", () => {
+describe("createSlots", () => {
   const makeWork = () => {
     let finish: () => void = () => undefined;
     const done = new Promise<void>((resolve) => {
@@ -11,7 +11,7 @@ describe("createBodySlots", () => {
   };
 
   it("runs two at a time, then the next in line, and refuses beyond the line", async () => {
-    const holdBody = createBodySlots({ slots: 2, mostWaiting: 2 });
+    const holdBody = createSlots({ slots: 2, mostWaiting: 2 }, "Too many uploads at once.");
     const works = [1, 2, 3, 4].map(makeWork);
     const started: number[] = [];
     const runs = works.map(({ done }, index) =>
@@ -32,7 +32,7 @@ describe("createBodySlots", () => {
   });
 
   it("frees the slot of one that fails", async () => {
-    const holdBody = createBodySlots({ slots: 1, mostWaiting: 1 });
+    const holdBody = createSlots({ slots: 1, mostWaiting: 1 }, "Too many uploads at once.");
     const failing = holdBody(async () => {
       throw new Error("no");
     });
