@@ -5,6 +5,7 @@ import { matchedRoutes } from "hono/route";
 import { METHOD_NAME_ALL } from "hono/router";
 import { createMethodFinder } from "./allowed-methods.ts";
 import { authenticate, createAccountFinders } from "./auth.ts";
+import { readClientIp } from "./client-ip.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { allowOrigins, endConnections, setSecurityHeaders } from "./http-headers.ts";
 import { limitAnonymous } from "./limits/limit-anonymous.ts";
@@ -63,7 +64,7 @@ const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
 
 /** The whole API as one Hono app; it listens nowhere. */
 export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
-  const { log, publicUrl, allowedOrigins, closing } = deps;
+  const { log, publicUrl, allowedOrigins, closing, proxyHops } = deps;
   const metrics = createMetrics(deps);
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
@@ -72,6 +73,10 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   });
 
   app.use(observe({ log, metrics }), setSecurityHeaders(publicUrl), endConnections(closing));
+  app.use(async (c, next) => {
+    c.set("clientIp", readClientIp(c, proxyHops));
+    await next();
+  });
   if (allowedOrigins.length > 0) app.use(allowOrigins(allowedOrigins));
 
   // Before anybody is asked for a key: what is not there is not there for all.

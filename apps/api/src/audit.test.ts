@@ -6,7 +6,7 @@ import { makeSession } from "../test/tenant.ts";
 let stage: Stage;
 let server: { key: string; id: string };
 beforeAll(async () => {
-  stage = await setStage();
+  stage = await setStage({ deps: { proxyHops: 1 } });
   await stage.deps.cache.ready();
   const body = { name: "a server", scopes: ["accounts", "profile", "credits"] };
   server = (await stage.call("/v1/api-keys", { body })).body;
@@ -83,4 +83,14 @@ describe("what the product's server does in an account's name", () => {
     }
     expect(await listLines(account)).toEqual(before);
   });
+});
+
+it("a line has the address that our proxy saw, and not one that the caller wrote", async () => {
+  const account = await stage.makeAccount();
+  const headers = { "x-forwarded-for": "192.0.2.66, 198.51.100.7" };
+  const path = `/v1/admin/accounts/${account}/freeze`;
+  expect((await stage.call(path, { method: "POST", headers })).status).toBe(200);
+  const [line] = await stage.db.admin`
+    SELECT ip FROM ducat.audit_logs WHERE action = 'account.freeze' AND resource_id = ${account}`;
+  expect(line?.ip).toBe("198.51.100.7");
 });

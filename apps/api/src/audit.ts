@@ -4,8 +4,8 @@ import type { AppEnv } from "./deps.ts";
 
 /** Who asked for this, for the audit line of what they change. */
 export function auditOf(c: Context<AppEnv>): Audit {
-  const ip = c.env?.incoming?.socket.remoteAddress ?? null;
-  return { actor: c.var.principal.actor, request_id: c.var.requestId, ip };
+  const { principal, requestId, clientIp } = c.var;
+  return { actor: principal.actor, request_id: requestId, ip: clientIp ?? null };
 }
 
 /**
