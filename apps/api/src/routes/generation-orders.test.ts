@@ -202,6 +202,7 @@ describe("asking for a generation", () => {
       charged: { trial: 3, token: 2 },
       credit_type: "mixed",
       available: 4,
+      quota: null,
       sufficient: false,
     });
     const balance = await stage.call("/v1/credits/balance", { account });
