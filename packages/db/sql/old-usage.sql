@@ -21,8 +21,9 @@ BEGIN
   GET DIAGNOSTICS events = ROW_COUNT;
   DELETE FROM usage_counters WHERE (account_id, feature, period_start) IN (
     SELECT account_id, feature, period_start FROM usage_counters
-    WHERE period_start > '-infinity' AND period_start < v_before - interval '32 days'
-    ORDER BY period_start LIMIT least(p_limit, 1000) FOR UPDATE SKIP LOCKED);
+    WHERE period_start > '-infinity'
+      AND period_start AT TIME ZONE 'UTC' < (v_before - interval '32 days') AT TIME ZONE 'UTC'
+    ORDER BY period_start AT TIME ZONE 'UTC' LIMIT least(p_limit, 1000) FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS counters = ROW_COUNT;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.remove_old_usage TO ducat_worker;
