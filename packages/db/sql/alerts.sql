@@ -265,7 +265,9 @@ CREATE OR REPLACE FUNCTION ducat.find_due_alerts(p_limit int) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WITH soon AS (
     SELECT a.account_id, a.lifetime_granted, clock_timestamp() + a.clock_offset AS now
-    FROM credit_accounts a WHERE a.next_expiry_at <= clock_timestamp() + expiry_notice()
+    FROM credit_accounts a
+    WHERE a.next_expiry_at < 'infinity'
+      AND a.next_expiry_at <= (SELECT clock_timestamp() + expiry_notice())
     UNION
     SELECT a.account_id, a.lifetime_granted, clock_timestamp() + a.clock_offset
     FROM credit_accounts a

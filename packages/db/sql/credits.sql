@@ -189,7 +189,8 @@ GRANT EXECUTE ON FUNCTION ducat.expire_account TO ducat_worker;
 -- Up to p_limit accounts with something to expire; the caller books each in its own transaction.
 CREATE OR REPLACE FUNCTION ducat.find_expiring_accounts(p_limit int) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT account_id FROM credit_accounts WHERE next_expiry_at <= clock_timestamp()
+  SELECT account_id FROM credit_accounts
+  WHERE next_expiry_at < 'infinity' AND next_expiry_at <= (SELECT clock_timestamp())
   ORDER BY next_expiry_at LIMIT least(p_limit, 500)
 $$;
 GRANT EXECUTE ON FUNCTION ducat.find_expiring_accounts TO ducat_worker;

@@ -121,7 +121,7 @@ END $$;
 CREATE OR REPLACE FUNCTION ducat.find_due_base_refills(p_limit int) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT account_id FROM (
-    (SELECT account_id, next_at FROM base_refills WHERE next_at <= clock_timestamp()
+    (SELECT account_id, next_at FROM base_refills WHERE next_at <= (SELECT clock_timestamp())
      ORDER BY next_at LIMIT least(p_limit, 500))
     UNION
     SELECT b.account_id, b.next_at

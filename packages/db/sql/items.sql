@@ -363,7 +363,7 @@ CREATE OR REPLACE FUNCTION ducat.read_backlog(
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(due_at))
   FROM (SELECT due_at FROM generation_items
-        WHERE status IN ('pending', 'processing') AND due_at <= clock_timestamp()
+        WHERE status IN ('pending', 'processing') AND due_at <= (SELECT clock_timestamp())
         ORDER BY due_at LIMIT 10000) AS due
 $$;
 GRANT EXECUTE ON FUNCTION ducat.read_backlog TO ducat_app, ducat_worker;

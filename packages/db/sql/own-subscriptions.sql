@@ -258,7 +258,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WHERE (s.account_id, s.id) IN (
       SELECT account_id, id FROM subscriptions
       WHERE provider_ref IS NULL AND ended_at IS NULL
-        AND period_end <= clock_timestamp() + renewal_lead()
+        AND period_end <= (SELECT clock_timestamp() + renewal_lead())
       UNION
       SELECT o.account_id, o.id
       FROM credit_accounts m JOIN subscriptions o ON o.account_id = m.account_id

@@ -292,7 +292,7 @@ RETURNS TABLE (account_id uuid, subscription_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT account_id, id FROM (
     SELECT s.account_id, s.id, s.next_refill_at FROM subscriptions s
-    WHERE s.next_refill_at <= clock_timestamp()
+    WHERE s.next_refill_at <= (SELECT clock_timestamp())
     UNION
     SELECT s.account_id, s.id, s.next_refill_at
     FROM credit_accounts a JOIN subscriptions s ON s.account_id = a.account_id
