@@ -20,6 +20,8 @@ export type Principal = {
   isVerified?: boolean;
   /** How many requests the key may make; undefined: as many as there are. */
   limitPerMinute?: number;
+  /** When the key ends, in milliseconds; undefined: never. */
+  endsAt?: number;
   /** When they showed their issuer who they are, in milliseconds, where it tells. */
   provenAt?: number;
   /** Of somebody who has logged in here. */
@@ -95,13 +97,14 @@ async function findKey(
     return undefined;
   }
   if (found.expiresAt !== undefined && found.expiresAt <= deps.now()) return undefined;
-  const { accountId, limitPerMinute } = found;
+  const { accountId, limitPerMinute, expiresAt: endsAt } = found;
   return {
     kind: "key",
     actor: `key:${id}`,
     scopes: found.scopes.filter(isScope),
     ...(accountId !== undefined && { accountId }),
     ...(limitPerMinute !== undefined && { limitPerMinute }),
+    ...(endsAt !== undefined && { endsAt }),
   };
 }
 

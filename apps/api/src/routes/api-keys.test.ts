@@ -68,6 +68,22 @@ describe("an API key", () => {
     expect(unknown.body.errors[0].pointer).toBe("/scopes");
   });
 
+  it("that ends makes none that goes on, and takes the place of none", async () => {
+    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+    const scopes = ["keys", "credits"];
+    const { key: bearer, id } = (await make({ scopes, expires_at })).body;
+    expect((await make({}, { bearer })).body.expires_at).toBe(expires_at);
+    const sooner = new Date(Date.now() + 60_000).toISOString();
+    expect((await make({ expires_at: sooner }, { bearer })).body.expires_at).toBe(sooner);
+    const later = new Date(Date.now() + 3_700_000).toISOString();
+    expect((await make({ expires_at: later }, { bearer })).body.code).toBe("forbidden");
+    const endless = (await make({})).body.id;
+    const rotate = (one: string) =>
+      stage.call(`/v1/api-keys/${one}/rotate`, { bearer, body: { overlap_s: 60 } });
+    expect((await rotate(endless)).body.code).toBe("forbidden");
+    expect((await rotate(id)).body.expires_at).toBe(expires_at);
+  });
+
   it("is dead when it is revoked: here in the next request, elsewhere as soon as it is told", async () => {
     const account = await stage.makeAccount();
     const { key, id } = (await make({})).body;

@@ -29,10 +29,10 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
     const body = c.req.valid("json");
     const owner = await findOwner(c, findAccount);
     const made = makeApiKey(mode);
-    const expiresAt = body.expires_at;
-    if (expiresAt && expiresAt.getTime() <= now()) {
+    if (body.expires_at && body.expires_at.getTime() <= now()) {
       throw refuseAt("/expires_at", "This moment has passed.");
     }
+    const expiresAt = allowEnd(body.expires_at, c.var.principal);
     const key = await createApiKey(db, owner, {
       id: made.id,
       hash: made.hash,
@@ -86,12 +86,22 @@ function allowLimit(wanted: number | undefined, { limitPerMinute: own }: Princip
   throw new DomainError("forbidden", { detail: `You may give ${own} requests a minute at most.` });
 }
 
+/** A key that ends makes none that goes on. Errors: forbidden. */
+function allowEnd(wanted: Date | undefined, { endsAt }: Principal): Date | undefined {
+  if (endsAt === undefined) return wanted;
+  if (wanted === undefined) return new Date(endsAt);
+  if (wanted.getTime() <= endsAt) return wanted;
+  throw new DomainError("forbidden", { detail: "That key would work for longer than yours." });
+}
+
 /** Whoever puts a key in another's place has it then: at most one like their own. */
-function checkReach(old: Row | undefined, { scopes: own, limitPerMinute }: Principal): void {
+function checkReach(old: Row | undefined, principal: Principal): void {
+  const { scopes: own, limitPerMinute, endsAt = Number.POSITIVE_INFINITY } = principal;
   if (!old) throw new DomainError("not_found");
   const isWithin = old.scopes.filter(isScope).every((scope) => own.includes(scope));
   const most = limitPerMinute ?? Number.POSITIVE_INFINITY;
-  if (!isWithin || (old.limit_per_minute ?? Number.POSITIVE_INFINITY) > most) {
+  const oldEnd = old.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(old.expires_at);
+  if (!isWithin || (old.limit_per_minute ?? Number.POSITIVE_INFINITY) > most || oldEnd > endsAt) {
     throw new DomainError("forbidden", { detail: "That key may do more than you may." });
   }
 }
