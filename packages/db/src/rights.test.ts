@@ -77,10 +77,11 @@ const calls = {
     raise_alerts read_backlog read_order_time read_reload_charge record_checkout
     record_invoice record_invoice_failure record_message record_refund record_reload
     refill_account refill_base refill_subscription release_opening release_usage
-    remind_passes remove_customer remove_method remove_outdated_results report_anomaly
-    request_payment reserve_refund reserve_reload resume_own revive_webhook_events
-    save_method save_provider_request schedule_change settle_payment settle_queue_kind
-    start_reconciliation status_of sweep_items track_usage uuid_v7
+    remind_passes remove_customer remove_method remove_old_usage remove_outdated_results
+    report_anomaly request_payment reserve_refund reserve_reload resume_own
+    revive_webhook_events save_method save_provider_request schedule_change
+    settle_payment settle_queue_kind start_reconciliation status_of sweep_items
+    track_usage uuid_v7
   `),
 };
 
