@@ -88,10 +88,10 @@ async function findKey(
 ): Promise<Principal | undefined> {
   const id = readApiKey(token, deps.mode);
   if (id === undefined) return undefined;
-  const found = await deps.cache.getOrSet<CachedKey | null>(`api-key:${id}`, {
+  const found = await deps.cache.getOrSet<CachedKey | null>(`api-key:${hash.toString("hex")}`, {
     ttlMs: keyLifeMs,
     tags: [`key:${id}`],
-    load: () => loadKey(deps.db, id),
+    load: () => loadKey(deps.db, id, hash),
   });
   if (!found || !timingSafeEqual(hash, Buffer.from(found.hash, "hex"))) {
     return undefined;
@@ -108,8 +108,8 @@ async function findKey(
   };
 }
 
-async function loadKey(db: Db, id: string): Promise<CachedKey | null> {
-  const key = await useApiKey(db, id);
+async function loadKey(db: Db, id: string, given: Buffer): Promise<CachedKey | null> {
+  const key = await useApiKey(db, id, given);
   if (!key) return null;
   const { accountId, hash, scopes, expiresAt, limitPerMinute } = key;
   return {

@@ -41,17 +41,21 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_api_key TO ducat_app;
 
--- The key with this id while it works: {account_id, hash (hex), scopes, expires_at,
+-- What it was without a hash; processes of the last release still call it so.
+DROP FUNCTION IF EXISTS ducat.use_api_key(text);
+
+-- The key with this id and hash while it works: {account_id, hash (hex), scopes, expires_at,
 -- limit_per_minute}; null otherwise. Whether its account is active is find_account's to say.
--- Writes last_used_at, at most once a minute. The caller compares the hash and caches what it
--- found.
-CREATE OR REPLACE FUNCTION ducat.use_api_key(p_id text) RETURNS jsonb
+-- Writes last_used_at, at most once a minute: whoever knows an id alone uses nothing. The caller
+-- compares the hash and caches what it found.
+CREATE OR REPLACE FUNCTION ducat.use_api_key(p_id text, p_hash bytea DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_key api_keys;
 BEGIN
   SELECT * INTO v_key FROM api_keys
-  WHERE id = p_id AND revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp();
+  WHERE id = p_id AND hash = coalesce(p_hash, hash) AND revoked_at IS NULL
+    AND coalesce(expires_at, 'infinity') > clock_timestamp();
   IF NOT FOUND THEN
     RETURN NULL;
   END IF;
@@ -63,12 +67,15 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.use_api_key TO ducat_app;
 
--- The keys of an account, or with null the product's own, newest first, without their hashes.
+-- The keys of an account, or with null the product's own, without their hashes: those that work
+-- first, which are 100 at most, then the others, the newest of each first. However many were made
+-- and revoked, none that works is left out.
 CREATE OR REPLACE FUNCTION ducat.list_api_keys(p_account_id uuid) RETURNS SETOF jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT to_jsonb(k) - 'hash' FROM api_keys k
   WHERE account_id IS NOT DISTINCT FROM p_account_id
-  ORDER BY created_at DESC, id LIMIT 200
+  ORDER BY revoked_at IS NULL AND coalesce(expires_at, 'infinity') > clock_timestamp() DESC,
+    created_at DESC, id LIMIT 200
 $$;
 GRANT EXECUTE ON FUNCTION ducat.list_api_keys TO ducat_app;
 

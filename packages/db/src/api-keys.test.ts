@@ -22,18 +22,20 @@ const make = (owner: KeyOwner, more: { expiresAt?: Date; name?: string } = {}) =
   return createApiKey(database.app, owner, key);
 };
 
+const use = (id: string) => useApiKey(database.app, id, hashOf(id));
+
 describe("an API key", () => {
   it("works from the moment it is made, and its use is written at most once a minute", async () => {
     const { id, last_used_at } = await make(null);
     expect(last_used_at).toBeNull();
-    const found = await useApiKey(database.app, id);
+    const found = await use(id);
     expect(found).toMatchObject({ accountId: undefined, scopes: ["credits"] });
     expect(found?.hash.equals(hashOf(id))).toBe(true);
     const usedAt = async () =>
       (await listApiKeys(database.app, null)).find((key) => key.id === id)?.last_used_at;
     const first = await usedAt();
     expect(first).toBeTruthy();
-    await useApiKey(database.app, id);
+    await use(id);
     expect(await usedAt()).toBe(first);
   });
 
@@ -58,16 +60,16 @@ describe("an API key", () => {
       const refused = revokeApiKey(database.app, stranger, { id, audit });
       await expect(refused).rejects.toMatchObject({ code: "not_found" });
     }
-    expect(await useApiKey(database.app, id)).toBeDefined();
+    expect(await use(id)).toBeDefined();
     const { revoked_at } = await revokeApiKey(database.app, one.id, { id, audit });
-    expect(await useApiKey(database.app, id)).toBeUndefined();
+    expect(await use(id)).toBeUndefined();
     expect((await revokeApiKey(database.app, one.id, { id, audit })).revoked_at).toBe(revoked_at);
     await expect.poll(() => heard).toContain(`["key:${id}"]`);
   });
 
   it("ends at its time", async () => {
     const past = await make(null, { expiresAt: new Date(Date.now() - 1_000) });
-    expect(await useApiKey(database.app, past.id)).toBeUndefined();
+    expect(await use(past.id)).toBeUndefined();
   });
 
   it("is rotated with an overlap in which both work", async () => {
@@ -76,14 +78,14 @@ describe("an API key", () => {
     const change = { oldId: old.id, id, hash: hashOf(id), overlapSeconds: 60, audit };
     const made = await rotateApiKey(database.app, null, change);
     expect(made).toMatchObject({ replaces: old.id, name: old.name, scopes: old.scopes });
-    const left = (await useApiKey(database.app, old.id))?.expiresAt?.getTime() ?? 0;
+    const left = (await use(old.id))?.expiresAt?.getTime() ?? 0;
     expect(left).toBeLessThanOrEqual(Date.now() + 61_000);
-    expect(await useApiKey(database.app, id)).toBeDefined();
+    expect(await use(id)).toBeDefined();
     // A second rotation can't make the first key live longer.
     const next = makeId();
     const again = { ...change, id: next, hash: hashOf(next), overlapSeconds: 86_400 };
     await rotateApiKey(database.app, null, again);
-    expect((await useApiKey(database.app, old.id))?.expiresAt?.getTime()).toBe(left);
+    expect((await use(old.id))?.expiresAt?.getTime()).toBe(left);
   });
 
   it("has at most 99 others beside it, also when many are made at once", async () => {

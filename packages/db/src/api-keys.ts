@@ -52,7 +52,11 @@ export type WorkingKey = {
 };
 
 /** What recognises the key with this id, while it works; writes when it was last used. */
-export async function useApiKey(db: Db, id: string): Promise<WorkingKey | undefined> {
+export async function useApiKey(
+  db: Db,
+  id: string,
+  given: Buffer,
+): Promise<WorkingKey | undefined> {
   type Found = {
     account_id: string | null;
     hash: string;
@@ -60,7 +64,9 @@ export async function useApiKey(db: Db, id: string): Promise<WorkingKey | undefi
     expires_at: string | null;
     limit_per_minute: number | null;
   };
-  const [row] = await ask(db<{ found: Found | null }[]>`SELECT ducat.use_api_key(${id}) AS found`);
+  const [row] = await ask(
+    db<{ found: Found | null }[]>`SELECT ducat.use_api_key(${id}, ${given}) AS found`,
+  );
   if (!row?.found) return undefined;
   const { account_id, hash, scopes, expires_at, limit_per_minute } = row.found;
   return {

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Stage, setStage } from "../../test/stage.ts";
 import { createAccountTokens } from "../account-token.ts";
@@ -82,6 +83,36 @@ describe("an API key", () => {
       stage.call(`/v1/api-keys/${one}/rotate`, { bearer, body: { overlap_s: 60 } });
     expect((await rotate(endless)).body.code).toBe("forbidden");
     expect((await rotate(id)).body.expires_at).toBe(expires_at);
+  });
+
+  it("is not used by who knows its id alone", async () => {
+    const account = await stage.makeAccount();
+    const { id, key } = (await make({})).body;
+    // With a right checksum, as anybody can make it.
+    const body = `dk_test_${id}_${"x".repeat(32)}`;
+    const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const sum = Array.from({ length: 6 }, (_, n) => {
+      return digits[Math.floor(crc32(body) / 62 ** (5 - n)) % 62];
+    }).join("");
+    expect(readApiKey(body + sum, "test")).toBe(id);
+    expect((await readBalance(body + sum, account)).status).toBe(401);
+    const lastUsed = async () =>
+      (await stage.call("/v1/api-keys")).body.data.find((one: { id: string }) => one.id === id)
+        .last_used_at;
+    expect(await lastUsed()).toBeNull();
+    expect((await readBalance(key, account)).status).toBe(200);
+    expect(await lastUsed()).not.toBeNull();
+  });
+
+  it("is listed while it works, however many were revoked after it", async () => {
+    const account = await stage.makeAccount();
+    const { id } = (await make({}, { account })).body;
+    await stage.db.admin`
+      INSERT INTO ducat.api_keys (id, account_id, name, hash, scopes, created_by, revoked_at)
+      SELECT substr(md5(${account} || n), 1, 8), ${account}, 'x', sha256(n::text::bytea),
+        '{credits}', 'root', now() FROM generate_series(1, 201) AS n`;
+    const { data } = (await stage.call("/v1/api-keys", { account })).body;
+    expect([data.length, data[0].id]).toEqual([200, id]);
   });
 
   it("is dead when it is revoked: here in the next request, elsewhere as soon as it is told", async () => {
