@@ -8,7 +8,8 @@ const description = `Credits, billing and generations for an AI product.
 
 Every request to \`/v1\` carries \`Authorization: Bearer <key>\`; a server names the account that it
 acts for in \`Ducat-Account\`. Errors are \`application/problem+json\` with a stable \`code\`. A
-request that spends carries an \`Idempotency-Key\`: repeat it with the same key as often as you like.`;
+request that spends carries an \`Idempotency-Key\`: repeat it with the same key as often as you
+like.`;
 
 const parameters = {
   DucatAccount: {

@@ -9,12 +9,12 @@ import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
 import { startFileRounds } from "./file-rounds.ts";
+import { removeOldUsageDue } from "./jobs/forget-usage.ts";
 import {
   createProcessWebhook,
   startWebhookRounds,
   webhookConcurrency,
 } from "./jobs/process-webhooks.ts";
-import { removeOldUsageDue } from "./jobs/remove-old-usage.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { createSendMessages } from "./jobs/send-messages.ts";
 import { createSweep, expireCredits } from "./jobs/sweep.ts";

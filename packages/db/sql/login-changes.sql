@@ -108,7 +108,8 @@ GRANT EXECUTE ON FUNCTION ducat.use_login_change TO ducat_app;
 -- Give a login an address or number that it has proven. A login that had only said that it has the
 -- address is without it then, and what was opened by it is shut. With a number a login loses an
 -- address that it has only said: whoever proves that one later shall not find this number beside
--- it. False, and no change, when another login is proven to have it. Locks that login's links, challenges and sessions. Internal.
+-- it. False, and no change, when another login is proven to have it. Locks that login's links,
+-- challenges and sessions. Internal.
 CREATE OR REPLACE FUNCTION ducat.take_login_address(
   p_login_id uuid, p_channel text, p_address text)
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$

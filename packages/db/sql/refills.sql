@@ -158,7 +158,7 @@ BEGIN
       'amount', v_over.n, 'grant_id', v_over.id, 'source', v_over.source));
   END LOOP;
   PERFORM close_account(p_account_id);
-  -- Stock is spent without the account's lock: what is used meanwhile is seen by the next statement.
+  -- Stock is spent without the account's lock: the next statement sees what is used meanwhile.
   PERFORM FROM allowance_grants
   WHERE account_id = p_account_id AND remaining > 0
     AND is_of_plan(subscription_id, effect_key, p_subscription_id)

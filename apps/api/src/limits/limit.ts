@@ -11,7 +11,7 @@ export type RequestLimit = {
 /** How much of a window is used, and in how many milliseconds it ends. */
 export type Standing = { used: number; resetsMs: number };
 
-/** A limit as an answer tells of it: what is left of it, and in how many seconds it is whole again. */
+/** A limit as an answer tells of it: what is left, and in how many seconds it is whole again. */
 export type SeenLimit = RequestLimit & { left: number; seconds: number };
 
 /** Whether a request may pass, and how its limits stand now, in their order. */

@@ -5,8 +5,8 @@ import type { RequestLimit, SeenLimit, Verdict } from "./limit.ts";
 
 /**
  * Says in the answer's headers how the limits stand (RateLimit and RateLimit-Policy of
- * draft-ietf-httpapi-ratelimit-headers-11), keeps it for the route, and refuses when one is used up. Errors: rate_limited,
- * with the `policy` that is used up for the longest and `retry_after_s`.
+ * draft-ietf-httpapi-ratelimit-headers-11), keeps it for the route, and refuses when one is used
+ * up. Errors: rate_limited, with the `policy` that is used up for the longest and `retry_after_s`.
  */
 export function passOrRefuse(
   c: Context<AppEnv>,

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { makeAccount } from "../../../../packages/db/test/factories.ts";
 import { useDatabase } from "../../../../packages/db/test/use-database.ts";
-import { removeOldUsageDue } from "./remove-old-usage.ts";
+import { removeOldUsageDue } from "./forget-usage.ts";
 
 const database = useDatabase();
 
