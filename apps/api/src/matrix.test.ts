@@ -127,7 +127,7 @@ function limit<T>(cell: Cell, answer: Promise<T>): Promise<T> {
 const nobody = "00000000-0000-0000-0000-000000000000";
 
 /** What people may do about their logins before they have proven who they are. */
-const ofLogins = /^(sessions|session_tokens|login_changes|login_totps|totp_backup_codes)$/;
+const ofLogins = /^(sessions|session_tokens|login_changes)$/;
 
 /** Whose rows may be others then: the callers' own, new ones, and those of nobody in particular. */
 function mayChange(cells: Cell[], at: string, before: Checksums): boolean {

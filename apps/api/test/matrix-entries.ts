@@ -188,7 +188,7 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   // Its example wants the user's account.
   "POST /v1/auth/sessions": ({ kind }) => (kind === "vendor" ? 404 : 201),
   "POST /v1/auth/totp": ({ isUnverified }) => (isUnverified ? 403 : 201),
-  "POST /v1/auth/totp/activate": 422,
+  "POST /v1/auth/totp/activate": ({ isUnverified }) => (isUnverified ? 409 : 422),
   "POST /v1/auth/totp/disable": 409,
   "POST /v1/credits/redeem": 404,
   // The owner's plan has no features.
