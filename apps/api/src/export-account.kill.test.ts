@@ -16,7 +16,7 @@ describe("an export of 400 MB, in a process of its own", () => {
     await stage.close();
   });
 
-  it("is sent whole within 250 MiB, to a reader that takes its time", async () => {
+  it("is sent whole within 300 MiB, to a reader that takes its time", async () => {
     const account = await stage.makeAccount();
     await addTexts(account, 2_000, 200_000);
     const headers = { authorization: `Bearer ${rootKey}`, "ducat-account": account };
@@ -35,7 +35,7 @@ describe("an export of 400 MB, in a process of its own", () => {
     expect(size).toBeGreaterThan(400_000_000);
     expect(String.fromCharCode(last)).toBe("\n");
     const { peak } = await api.readMemory();
-    expect((peak - idle) / mebibyte).toBeLessThan(250);
+    expect((peak - idle) / mebibyte).toBeLessThan(300);
   });
 
   /** Free generations that have ended, each with a text. */
