@@ -10,7 +10,6 @@ import {
   readToken,
 } from "../../test/person.ts";
 import { type Stage, setStage } from "../../test/stage.ts";
-import { createApp } from "../app.ts";
 import { createIdentity } from "../logins/identity.ts";
 import { beginSession } from "../logins/sessions.ts";
 
@@ -289,31 +288,6 @@ describe("logging in", () => {
     await identity.signUp(email, other);
     expect(done).toHaveLength(3);
     await store.close();
-  });
-
-  it("and whatever tells of an address takes its time, but for who succeeds", async () => {
-    const { email } = await makePerson(stage);
-    const floorMs = 80;
-    const app = createApp({ ...stage.deps, logins: { ...stage.deps.logins, floorMs } });
-    const time = async (path: string, body: object) => {
-      const from = performance.now();
-      const headers = { "content-type": "application/json" };
-      await app.request(`/v1/auth/${path}`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-      });
-      return performance.now() - from;
-    };
-    for (const address of [email, makeEmail()]) {
-      const all = await Promise.all([
-        time("register", { email: address, password }),
-        time("resend-verification", { email: address }),
-        time("forgot-password", { email: address }),
-        time("login", { email: address, password: other }),
-      ]);
-      expect(Math.min(...all)).toBeGreaterThanOrEqual(floorMs - 2);
-    }
   });
 
   it("reads one password however it was typed", async () => {
