@@ -14,7 +14,8 @@ export function findFaults(catalog: Catalog): Fault[] {
     if (keys.indexOf(product.key) < index) faults.push(fault(["key"], "is used twice"));
     return faults.map(({ path, message }) => fault(["products", index, ...path], message));
   });
-  return [...checkLimits(catalog.features), ...inProducts, ...checkDefaults(products)];
+  const inFeatures = [...checkLimits(catalog.features), ...checkGallery(catalog.features)];
+  return [...inFeatures, ...inProducts, ...checkDefaults(products)];
 }
 
 /** What generations take of a limit is counted, and is either paid for or free. */
@@ -32,6 +33,12 @@ function checkLimits(features: Catalog["features"]): Fault[] {
     if (reset === "anchor" && period !== "month") at("reset", "of anchor goes with a month");
     return faults;
   });
+}
+
+/** The gallery counts its pictures by the feature of this name. */
+function checkGallery({ gallery_images: gallery }: Catalog["features"]): Fault[] {
+  if (!gallery || (gallery.kind === "stock" && gallery.counts === "held")) return [];
+  return [fault(["features", "gallery_images"], "is a stock that is held")];
 }
 
 const fault = (path: PropertyKey[], message: string): Fault => ({ path, message });

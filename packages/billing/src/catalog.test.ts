@@ -85,6 +85,18 @@ describe("parseCatalog", () => {
     expect(() => parseCatalog(catalog(free, product))).toThrow(`products[1]${fault}`);
   });
 
+  it("lets the gallery's pictures be nothing but a stock that is held", () => {
+    const parse = (gallery_images: object) =>
+      parseCatalog({
+        ...catalog(free),
+        features: { gallery_images: { name: { en: "P" }, ...gallery_images } },
+      });
+    const fault = "features.gallery_images: is a stock that is held";
+    expect(() => parse({ kind: "flag" })).toThrow(fault);
+    expect(() => parse({ kind: "stock", counts: "spent" })).toThrow(fault);
+    expect(() => parse({ kind: "stock", counts: "held" })).not.toThrow();
+  });
+
   it("asks for one default plan for users and one for vendors", () => {
     const fault = (...products: object[]) => {
       try {
