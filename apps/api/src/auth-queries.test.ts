@@ -4,9 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Issuer, startIssuer } from "../test/issuer.ts";
 import { ask, rootKey, type Stage, setStage } from "../test/stage.ts";
 import { makeSession } from "../test/tenant.ts";
+import { trustIssuers } from "../test/trust-issuers.ts";
 import { createApp } from "./app.ts";
-import { createExternalIssuers } from "./external-issuers.ts";
-import { IssuerSettings } from "./issuer-settings.ts";
 
 const times = 100;
 /** What finding out who calls asks the database, and the tables that it would find them in. */
@@ -37,12 +36,7 @@ const watch = (db: Db): Db =>
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  const { audience, jwksUrl } = issuer;
-  const settings = IssuerSettings.parse({ issuer: issuer.issuer, jwksUrl, audience });
-  const log = { warn: () => {}, debug: () => {} } as never;
-  const secrets = ["s".repeat(32)];
-  const known = { issuers: [settings], allowedOrigins: [], secrets, now: Date.now, log };
-  const { verify } = createExternalIssuers(known);
+  const { verify } = trustIssuers([issuer]);
   stage = await setStage();
   await stage.deps.cache.ready();
   const db = watch(stage.deps.db);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Issuer, startIssuer } from "../test/issuer.ts";
 import { eventually, type Stage, setStage } from "../test/stage.ts";
-import { createExternalIssuers, type ExternalIssuers } from "./external-issuers.ts";
-import { IssuerSettings } from "./issuer-settings.ts";
+import { trustIssuers } from "../test/trust-issuers.ts";
+import type { ExternalIssuers } from "./external-issuers.ts";
 
 let stage: Stage;
 let issuers: Issuer[];
@@ -12,16 +12,7 @@ const counted = { proofs: 0 };
 
 beforeAll(async () => {
   issuers = await Promise.all([startIssuer("ES256"), startIssuer("EdDSA")]);
-  const log = { warn: () => {}, debug: () => {} } as never;
-  const { verify } = createExternalIssuers({
-    issuers: issuers.map(({ issuer, jwksUrl, audience }) =>
-      IssuerSettings.parse({ issuer, jwksUrl, audience }),
-    ),
-    allowedOrigins: [],
-    secrets: ["s".repeat(32)],
-    now,
-    log,
-  });
+  const { verify } = trustIssuers(issuers, { now });
   const externalIssuers: ExternalIssuers = {
     verify: (token) => {
       counted.proofs++;
@@ -205,19 +196,7 @@ describe("tokens that are no good", () => {
 
   it("are another matter than keys that can't be read: that may pass", async () => {
     const issuer = await startIssuer();
-    const externalIssuers = createExternalIssuers({
-      issuers: [
-        IssuerSettings.parse({
-          issuer: issuer.issuer,
-          jwksUrl: issuer.jwksUrl,
-          audience: issuer.audience,
-        }),
-      ],
-      allowedOrigins: [],
-      secrets: ["s".repeat(32)],
-      now,
-      log: stage.deps.log,
-    });
+    const externalIssuers = trustIssuers([issuer], { now, log: stage.deps.log });
     issuer.answer((_, response) => response.writeHead(500).end());
     const own = await setStage({ deps: { externalIssuers } });
     const bearer = await issuer.sign({});

@@ -17,8 +17,7 @@ import { isErasing, isOpen, listMissing } from "../test/matrix-entries.ts";
 import { listOperations, type Operation } from "../test/operations.ts";
 import { type Stage, setStage } from "../test/stage.ts";
 import { makeTenant, type Tenant } from "../test/tenant.ts";
-import { createExternalIssuers } from "./external-issuers.ts";
-import { IssuerSettings } from "./issuer-settings.ts";
+import { trustIssuers } from "../test/trust-issuers.ts";
 
 /** As many there were when they were last counted; who adds routes or callers writes more. */
 const leastCells = 50_800;
@@ -30,12 +29,7 @@ let counted = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  const { audience, jwksUrl } = issuer;
-  const settings = IssuerSettings.parse({ issuer: issuer.issuer, jwksUrl, audience });
-  const log = { warn: () => {}, debug: () => {} } as never;
-  const secrets = ["s".repeat(32)];
-  const known = { issuers: [settings], allowedOrigins: [], secrets, now: Date.now, log };
-  stage = await setStage({ deps: { externalIssuers: createExternalIssuers(known) } });
+  stage = await setStage({ deps: { externalIssuers: trustIssuers([issuer]) } });
   await stage.deps.cache.ready();
   operations = await listOperations(stage);
 });

@@ -3,20 +3,14 @@ import { type Issuer, startIssuer } from "../../test/issuer.ts";
 import { askAuth, logIn, makeEmail, makePerson, password } from "../../test/person.ts";
 import { type Stage, setStage } from "../../test/stage.ts";
 import { logInByPhone, makePhone } from "../../test/telephone.ts";
-import { createExternalIssuers } from "../external-issuers.ts";
-import { IssuerSettings } from "../issuer-settings.ts";
+import { trustIssuers } from "../../test/trust-issuers.ts";
 import { accountScopes, scopes } from "../scopes.ts";
 
 let stage: Stage;
 let issuer: Issuer;
 beforeAll(async () => {
   issuer = await startIssuer();
-  const { audience, jwksUrl } = issuer;
-  const settings = IssuerSettings.parse({ issuer: issuer.issuer, jwksUrl, audience });
-  const log = { warn: () => {}, debug: () => {} } as never;
-  const secrets = ["s".repeat(32)];
-  const known = { issuers: [settings], allowedOrigins: [], secrets, now: Date.now, log };
-  stage = await setStage({ deps: { externalIssuers: createExternalIssuers(known) } });
+  stage = await setStage({ deps: { externalIssuers: trustIssuers([issuer]) } });
   await stage.deps.cache.ready();
 });
 afterAll(async () => {
