@@ -1,6 +1,7 @@
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
+import type { SubscriptionStatus } from "./subscriptions.ts";
 
 /** What the catalog says of a feature; where it stands among the others is `position`. */
 type Defined = { name: Record<string, string>; position: number };
@@ -65,14 +66,7 @@ export type EntitledPass = {
 };
 
 /** How the newest subscription stands; `none`: there never was one. */
-export type EntitledStatus =
-  | "none"
-  | "trialing"
-  | "active"
-  | "past_due"
-  | "unpaid"
-  | "paused"
-  | "canceled";
+export type EntitledStatus = "none" | Exclude<SubscriptionStatus, "incomplete">;
 
 export type PlanLimits = {
   /** Items that are worked on at once. */
