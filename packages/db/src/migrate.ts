@@ -64,30 +64,38 @@ export type DatabaseStatus = {
 export async function readStatus(url: string, dir = packageDir): Promise<DatabaseStatus> {
   const sql = connect(url);
   try {
-    const known = await readKnown(sql);
-    const steps = [...(await readMigrations(dir)), await readFunctions(dir)];
-    const applied = steps.filter((step) => known.get(step.name) === step.sha256);
-    const changed = steps.filter((step) => (known.get(step.name) ?? step.sha256) !== step.sha256);
-    const pending = steps.filter((step) => !known.has(step.name));
-    const existing = await sql<{ name: string; valid: boolean }[]>`
-      SELECT c.relname AS name, i.indisvalid AS valid
-      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-      WHERE c.relnamespace = to_regnamespace('ducat')`;
-    const invalidIndexes = existing.filter((index) => !index.valid).map((index) => index.name);
-    const names = new Set(existing.map((index) => index.name));
-    const missingIndexes = (await readDeclaredIndexes(dir)).filter((name) => !names.has(name));
-    const ok = [pending, changed, invalidIndexes, missingIndexes].every((list) => !list.length);
-    return {
-      applied: applied.map((step) => step.name),
-      pending: pending.map((step) => step.name),
-      changed: changed.map((step) => step.name),
-      invalidIndexes,
-      missingIndexes,
-      ok,
-    };
+    return await compareWithFiles(sql, dir);
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/** What readStatus reads, on a connection or in a transaction of the caller's. */
+export async function compareWithFiles(
+  sql: postgres.ISql,
+  dir = packageDir,
+): Promise<DatabaseStatus> {
+  const known = await readKnown(sql);
+  const steps = [...(await readMigrations(dir)), await readFunctions(dir)];
+  const applied = steps.filter((step) => known.get(step.name) === step.sha256);
+  const changed = steps.filter((step) => (known.get(step.name) ?? step.sha256) !== step.sha256);
+  const pending = steps.filter((step) => !known.has(step.name));
+  const existing = await sql<{ name: string; valid: boolean }[]>`
+    SELECT c.relname AS name, i.indisvalid AS valid
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE c.relnamespace = to_regnamespace('ducat')`;
+  const invalidIndexes = existing.filter((index) => !index.valid).map((index) => index.name);
+  const names = new Set(existing.map((index) => index.name));
+  const missingIndexes = (await readDeclaredIndexes(dir)).filter((name) => !names.has(name));
+  const ok = [pending, changed, invalidIndexes, missingIndexes].every((list) => !list.length);
+  return {
+    applied: applied.map((step) => step.name),
+    pending: pending.map((step) => step.name),
+    changed: changed.map((step) => step.name),
+    invalidIndexes,
+    missingIndexes,
+    ok,
+  };
 }
 
 function connect(url: string): postgres.Sql {
@@ -191,7 +199,7 @@ async function buildIndexes(sql: postgres.Sql, dir: string): Promise<void> {
   await sql.unsafe("RESET ROLE");
 }
 
-async function readKnown(sql: postgres.Sql): Promise<Map<string, string>> {
+async function readKnown(sql: postgres.ISql): Promise<Map<string, string>> {
   const [exists] = await sql`SELECT to_regclass('ducat.migrations') IS NOT NULL AS yes`;
   if (!exists?.yes) return new Map();
   const rows = await sql<{ name: string; sha256: string }[]>`

@@ -7,16 +7,21 @@ import type postgres from "postgres";
  * owner may do with its own things. Reads only.
  */
 export async function readSchema(sql: postgres.Sql): Promise<string> {
-  return sql.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", async (tx) => {
-    // Nothing on the path: every name is written in full, whoever reads.
-    await tx.unsafe("SET LOCAL search_path = ''");
-    const sections: string[] = [];
-    for (const [title, query] of Object.entries(queries)) {
-      const rows = await tx.unsafe<{ line: string }[]>(query);
-      sections.push([`# ${title}`, ...rows.map((row) => row.line)].join("\n"));
-    }
-    return `${sections.join("\n\n")}\n`;
-  });
+  return sql.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", readSchemaWithin);
+}
+
+/** What readSchema reads, in a transaction of the caller's; changes its search path. */
+export async function readSchemaWithin(
+  tx: Pick<postgres.TransactionSql, "unsafe">,
+): Promise<string> {
+  // Nothing on the path: every name is written in full, whoever reads.
+  await tx.unsafe("SET LOCAL search_path = ''");
+  const sections: string[] = [];
+  for (const [title, query] of Object.entries(queries)) {
+    const rows = await tx.unsafe<{ line: string }[]>(query);
+    sections.push([`# ${title}`, ...rows.map((row) => row.line)].join("\n"));
+  }
+  return `${sections.join("\n\n")}\n`;
 }
 
 const inDucat = (column: string) => `${column} = 'ducat'::regnamespace`;
