@@ -49,24 +49,25 @@ CREATE OR REPLACE FUNCTION ducat.grant_trial(
   p_account_id uuid, p_identities bytea[] DEFAULT '{}')
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_trial bigint;
+  v_trial bigint := read_setting('trial_credits', 3);
   v_waits boolean := EXISTS (
     SELECT FROM base_refills WHERE account_id = p_account_id AND next_at = 'infinity');
   v_new int;
   v_had_it boolean;
 BEGIN
-  SELECT (value #>> '{}')::bigint INTO v_trial FROM admin_config WHERE key = 'trial_credits';
-  IF coalesce(v_trial, 0) = 0 AND NOT v_waits THEN
+  IF v_trial = 0 AND NOT v_waits THEN
     RETURN false;
   END IF;
   INSERT INTO trial_identities (hmac) SELECT DISTINCT unnest(p_identities) ORDER BY 1
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS v_new = ROW_COUNT;
-  v_had_it := v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) AS i);
+  -- Who was moved in had it where they come from.
+  v_had_it := v_new < (SELECT count(DISTINCT i) FROM unnest(p_identities) AS i)
+    OR EXISTS (SELECT FROM import_rows WHERE account_id = p_account_id);
   IF v_waits THEN
     PERFORM start_base_refills(p_account_id, true, v_had_it);
   END IF;
-  IF v_had_it OR coalesce(v_trial, 0) = 0 THEN
+  IF v_had_it OR v_trial = 0 THEN
     RETURN false;
   END IF;
   PERFORM grant_credits(p_account_id, 'trial', v_trial, 'trial:' || p_account_id,

@@ -54,6 +54,28 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.assign_plan TO ducat_app;
 
+-- Take an assigned plan away: the account is on the default plan of its kind again. Returns whether
+-- there was one; the audit line is written in any case.
+--   DU003 not_found {what: account}
+-- Serial as assign_plan is. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.lift_plan(p_account_id uuid, p_audit jsonb)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_at timestamptz;
+  v_before subscriptions;
+BEGIN
+  PERFORM lock_subscribing(p_account_id);
+  v_at := account_time(p_account_id);
+  SELECT * INTO v_before FROM subscriptions
+  WHERE account_id = p_account_id AND provider = 'manual' AND ended_at IS NULL
+  ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE;
+  PERFORM end_own(v_before, v_at) WHERE v_before.id IS NOT NULL;
+  PERFORM audit(p_account_id, 'plan.lift', 'account', p_account_id::text, p_audit,
+    jsonb_build_object('before', describe_assigned(v_before)));
+  RETURN v_before.id IS NOT NULL;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.lift_plan TO ducat_app;
+
 -- What an audit line tells of an assigned plan; null when there is none.
 CREATE OR REPLACE FUNCTION ducat.describe_assigned(p_subscription ducat.subscriptions)
 RETURNS jsonb LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$

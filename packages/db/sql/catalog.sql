@@ -1,5 +1,8 @@
 -- The catalog: what is sold. Only push_catalog writes products and prices.
 
+-- Of the release before, whose callers go on with the first two parameters.
+DROP FUNCTION IF EXISTS ducat.push_catalog(jsonb, boolean);
+
 -- Make the database sell what p_catalog says: {catalog, trial_credits, products: [a row of products
 -- with `prices`: [{provider, currency, interval, amount, provider_ref}]]}, each member given.
 -- Nothing is deleted: what left the catalog is retired, a price of another amount or reference is
@@ -7,15 +10,20 @@
 -- listed stays while the general one says the same amount: `catalog push` made it.
 -- Returns what changed: [{action: add | change | retire | restore, what: product | price | setting,
 -- product?, price?, before?, after?}]; [] for the same again. With p_dry_run nothing is written.
+-- What is not the same again becomes the next row of catalog_versions, with p_document, the file
+-- that the rows were made of. p_audit {actor, request_id, ip} leaves an audit line, changes or not.
 --   DU006 invalid_state       a product's kind changed; {reason, product}
 --   DU007 validation_failed   an amount below 1, or not one default plan for users and one for
 --                             vendors; {reason, …}
 -- One at a time. Locks what it changes. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.push_catalog(p_catalog jsonb, p_dry_run boolean DEFAULT false)
-RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+CREATE OR REPLACE FUNCTION ducat.push_catalog(
+  p_catalog jsonb, p_dry_run boolean DEFAULT false, p_document jsonb DEFAULT NULL,
+  p_audit jsonb DEFAULT NULL)
+RETURNS jsonb LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_changes jsonb := '[]';
   v_product jsonb;
+  v_version int;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('ducat.push_catalog'));
   BEGIN
@@ -28,14 +36,80 @@ BEGIN
     v_changes := v_changes || push_setting('catalog', p_catalog -> 'catalog')
       || push_setting('trial_credits', p_catalog -> 'trial_credits');
     PERFORM seed_base_refills();
+    v_version := keep_catalog_version(p_catalog, p_document, v_changes, p_audit);
     IF p_dry_run THEN
       RAISE EXCEPTION USING ERRCODE = 'DRYRN'; -- undoes this block, and keeps v_changes
+    END IF;
+    IF p_audit IS NOT NULL THEN
+      PERFORM audit(NULL, 'catalog.push', 'catalog', v_version::text, p_audit, jsonb_build_object(
+        'catalog', p_catalog -> 'catalog', 'changes', jsonb_array_length(v_changes)));
     END IF;
   EXCEPTION WHEN SQLSTATE 'DRYRN' THEN
     NULL;
   END;
   RETURN v_changes;
 END $$;
+
+-- push_catalog for an operator of the API: always with its audit line.
+CREATE OR REPLACE FUNCTION ducat.publish_catalog(
+  p_catalog jsonb, p_dry_run boolean, p_document jsonb, p_audit jsonb)
+RETURNS jsonb LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT push_catalog(p_catalog, p_dry_run, p_document, coalesce(p_audit, '{}'))
+$$;
+GRANT EXECUTE ON FUNCTION ducat.publish_catalog TO ducat_app;
+
+-- Keep what was pushed as the next version, unless it is what the last one was. Returns the number
+-- of the version that is in force. The caller pushes, one at a time. Internal.
+CREATE OR REPLACE FUNCTION ducat.keep_catalog_version(
+  p_catalog jsonb, p_document jsonb, p_changes jsonb, p_audit jsonb)
+RETURNS int LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_last catalog_versions;
+BEGIN
+  SELECT * INTO v_last FROM catalog_versions ORDER BY version DESC LIMIT 1;
+  IF v_last.version IS NOT NULL AND p_changes = '[]' AND v_last.rows = p_catalog
+     AND (p_document IS NULL OR p_document = v_last.document) THEN
+    RETURN v_last.version;
+  END IF;
+  INSERT INTO catalog_versions (version, catalog, document, rows, changes, pushed_by)
+  VALUES (coalesce(v_last.version, 0) + 1, p_catalog ->> 'catalog', p_document, p_catalog,
+    p_changes, coalesce(p_audit ->> 'actor', 'start'))
+  RETURNING * INTO v_last;
+  RETURN v_last.version;
+END $$;
+
+-- Begin to change prices at a provider for a push, which takes a while and several requests: nobody
+-- else does for p_lease_s seconds. Leaves the audit line `catalog.prices`. Returns the token that
+-- end_catalog_push takes; null while somebody else is at it.
+-- Locks the row `lease:catalog` of admin_config. A repeat returns null until the first has ended.
+CREATE OR REPLACE FUNCTION ducat.begin_catalog_push(
+  p_catalog text, p_lease_s int, p_audit jsonb)
+RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_token uuid := gen_random_uuid();
+BEGIN
+  INSERT INTO admin_config AS c (key, value, requires_admin)
+  VALUES ('lease:catalog', jsonb_build_object('token', v_token,
+    'until', clock_timestamp() + make_interval(secs => p_lease_s)), true)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
+  WHERE (c.value ->> 'until')::timestamptz <= clock_timestamp();
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  PERFORM audit(NULL, 'catalog.prices', 'catalog', p_catalog, p_audit, '{}');
+  RETURN v_token;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.begin_catalog_push TO ducat_app;
+
+-- Let the next push change prices. False when the lease was over and is another's.
+-- Locks the row. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.end_catalog_push(p_token uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+BEGIN
+  DELETE FROM admin_config WHERE key = 'lease:catalog' AND value ->> 'token' = p_token::text;
+  RETURN FOUND;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.end_catalog_push TO ducat_app;
 
 -- Retire every active product whose key is not in p_keys, with its prices; returns the changes.
 CREATE OR REPLACE FUNCTION ducat.retire_products(p_keys text[]) RETURNS jsonb
@@ -173,20 +247,25 @@ LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
   FROM jsonb_each(p_after) WHERE value IS DISTINCT FROM p_before -> key
 $$;
 
--- Write one setting that the catalog has; returns the change. Null leaves it as it is.
+-- Write one setting that the catalog has; returns the change. Null leaves it as it is, and so does
+-- an operator who has set it: their word counts until they take it back (reset_setting).
 CREATE OR REPLACE FUNCTION ducat.push_setting(p_key text, p_value jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_before jsonb := (SELECT value FROM admin_config WHERE key = p_key);
+  v_before admin_config;
 BEGIN
-  IF p_value IS NULL OR p_value = 'null' OR p_value = v_before THEN
+  SELECT * INTO v_before FROM admin_config WHERE key = p_key;
+  IF p_value IS NULL OR p_value = 'null' OR p_value = v_before.value
+     OR v_before.updated_by IS NOT NULL THEN
     RETURN '[]';
   END IF;
-  INSERT INTO admin_config (key, value) VALUES (p_key, p_value)
-  ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+  INSERT INTO admin_config AS c (key, value) VALUES (p_key, p_value)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = clock_timestamp()
+  WHERE c.updated_by IS NULL;
+  PERFORM drop_cached('settings');
   RETURN jsonb_build_array(jsonb_build_object(
-    'action', CASE WHEN v_before IS NULL THEN 'add' ELSE 'change' END, 'what', 'setting',
-    'setting', p_key, 'before', v_before, 'after', p_value));
+    'action', CASE WHEN v_before.key IS NULL THEN 'add' ELSE 'change' END, 'what', 'setting',
+    'setting', p_key, 'before', v_before.value, 'after', p_value));
 END $$;
 
 -- Refuse a list of products that leaves somebody without a plan, or with two.

@@ -320,7 +320,7 @@ RETURNS jsonb LANGUAGE sql SET search_path = ducat, pg_temp AS $$
   RETURNING p_result || '{"replayed": false}'
 $$;
 
--- Write one audit line. p_audit: {actor, request_id, ip}.
+-- Write one audit line. p_audit: {actor, request_id, ip, why?}: why in the actor's own words.
 CREATE OR REPLACE FUNCTION ducat.audit(
   p_account_id uuid, p_action text, p_resource text, p_resource_id text, p_audit jsonb,
   p_metadata jsonb)
@@ -328,5 +328,7 @@ RETURNS void LANGUAGE sql SET search_path = ducat, pg_temp AS $$
   INSERT INTO audit_logs (account_id, actor, action, resource, resource_id, metadata, request_id,
     ip)
   VALUES (p_account_id, coalesce(p_audit ->> 'actor', 'system'), p_action, p_resource,
-    p_resource_id, p_metadata, p_audit ->> 'request_id', p_audit ->> 'ip')
+    p_resource_id, CASE WHEN p_audit ->> 'why' IS NULL THEN p_metadata
+      ELSE p_metadata || jsonb_build_object('why', left(p_audit ->> 'why', 500)) END,
+    p_audit ->> 'request_id', p_audit ->> 'ip')
 $$;

@@ -121,3 +121,57 @@ RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $
   RETURNING status
 $$;
 GRANT EXECUTE ON FUNCTION ducat.record_message TO ducat_worker;
+
+-- Messages that could not be sent, newest first, up to p_limit, before p_before; each filter may be
+-- null. Whom they are for is not told: only the account.
+-- Returns {id, account_id, kind, channel, attempts, last_error, can_retry, created_at}.
+CREATE OR REPLACE FUNCTION ducat.list_failed_messages(
+  p_filter_account_id uuid, p_kind text, p_channel text, p_before uuid, p_limit int)
+RETURNS SETOF jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT show_failed_message(m) FROM messages m
+  WHERE m.status = 'failed'
+    AND (p_filter_account_id IS NULL OR m.account_id = p_filter_account_id)
+    AND (p_kind IS NULL OR m.kind = p_kind) AND (p_channel IS NULL OR m.channel = p_channel)
+    AND (p_before IS NULL OR m.id < p_before)
+  ORDER BY m.id DESC LIMIT least(p_limit, 101)
+$$;
+GRANT EXECUTE ON FUNCTION ducat.list_failed_messages TO ducat_app;
+
+-- What operators see of a message that could not be sent. What held a secret holds nothing now.
+CREATE OR REPLACE FUNCTION ducat.show_failed_message(p_message ducat.messages) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
+  SELECT jsonb_build_object('id', p_message.id, 'account_id', p_message.account_id,
+    'kind', p_message.kind, 'channel', p_message.channel, 'status', p_message.status,
+    'attempts', p_message.attempts, 'last_error', p_message.last_error,
+    'can_retry', NOT p_message.has_secret AND p_message.attempts > 0,
+    'created_at', p_message.created_at)
+$$;
+
+-- Try a message again that could not be sent, or give it up (p_is_retry false), with an audit line.
+-- Returns it as list_failed_messages does, with its new status: pending | skipped.
+--   DU003 not_found       no message of this id has failed
+--   DU006 invalid_state   {reason: data_removed}: what it said is gone
+-- Locks the message. A repeat finds nothing.
+CREATE OR REPLACE FUNCTION ducat.settle_failed_message(
+  p_id uuid, p_is_retry boolean, p_audit jsonb)
+RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_message messages;
+BEGIN
+  SELECT * INTO v_message FROM messages WHERE id = p_id AND status = 'failed' FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "message"}');
+  ELSIF p_is_retry AND (v_message.has_secret OR v_message.attempts = 0) THEN
+    PERFORM refuse('DU006', 'invalid_state', '{"reason": "data_removed"}');
+  END IF;
+  UPDATE messages SET status = CASE WHEN p_is_retry THEN 'pending' ELSE 'skipped' END,
+    attempts = CASE WHEN p_is_retry THEN 0 ELSE attempts END,
+    due_at = CASE WHEN p_is_retry THEN clock_timestamp() END
+  WHERE account_id = v_message.account_id AND id = p_id RETURNING * INTO v_message;
+  PERFORM audit(v_message.account_id,
+    CASE WHEN p_is_retry THEN 'message.retry' ELSE 'message.discard' END, 'message', p_id::text,
+    p_audit, jsonb_build_object('kind', v_message.kind, 'last_error', v_message.last_error));
+  RETURN show_failed_message(v_message);
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.settle_failed_message TO ducat_app;

@@ -85,6 +85,30 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.disable_totp TO ducat_app;
 
+-- Take a login's second factor away by an administrator's word, for somebody who has lost it. Its
+-- sessions end, so that nobody who has one goes on with less. Whether there was one, in force or
+-- offered; then there is an audit line.
+--   DU003 not_found {what: login}
+-- Locks the login's challenges, the sessions, the second factor. Safe to retry: false then.
+CREATE OR REPLACE FUNCTION ducat.remove_totp(p_login_id uuid, p_audit jsonb)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM logins WHERE id = p_login_id) THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "login"}');
+  ELSIF NOT EXISTS (SELECT FROM login_totps WHERE login_id = p_login_id) THEN
+    RETURN false;
+  END IF;
+  PERFORM end_sessions(p_login_id, NULL, 'totp_removed');
+  DELETE FROM login_totps WHERE login_id = p_login_id;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  DELETE FROM totp_backup_codes WHERE login_id = p_login_id;
+  PERFORM audit(NULL, 'login.remove_totp', 'login', p_login_id::text, p_audit, '{}');
+  RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.remove_totp TO ducat_app;
+
 -- Ask a login that has shown its first factor for the second: p_hash recognises the challenge for
 -- ten minutes. p_password is the hash of the password that was verified, if one was: the session
 -- is refused when it has been changed meanwhile. Whether this login is asked: it has a second

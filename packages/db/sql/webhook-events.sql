@@ -183,20 +183,6 @@ RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
     || jsonb_build_object('has_body', p_event.body IS NOT NULL)
 $$;
 
--- Events, newest first, up to p_limit, before p_before; each filter may be null.
-CREATE OR REPLACE FUNCTION ducat.list_webhook_events(
-  p_status text, p_event_type text, p_provider text, p_before uuid, p_limit int)
-RETURNS SETOF jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-  SELECT show_webhook_event(e) FROM webhook_events e
-  WHERE (p_status IS NULL OR e.status = p_status)
-    AND (p_event_type IS NULL OR e.event_type = p_event_type)
-    AND (p_provider IS NULL OR e.provider = p_provider)
-    AND (p_before IS NULL OR e.id < p_before)
-  ORDER BY e.id DESC LIMIT least(p_limit, 101)
-$$;
-GRANT EXECUTE ON FUNCTION ducat.list_webhook_events TO ducat_app;
-
 -- How many events wait and how many are dead, and for how many seconds the first has been due.
 CREATE OR REPLACE FUNCTION ducat.read_webhook_backlog(
   OUT waiting int, OUT dead int, OUT oldest_seconds double precision)
@@ -234,3 +220,77 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
     SELECT FROM payments WHERE effect_key = p_effect_key AND status = 'succeeded')
 $$;
 GRANT EXECUTE ON FUNCTION ducat.is_known_effect TO ducat_app, ducat_worker;
+
+-- Up to p_limit events (1000 at most) that a filter finds, oldest first: {status, provider, type,
+-- from, to, has_body}, each but status optional. Internal.
+CREATE OR REPLACE FUNCTION ducat.select_webhook_events(p_filter jsonb, p_limit int)
+RETURNS SETOF ducat.webhook_events LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT * FROM webhook_events e
+  WHERE e.status = p_filter ->> 'status'
+    AND e.provider = coalesce(p_filter ->> 'provider', e.provider)
+    AND e.event_type = coalesce(p_filter ->> 'type', e.event_type)
+    AND e.created_at >= coalesce((p_filter ->> 'from')::timestamptz, '-infinity')
+    AND e.created_at < coalesce((p_filter ->> 'to')::timestamptz, 'infinity')
+    AND (e.body IS NOT NULL OR NOT p_filter ? 'has_body')
+  ORDER BY e.id LIMIT least(p_limit, 1000)
+$$;
+
+-- Process again what a filter finds (see select_webhook_events), with one audit line for all of it;
+-- events without a body are passed over. With p_dry_run nothing is written. Returns their ids.
+-- Locks those events, by id. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.replay_webhook_events(
+  p_filter jsonb, p_limit int, p_dry_run boolean, p_audit jsonb)
+RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_ids uuid[] := ARRAY(
+    SELECT id FROM select_webhook_events(p_filter || '{"has_body": true}', p_limit) ORDER BY id);
+BEGIN
+  IF p_dry_run THEN
+    RETURN v_ids;
+  END IF;
+  PERFORM FROM webhook_events WHERE id = ANY (v_ids) ORDER BY id FOR NO KEY UPDATE;
+  WITH replayed AS (
+    UPDATE webhook_events
+    SET status = 'received', retry_count = 0, last_error = NULL, lease_token = NULL,
+        unknown_since = NULL, waits_for = NULL, processed_at = NULL, resolved_at = NULL,
+        resolved_by = NULL, retried_at = clock_timestamp(),
+        due_at = CASE WHEN lease_token IS NULL THEN clock_timestamp() ELSE due_at END
+    WHERE id = ANY (v_ids) AND status = p_filter ->> 'status' AND body IS NOT NULL
+    RETURNING id
+  )
+  SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO v_ids FROM replayed;
+  PERFORM audit(NULL, 'webhook_event.replay_all', 'webhook_event', NULL, p_audit,
+    jsonb_build_object('filter', p_filter, 'ids', to_jsonb(v_ids)));
+  RETURN v_ids;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.replay_webhook_events TO ducat_app;
+
+-- Give up what a filter finds (see select_webhook_events; its status is received or dead), with one
+-- audit line for all of it. With p_dry_run nothing is written. Returns their ids.
+--   DU006 invalid_state   another status
+-- Locks those events, by id. Safe to retry.
+CREATE OR REPLACE FUNCTION ducat.discard_webhook_events(
+  p_filter jsonb, p_limit int, p_dry_run boolean, p_audit jsonb)
+RETURNS uuid[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_ids uuid[] := ARRAY(SELECT id FROM select_webhook_events(p_filter, p_limit) ORDER BY id);
+BEGIN
+  IF (p_filter ->> 'status' IN ('received', 'dead')) IS NOT TRUE THEN
+    PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('status', p_filter -> 'status'));
+  ELSIF p_dry_run THEN
+    RETURN v_ids;
+  END IF;
+  PERFORM FROM webhook_events WHERE id = ANY (v_ids) ORDER BY id FOR NO KEY UPDATE;
+  WITH discarded AS (
+    UPDATE webhook_events
+    SET status = 'ignored', due_at = NULL, lease_token = NULL, waits_for = NULL,
+        resolved_at = clock_timestamp(), resolved_by = p_audit ->> 'actor'
+    WHERE id = ANY (v_ids) AND status = p_filter ->> 'status'
+    RETURNING id
+  )
+  SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO v_ids FROM discarded;
+  PERFORM audit(NULL, 'webhook_event.discard_all', 'webhook_event', NULL, p_audit,
+    jsonb_build_object('filter', p_filter, 'ids', to_jsonb(v_ids)));
+  RETURN v_ids;
+END $$;
+GRANT EXECUTE ON FUNCTION ducat.discard_webhook_events TO ducat_app;

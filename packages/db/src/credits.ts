@@ -54,8 +54,13 @@ export type Entry = {
   created_at: Date;
 };
 
-/** Who did it, for the audit line. */
-export type Audit = { actor: string; request_id: string; ip: string | null };
+/** Who did it, for the audit line, and why in their own words where they were asked. */
+export type Audit = {
+  actor: string;
+  request_id: string;
+  ip: string | null;
+  why?: string | undefined;
+};
 
 /** A request's idempotency key and the hash of what it asked. */
 export type RequestKey = { key: string; fingerprint: Uint8Array };

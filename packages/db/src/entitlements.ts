@@ -189,3 +189,10 @@ export async function assignPlan(
       ${JSON.stringify(audit)}::text::jsonb) AS assigned`);
   return row?.assigned ?? null;
 }
+
+/** Takes an assigned plan away; false when there was none. Errors: not_found. */
+export async function liftPlan(db: Db, accountId: string, audit: Audit): Promise<boolean> {
+  const [row] = await ask(db<{ lifted: boolean }[]>`
+    SELECT ducat.lift_plan(${accountId}, ${JSON.stringify(audit)}::text::jsonb) AS lifted`);
+  return row?.lifted ?? false;
+}

@@ -95,3 +95,10 @@ export async function passTotp(db: Db, hash: Buffer, proof: TotpProof): Promise<
     SELECT ducat.pass_totp(${hash}, ${jsonOf(proof)}::text::jsonb) AS passed`);
   return row?.passed ?? false;
 }
+
+/** Takes a login's second factor away; false when it had none. Errors: not_found (what: login). */
+export async function removeTotp(db: Db, loginId: string, audit: Audit): Promise<boolean> {
+  const [row] = await ask(db<{ removed: boolean }[]>`
+    SELECT ducat.remove_totp(${loginId}, ${JSON.stringify(audit)}::text::jsonb) AS removed`);
+  return row?.removed ?? false;
+}

@@ -162,6 +162,41 @@ export async function listWebhookEvents(db: Db, filter: WebhookFilter): Promise<
   return rows.map(({ event }) => event);
 }
 
+/** Which events are meant; `from` and `to` (excluded) are when they came. */
+export type EventSelection = {
+  status: WebhookStatus;
+  provider?: string | undefined;
+  type?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+};
+
+type Sweep = { limit: number; dryRun: boolean; audit: Audit };
+
+/** Processes again what is selected, oldest first, `limit` (1000 at most); returns the ids. */
+export async function replayWebhookEvents(
+  db: Db,
+  selection: EventSelection,
+  { limit, dryRun, audit }: Sweep,
+): Promise<string[]> {
+  const [row] = await ask(db<{ ids: string[] }[]>`
+    SELECT ducat.replay_webhook_events(${JSON.stringify(selection)}::text::jsonb, ${limit},
+      ${dryRun}, ${JSON.stringify(audit)}::text::jsonb) AS ids`);
+  return row?.ids ?? [];
+}
+
+/** Gives up what is selected, as replayWebhookEvents. Errors: invalid_state (they have ended). */
+export async function discardWebhookEvents(
+  db: Db,
+  selection: EventSelection,
+  { limit, dryRun, audit }: Sweep,
+): Promise<string[]> {
+  const [row] = await ask(db<{ ids: string[] }[]>`
+    SELECT ducat.discard_webhook_events(${JSON.stringify(selection)}::text::jsonb, ${limit},
+      ${dryRun}, ${JSON.stringify(audit)}::text::jsonb) AS ids`);
+  return row?.ids ?? [];
+}
+
 /** What waits, what is dead, and how long the first has been due. */
 export async function readWebhookBacklog(
   db: Db,

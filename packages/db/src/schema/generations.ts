@@ -45,6 +45,8 @@ export const styles = ducat.table(
     deadline_s: integer("deadline_s").notNull().default(900),
     max_attempts: smallint("max_attempts").notNull().default(3),
     created_at: createdAt(),
+    /** The operator whose word it is; null: it comes with the release. */
+    published_by: text("published_by"),
   },
   (t) => [
     primaryKey({ name: "styles_pkey", columns: [t.id, t.version] }),

@@ -10,7 +10,7 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
-import { at, createdAt, ducat, id } from "./columns.ts";
+import { at, bytea, createdAt, ducat, id } from "./columns.ts";
 
 export const blobs = ducat.table(
   "blobs",
@@ -71,4 +71,14 @@ export const admin_config = ducat.table("admin_config", {
   value: jsonb("value").notNull(),
   requires_admin: boolean("requires_admin").notNull().default(true),
   updated_at: at("updated_at").notNull().default(sql`clock_timestamp()`),
+  /** The operator who set it; null: it comes from the catalog, or is a row of our own. */
+  updated_by: text("updated_by"),
+});
+
+/** A browser's way to the queues' dashboard: one ticket, used once, within a minute. */
+export const queue_tickets = ducat.table("queue_tickets", {
+  hash: bytea("hash").primaryKey(),
+  actor: text("actor").notNull(),
+  session_id: uuid("session_id"),
+  expires_at: at("expires_at").notNull(),
 });

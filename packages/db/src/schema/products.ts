@@ -164,3 +164,16 @@ export const allowance_grants = ducat.table(
     check("allowance_grants_amounts", sql`remaining BETWEEN 0 AND amount`),
   ],
 );
+
+/** Every catalog that was pushed, as it was then; the last one is in force. */
+export const catalog_versions = ducat.table("catalog_versions", {
+  version: integer("version").primaryKey(),
+  catalog: text("catalog").notNull(),
+  /** The catalog's file; null where only its rows are known. */
+  document: jsonb("document").$type<Record<string, unknown>>(),
+  rows: jsonb("rows").$type<Record<string, unknown>>().notNull(),
+  changes: jsonb("changes").$type<unknown[]>().notNull(),
+  /** `start`, `command` or the operator who asked the API. */
+  pushed_by: text("pushed_by").notNull(),
+  pushed_at: at("pushed_at").notNull().default(sql`clock_timestamp()`),
+});
