@@ -26,6 +26,7 @@ BEGIN
   PERFORM refuse_running(p_account_id, p_is_confirmed);
   v_generations := erase_generations(p_account_id);
   PERFORM erase_gallery(p_account_id);
+  PERFORM erase_import(p_account_id);
   PERFORM erase_usage(p_account_id);
   PERFORM erase_money_details(p_account_id);
   -- Whatever was asked for in the meantime has come before the freeze and is seen here.
