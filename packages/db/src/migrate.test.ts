@@ -128,6 +128,66 @@ describe("migrate", () => {
     expect((await readStatus(url, dir)).ok).toBe(true);
   });
 
+  it("tries a step again that can't have its lock, and lets others pass meanwhile", async () => {
+    const { url, admin } = await makeEmptyDatabase();
+    const dir = await copyMigrationFiles();
+    await migrate({ url, dir });
+    await writeFile(
+      join(dir, "drizzle/0900_column.sql"),
+      "ALTER TABLE ducat.accounts ADD COLUMN extra text;",
+    );
+    const reader = await admin.reserve();
+    await reader`BEGIN`;
+    await reader`SELECT FROM ducat.accounts`;
+    const lines: string[] = [];
+    const log = (line: string) => {
+      lines.push(line);
+      // While it waits for another try nobody stands behind it.
+      if (lines.length === 1) void admin.unsafe(addAccounts).then(() => reader`COMMIT`);
+    };
+    const applied = await migrate({ url, dir, log, stepPauseMs: 50 });
+    expect(applied).toEqual(["0900_column"]);
+    expect(lines[0]).toMatch(/^0900_column waits for its turn \(canceling .* lock timeout\)$/);
+    expect(lines.at(-1)).toBe("applied 0900_column");
+    reader.release();
+    expect(await admin`SELECT extra FROM ducat.accounts`).toHaveLength(2);
+  });
+
+  it("replaces functions and policies while somebody reads the tables for long", async () => {
+    const { url, admin } = await makeEmptyDatabase();
+    const dir = await copyMigrationFiles();
+    await migrate({ url, dir });
+    await appendFile(join(dir, "sql/policies.sql"), "\n-- another text");
+    const reader = await admin.reserve();
+    await reader`BEGIN`;
+    for (const table of ["accounts", "credit_accounts", "credit_entries", "generations"]) {
+      await reader`SELECT FROM ducat.${reader(table)}`;
+    }
+    const lines: string[] = [];
+    // Ended when it waits, so that a failure says what it waited for.
+    const log = (line: string) => void (lines.push(line) === 1 && reader`COMMIT`.catch(() => {}));
+    await migrate({ url, dir, log });
+    reader.release();
+    expect(lines).toEqual(["applied functions and policies"]);
+  });
+
+  it("puts a policy right that is not what it should be", async () => {
+    const { url, admin } = await makeEmptyDatabase();
+    const dir = await copyMigrationFiles();
+    await migrate({ url, dir });
+    const before = await readSchema(admin);
+    await admin.unsafe(`
+      ALTER POLICY own_account ON ducat.outbox USING (true);
+      ALTER POLICY own_account ON ducat.images TO ducat_worker;
+      DROP POLICY all_accounts ON ducat.payments;
+      ALTER TABLE ducat.albums NO FORCE ROW LEVEL SECURITY;
+      ALTER TABLE ducat.blobs DISABLE ROW LEVEL SECURITY`);
+    expect(await readSchema(admin)).not.toBe(before);
+    await appendFile(join(dir, "sql/policies.sql"), "\n-- another text");
+    await migrate({ url, dir });
+    expect(await readSchema(admin)).toBe(before);
+  });
+
   it("refuses a concurrent file of two statements, which would run in a transaction", async () => {
     const { url } = await makeEmptyDatabase();
     const dir = await copyMigrationFiles();

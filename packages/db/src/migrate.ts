@@ -10,12 +10,24 @@ import {
   readMigrations,
   type Step,
 } from "./migration-files.ts";
+import { onlyValidates } from "./migration-rules.ts";
 
 /** Any number, as long as every process uses it: one migration at a time per database. */
 const lockId = 20_261_120;
 const LOCK_TRIES = 3_000;
 const LOCK_PAUSE_MS = 200;
 const ROLE_TRIES = 5;
+/**
+ * Everybody who comes after a statement that waits for a heavy lock waits behind it: it gives up
+ * soon and is tried again, for about ten minutes, until whoever holds the table is through.
+ */
+const LOCK_TIMEOUT_MS = 1_000;
+const STEP_TRIES = 150;
+const STEP_PAUSE_MS = 3_000;
+/** What takes longer under a lock that others need doesn't belong into a migration. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Validating and building concurrently stand in nobody's way, and large tables take their time. */
+const LONG_TIMEOUT_MS = 4 * 3_600_000;
 
 export type Login = "ducat_app" | "ducat_worker" | "ducat_queue";
 type Log = (line: string) => void;
@@ -27,6 +39,8 @@ export type MigrateOptions = {
   log?: Log | undefined;
   /** Where `drizzle` and `sql` are; left out: this package. */
   dir?: string;
+  /** How long a step that could not have its lock waits before it is tried again. */
+  stepPauseMs?: number;
 };
 
 /**
@@ -35,13 +49,14 @@ export type MigrateOptions = {
  * Processes that start together wait for each other. Returns the names of what was applied.
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
-  const { dir = packageDir, log } = options;
+  const { dir = packageDir, log = () => {}, stepPauseMs: pauseMs = STEP_PAUSE_MS } = options;
   const sql = connect(options.url);
   try {
     await takeLock(sql);
     await prepareRoles(sql, dir, options.passwords ?? {});
-    const applied = await applyMigrations(sql, dir, log);
-    if (await applyFunctions(sql, dir, log)) applied.push("functions");
+    const target = { sql, dir, log, pauseMs };
+    const applied = await applyMigrations(target);
+    if (await applyFunctions(target)) applied.push("functions");
     await buildIndexes(sql, dir);
     return applied;
   } finally {
@@ -152,32 +167,58 @@ async function setPasswords(
   }
 }
 
-async function applyMigrations(sql: postgres.Sql, dir: string, log?: Log): Promise<string[]> {
-  const known = await readKnown(sql);
+type Target = {
+  sql: postgres.Sql;
+  dir: string;
+  log: Log;
+  pauseMs: number;
+};
+
+async function applyMigrations(target: Target): Promise<string[]> {
+  const known = await readKnown(target.sql);
   const applied: string[] = [];
-  for (const step of await readMigrations(dir)) {
+  for (const step of await readMigrations(target.dir)) {
     if (known.has(step.name)) continue;
-    await applyStep(sql, step);
-    log?.(`applied ${step.name}`);
+    await applyStep(target, step);
+    target.log(`applied ${step.name}`);
     applied.push(step.name);
   }
   return applied;
 }
 
 /** Functions, views and policies are replaced together: they are one program. */
-async function applyFunctions(sql: postgres.Sql, dir: string, log?: Log): Promise<boolean> {
-  const step = await readFunctions(dir);
-  if ((await readKnown(sql)).get(step.name) === step.sha256) return false;
-  await applyStep(sql, step);
-  log?.("applied functions and policies");
+async function applyFunctions(target: Target): Promise<boolean> {
+  const step = await readFunctions(target.dir);
+  if ((await readKnown(target.sql)).get(step.name) === step.sha256) return false;
+  await applyStep(target, step);
+  target.log("applied functions and policies");
   return true;
 }
 
-async function applyStep(sql: postgres.Sql, step: Step): Promise<void> {
+/** lock_not_available and deadlock_detected: nothing is wrong but the moment. */
+const passing = ["55P03", "40P01"];
+
+async function applyStep({ sql, log, pauseMs }: Target, step: Step): Promise<void> {
+  const limit = onlyValidates(step.text) ? LONG_TIMEOUT_MS : STATEMENT_TIMEOUT_MS;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await applyOnce(sql, step, limit);
+    } catch (error) {
+      const { code = "", message } = error as { code?: string; message: string };
+      if (tries === STEP_TRIES || !passing.includes(code)) throw error;
+      log(`${step.name} waits for its turn (${message})`);
+      await sleep(pauseMs);
+    }
+  }
+}
+
+async function applyOnce(sql: postgres.Sql, step: Step, limitMs: number): Promise<void> {
   await sql.begin(async (tx) => {
-    // A migration that can't have its lock gives up, instead of queueing everybody behind it.
-    await tx.unsafe("SET LOCAL lock_timeout = '5s'; SET LOCAL check_function_bodies = off");
-    await tx.unsafe("SET LOCAL ROLE ducat_owner");
+    // Each statement has the limits for itself, also in one message (PostgreSQL 13 and newer).
+    await tx.unsafe(
+      `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${limitMs};
+       SET LOCAL check_function_bodies = off; SET LOCAL ROLE ducat_owner`,
+    );
     await tx.unsafe(step.text).simple();
     await tx`
       INSERT INTO ducat.migrations (name, sha256) VALUES (${step.name}, ${step.sha256})
@@ -189,14 +230,15 @@ async function applyStep(sql: postgres.Sql, step: Step): Promise<void> {
 async function buildIndexes(sql: postgres.Sql, dir: string): Promise<void> {
   const indexes = await readConcurrentIndexes(dir);
   if (!indexes.length) return;
-  await sql.unsafe("SET ROLE ducat_owner");
+  // No lock_timeout: a build waits for old transactions, and nobody waits for the build.
+  await sql.unsafe(`SET ROLE ducat_owner; SET statement_timeout = ${LONG_TIMEOUT_MS}`);
   const invalid = await sql<{ name: string }[]>`
     SELECT c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE c.relnamespace = 'ducat'::regnamespace AND NOT i.indisvalid
       AND c.relname IN ${sql(indexes.map((index) => index.name))}`;
   for (const { name } of invalid) await sql`DROP INDEX CONCURRENTLY ducat.${sql(name)}`;
   for (const { text } of indexes) await sql.unsafe(text).simple();
-  await sql.unsafe("RESET ROLE");
+  await sql.unsafe("RESET ROLE; RESET statement_timeout");
 }
 
 async function readKnown(sql: postgres.ISql): Promise<Map<string, string>> {
