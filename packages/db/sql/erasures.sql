@@ -80,6 +80,7 @@ BEGIN
   DELETE FROM base_refills WHERE account_id = p_account_id;
   DELETE FROM usage_logs WHERE account_id = p_account_id;
   DELETE FROM feature_overrides WHERE account_id = p_account_id;
+  PERFORM mark_usage(p_account_id, '-infinity', NULL, 'erased');
 END $$;
 
 -- Forget what all ended generations of an account were about, as delete_generation does of one.

@@ -311,6 +311,7 @@ BEGIN
     END IF;
     CONTINUE WHEN v_item.captured = 0;
     PERFORM refund_item(v_generation, v_item, p_reason);
+    PERFORM mark_usage(p_account_id, v_item.completed_at, v_item.completed_at, 'refund');
     v_items := v_items + 1;
     v_credits := v_credits + v_item.captured;
   END LOOP;
@@ -344,6 +345,8 @@ BEGIN
   WHERE account_id = p_account_id AND id = p_generation_id;
   UPDATE generation_items SET input = NULL, label = NULL, output = NULL, error_message = NULL
   WHERE account_id = p_account_id AND generation_id = p_generation_id;
+  PERFORM mark_usage(p_account_id, min(completed_at), max(completed_at), 'deleted')
+  FROM generation_items WHERE account_id = p_account_id AND generation_id = p_generation_id;
   RETURN QUERY SELECT drop_results(p_account_id, p_generation_id);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.delete_generation TO ducat_app, ducat_worker;

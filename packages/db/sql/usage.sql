@@ -278,6 +278,7 @@ BEGIN
     left_of((v_result ->> 'limit')::bigint, (v_result ->> 'used')::bigint));
   UPDATE usage_logs SET released_at = v_at, release_result = v_result
   WHERE account_id = p_account_id AND id = v_log.id;
+  PERFORM mark_usage(p_account_id, v_log.created_at, v_log.created_at, 'release');
   RETURN v_result || '{"replayed": false}';
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.release_usage TO ducat_app, ducat_worker;
