@@ -1,6 +1,6 @@
 import type { StripeChange } from "../../packages/billing/src/stripe-catalog.ts";
 import type { CatalogChange } from "../../packages/db/src/catalog.ts";
-import type { PushReport } from "./push-everywhere.ts";
+import type { PushReport } from "../../packages/payments/src/push-catalog.ts";
 
 /** What a push did, for a person: one line a change. */
 export function describeChanges(report: PushReport): string {

@@ -1,17 +1,13 @@
 import postgres from "postgres";
-import { toRows } from "../../packages/billing/src/catalog.ts";
 import type { Mode } from "../../packages/billing/src/provider.ts";
-import { pushStripeCatalog, type StripeChange } from "../../packages/billing/src/stripe-catalog.ts";
-import { type CatalogChange, findCatalogName, pushCatalog } from "../../packages/db/src/catalog.ts";
-import { readCatalog } from "./load-catalog.ts";
-
-export type PushReport = {
-  catalog: string;
-  dry_run: boolean;
-  /** Null without a key of Stripe's. */
-  stripe: StripeChange[] | null;
-  database: CatalogChange[];
-};
+import { findCatalogName } from "../../packages/db/src/catalog.ts";
+import type { Db } from "../../packages/db/src/connect.ts";
+import { makePushPrices } from "../../packages/payments/src/providers.ts";
+import {
+  type PushReport,
+  pushCatalogEverywhere,
+} from "../../packages/payments/src/push-catalog.ts";
+import { readCatalogFile } from "./load-catalog.ts";
 
 type PushOptions = {
   adminUrl: string;
@@ -22,21 +18,22 @@ type PushOptions = {
   stripe?: { secretKey: string; baseUrl?: string };
 };
 
-/**
- * Stripe's prices first, since their ids belong into the database's rows; then the database; and
- * only when that is stored, Stripe's old prices go. Broken off anywhere, the next run ends it.
- */
+/** What audit lines and the catalog's history call whoever runs the command. */
+const audit = { actor: "command", request_id: "", ip: null };
+
+/** Pushes a catalog's file as an administrator of the database; see pushCatalogEverywhere. */
 export async function pushEverywhere(options: PushOptions): Promise<PushReport> {
   const { adminUrl, mode, dryRun, stripe } = options;
   const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
   try {
     const name = options.catalog ?? (await findCatalogName(sql)) ?? "landscape";
-    const rows = toRows(await readCatalog(name), mode);
-    const atStripe = stripe && (await pushStripeCatalog({ ...stripe, mode }, rows, { dryRun }));
-    const database = await pushCatalog(sql, atStripe?.rows ?? rows, { dryRun });
-    await atStripe?.archive();
-    const changes = atStripe?.changes ?? null;
-    return { catalog: rows.catalog, dry_run: dryRun, stripe: changes, database };
+    const { catalog, document } = await readCatalogFile(name);
+    const settings = {
+      STRIPE_SECRET_KEY: stripe?.secretKey,
+      STRIPE_API_URL: stripe?.baseUrl,
+    };
+    const deps = { db: sql as unknown as Db, mode, pushPrices: makePushPrices(settings, { mode }) };
+    return await pushCatalogEverywhere(deps, { catalog, document, dryRun, audit });
   } finally {
     await sql.end({ timeout: 5 });
   }

@@ -5,10 +5,12 @@ import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { openBlobs } from "@ducat/storage/settings";
+import type { GeneratorName } from "@ducat/types/generators";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { type Env, parseEnv } from "./env.ts";
 import { createPhotoFetcher } from "./fetch-photo.ts";
+import type { Generator } from "./generators/generator.ts";
 import { createLocalGenerator } from "./generators/local.ts";
 import { safeError } from "./safe-error.ts";
 import { createWorker } from "./worker.ts";
@@ -57,7 +59,9 @@ const worker = createWorker({
   blobs: await openBlobs(env),
   imageIntake: createImageIntake(),
   fetchPhoto: createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS }),
-  generators: { local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }) },
+  generators: {
+    local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }),
+  } satisfies Record<GeneratorName, Generator>,
   concurrency: env.WORKER_CONCURRENCY,
   // Nothing runs, so there is nothing to give back; whoever supervises us starts a new one.
   onStuck(reason) {

@@ -85,15 +85,24 @@ export type ProductRow = {
 };
 export type CatalogRows = { catalog: string; trial_credits: number; products: ProductRow[] };
 
+export type CatalogFault = { path: PropertyKey[]; message: string };
+
+/** A catalog from parsed JSON, or every fault of it at once. */
+export function checkCatalog(value: unknown): { catalog: Catalog } | { faults: CatalogFault[] } {
+  const parsed = Shape.safeParse(value);
+  const issues = parsed.success ? findFaults(parsed.data) : parsed.error.issues;
+  if (parsed.success && issues.length === 0) return { catalog: parsed.data };
+  return { faults: issues.map(({ path, message }) => ({ path, message })) };
+}
+
 /**
  * A catalog from parsed JSON. Throws an Error with every fault at once, each with its path, as in
  * `products[2].prices[0].amount: …`.
  */
 export function parseCatalog(value: unknown): Catalog {
-  const parsed = Shape.safeParse(value);
-  const issues = parsed.success ? findFaults(parsed.data) : parsed.error.issues;
-  if (parsed.success && issues.length === 0) return parsed.data;
-  const lines = issues.map(({ path, message }) => `  ${showPath(path)}: ${message}`);
+  const checked = checkCatalog(value);
+  if ("catalog" in checked) return checked.catalog;
+  const lines = checked.faults.map(({ path, message }) => `  ${showPath(path)}: ${message}`);
   throw new Error(["The catalog is not valid:", ...lines].join("\n"));
 }
 

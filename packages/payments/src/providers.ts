@@ -3,9 +3,11 @@ import type { Mode, PaymentProvider, ProviderName } from "@ducat/billing/provide
 import { createSandbox } from "@ducat/billing/sandbox";
 import { createSandboxKeeper, type SandboxKeeper } from "@ducat/billing/sandbox-keeper";
 import { createStripe } from "@ducat/billing/stripe";
+import { pushStripeCatalog } from "@ducat/billing/stripe-catalog";
 import { createZarinpal } from "@ducat/billing/zarinpal";
 import type { Db } from "@ducat/db/connect";
 import { deriveKey } from "./derive-key.ts";
+import type { PushPrices } from "./push-catalog.ts";
 import { describeSandbox, type SandboxPlace } from "./sandbox-books.ts";
 import type { PaymentSettings } from "./settings.ts";
 
@@ -30,6 +32,8 @@ export type PaymentDeps = {
   providers: Providers;
   /** The sandbox's own side: its pages, and what it does by itself. In test mode only. */
   sandbox?: SandboxKeeper;
+  /** Makes the provider that has our prices too have those of a catalog; absent with it. */
+  pushPrices?: PushPrices;
   mode: Mode;
   publicUrl: string;
   log: PaymentLog;
@@ -57,9 +61,11 @@ export function createPaymentDeps(
   place: SandboxPlace & { log: PaymentLog },
 ): PaymentDeps {
   const { db, mode, publicUrl, log, now = Date.now } = place;
+  const pushPrices = makePushPrices(settings, place);
   return {
     db,
     providers: createProviders(settings, place),
+    ...(pushPrices && { pushPrices }),
     ...(mode === "test" && { sandbox: createSandboxKeeper(describeSandbox(place)) }),
     mode,
     publicUrl,
@@ -74,6 +80,18 @@ const shared = ({ mode, fetch, now }: SandboxPlace, baseUrl: string | undefined)
   ...(fetch && { fetch }),
   ...(now && { now }),
 });
+
+/** Stripe's are made by us; the others' are made there, or are none. */
+export function makePushPrices(
+  settings: Pick<ProviderSettings, "STRIPE_SECRET_KEY" | "STRIPE_API_URL">,
+  place: Pick<SandboxPlace, "mode" | "fetch">,
+): PushPrices | undefined {
+  const { STRIPE_SECRET_KEY: secretKey, STRIPE_API_URL: baseUrl } = settings;
+  const { mode, fetch } = place;
+  if (secretKey === undefined) return undefined;
+  const options = { secretKey, mode, ...(baseUrl !== undefined && { baseUrl }) };
+  return (rows, how) => pushStripeCatalog({ ...options, ...(fetch && { fetch }) }, rows, how);
+}
 
 function makeStripe(settings: ProviderSettings, place: SandboxPlace): PaymentProvider | undefined {
   const { STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET = [] } = settings;

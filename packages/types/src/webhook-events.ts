@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ProviderName } from "./checkout.ts";
 import { page, pageQuery } from "./pagination.ts";
-import { Id, Time } from "./text.ts";
+import { Id, Moment, Time } from "./text.ts";
 
 const Status = z.enum(["received", "processed", "ignored", "dead"]).meta({
   description:
@@ -32,6 +32,31 @@ export const WebhookEvent = z
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 
 export const WebhookEventPage = page(WebhookEvent);
+
+const EventType = z.string().regex(/^[a-z][\w:.-]{0,99}$/);
+
+const selection = {
+  provider: ProviderName.optional(),
+  type: EventType.optional(),
+  from: Moment.optional().meta({ description: "When it came, this moment included." }),
+  to: Moment.optional().meta({ description: "… excluded." }),
+  limit: z.int().min(1).max(1_000).default(100).meta({ description: "The oldest are first." }),
+  dry_run: z.boolean().default(false),
+};
+const example = { status: "dead", provider: "sandbox", limit: 100, dry_run: false };
+
+export const ReplayEvents = z
+  .strictObject({ status: Status, ...selection })
+  .meta({ id: "ReplayEvents", examples: [example] });
+
+export const DiscardEvents = z
+  .strictObject({ status: z.enum(["received", "dead"]), ...selection })
+  .meta({ id: "DiscardEvents", examples: [example] });
+
+/** Which events it was done to, or would be. */
+export const SelectedEvents = z
+  .strictObject({ dry_run: z.boolean(), count: z.int().min(0), ids: z.array(Id) })
+  .meta({ id: "SelectedEvents" });
 
 export const WebhookEventQuery = z.strictObject({
   cursor: pageQuery.cursor,

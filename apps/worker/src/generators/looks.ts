@@ -1,11 +1,7 @@
+import type { LocalLook } from "@ducat/types/generators";
+
 /** The looks of the seven presets; the seventh, product_description, writes and has none. */
-export type LookName =
-  | "modern_minimalist"
-  | "cottage_garden"
-  | "desert_xeriscape"
-  | "studio_noir"
-  | "vintage_film"
-  | "pop_editorial";
+export type LookName = LocalLook;
 
 /** The colours that drawings of a look are made of, as #rrggbb. */
 export type Look = {
