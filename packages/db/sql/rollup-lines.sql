@@ -305,5 +305,8 @@ BEGIN
     CROSS JOIN LATERAL (VALUES ('available', a.available), ('trial', a.trial), ('bound', a.bound),
       ('held', a.held), ('debt', a.debt)) AS part (name, n)
     WHERE part.n > 0 GROUP BY 2
+    UNION ALL
+    -- So that a level which has gone to nothing is told from one that was not looked at.
+    SELECT 'levels_read', '{}'::jsonb, 1
   ) AS lines;
 END $$;

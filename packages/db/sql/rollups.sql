@@ -288,7 +288,7 @@ $$;
 -- The statistics that are a level at a moment, which can't be told of a day that has passed.
 CREATE OR REPLACE FUNCTION ducat.level_names() RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
-  SELECT ARRAY['subscriptions', 'mrr', 'subscriptions_unpriced', 'balances']
+  SELECT ARRAY['subscriptions', 'mrr', 'subscriptions_unpriced', 'balances', 'levels_read']
 $$;
 
 -- Apply what is marked: of whole days first, then of the account with the first mark. Returns
