@@ -19,8 +19,10 @@ import { answerProblem, isBusy, refuseInvalid, toRefusal } from "./problem.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts";
+import { adminCatalogRoutes } from "./routes/admin-catalog.ts";
 import { adminEntitlementRoutes } from "./routes/admin-entitlements.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
+import { adminStyleRoutes } from "./routes/admin-styles.ts";
 import { albumRoutes } from "./routes/albums.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { anomalyRoutes } from "./routes/anomalies.ts";
@@ -29,10 +31,12 @@ import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
 import { clockRoutes } from "./routes/clock.ts";
 import { codeRoutes } from "./routes/codes.ts";
+import { configRoutes, publicConfigRoutes } from "./routes/config.ts";
 import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { entitlementRoutes } from "./routes/entitlements.ts";
 import { eraseMeRoutes } from "./routes/erase-me.ts";
+import { failedMessageRoutes } from "./routes/failed-messages.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
 import { healthRoutes } from "./routes/health.ts";
@@ -47,14 +51,17 @@ import { paymentRoutes } from "./routes/payments.ts";
 import { portalRoutes } from "./routes/portal.ts";
 import { adminProductRoutes, productRoutes } from "./routes/products.ts";
 import { promoCodeRoutes } from "./routes/promo-codes.ts";
+import { queueBoardRoutes, queueTicketRoutes } from "./routes/queues.ts";
 import { reconciliationRoutes } from "./routes/reconciliation.ts";
 import { redeemRoutes } from "./routes/redeem.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
+import { statisticsRoutes } from "./routes/statistics.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
 import { totpRoutes } from "./routes/totp.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { usageRoutes } from "./routes/usage.ts";
+import { adminUsageRoutes, usageSummaryRoutes } from "./routes/usage-summaries.ts";
 import { vendorRoutes } from "./routes/vendor.ts";
 import { vendorPageRoutes } from "./routes/vendors.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
@@ -91,6 +98,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.route("/", healthRoutes(deps, metrics));
   mountOpenRoutes(app, deps);
   mountKeyedRoutes(app, deps, { ...finders, requireKey });
+  app.route("/v1/admin/stats", statisticsRoutes(deps, metrics));
 
   registerComponents(app);
   app.openapi(operations.openapi, (c) => c.json(document, 200));
@@ -115,6 +123,8 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   return app;
 }
 
+const queues = "/v1/admin/queues";
+
 /** Nobody is asked for a key. */
 function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/docs", docsRoutes());
@@ -127,6 +137,9 @@ function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/v1/auth", loginRoutes(deps));
   app.route("/v1/auth", codeRoutes(deps));
   app.route("/auth", loginPageRoutes(deps));
+  app.route("/v1/config", publicConfigRoutes(deps));
+  // Their browsers have a cookie for it and no key.
+  app.route(queues, queueBoardRoutes(deps, queues));
 }
 
 type Gate = ReturnType<typeof createAccountFinders> & { requireKey: MiddlewareHandler<AppEnv> };
@@ -155,6 +168,7 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/credits", creditRoutes(deps, findAccount));
   app.route("/v1/credits/redeem", redeemRoutes(deps, findAccount));
   app.route("/v1/entitlements", entitlementRoutes(deps, findAccount));
+  app.route("/v1/usage/summary", usageSummaryRoutes(deps, findAccount));
   app.route("/v1/usage", usageRoutes(deps, findAccount));
   app.route("/v1/products", productRoutes(deps, findAccount));
   app.route("/v1/checkout", checkoutRoutes(deps, findAccount));
@@ -171,6 +185,12 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/admin/promo-codes", promoCodeRoutes(deps));
   app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
   app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAnyAccount));
+  app.route("/v1/admin/usage", adminUsageRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
   app.route("/v1/admin/anomalies", anomalyRoutes(deps));
+  app.route("/v1/admin/config", configRoutes(deps));
+  app.route("/v1/admin/styles", adminStyleRoutes(deps));
+  app.route("/v1/admin/catalog", adminCatalogRoutes(deps));
+  app.route("/v1/admin/messages", failedMessageRoutes(deps, findAnyAccount));
+  app.route(queues, queueTicketRoutes(deps, queues));
 }

@@ -2,7 +2,10 @@ import type { Observer } from "@ducat/entitlements/entitlements";
 import { Counter, Histogram, type Registry } from "prom-client";
 
 /** Counts how often what an account may do was known already, how long asking took, what failed. */
-export function measureEntitlements(registry: Registry): Observer {
+export function measureEntitlements(registry: Registry): {
+  observer: Observer;
+  readCounts(): Promise<{ hits: number; misses: number }>;
+} {
   const registers = [registry];
   const reads = new Counter({
     name: "ducat_entitlements_reads_total",
@@ -25,9 +28,17 @@ export function measureEntitlements(registry: Registry): Observer {
   // So that a rate can be told from the first one on.
   for (const result of ["hit", "miss"]) reads.inc({ result }, 0);
   for (const what of ["load", "track", "tell"]) errors.inc({ what }, 0);
-  return {
+  const observer: Observer = {
     read: (isHit) => reads.inc({ result: isHit ? "hit" : "miss" }),
     loaded: (seconds) => loads.observe(seconds),
     failed: (what) => errors.inc({ what }),
+  };
+  return {
+    observer,
+    async readCounts() {
+      const { values } = await reads.get();
+      const of = (name: string) => values.find(({ labels }) => labels.result === name)?.value ?? 0;
+      return { hits: of("hit"), misses: of("miss") };
+    },
   };
 }

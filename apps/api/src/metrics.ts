@@ -13,6 +13,8 @@ export type Metrics = {
   observe(request: { method: string; route: string; status: number; seconds: number }): void;
   /** The exposition text and its content type. */
   read(): Promise<{ text: string; type: string }>;
+  /** How often this process knew what an account may do, and how often it had to ask. */
+  readCache(): Promise<{ hits: number; misses: number }>;
 };
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -27,7 +29,8 @@ export function createMetrics(deps: {
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  deps.entitlements.observe(measureEntitlements(registry));
+  const measured = measureEntitlements(registry);
+  deps.entitlements.observe(measured.observer);
   const requests = new Histogram({
     name: "http_request_duration_seconds",
     help: "Time from a request to its answer.",
@@ -77,6 +80,7 @@ export function createMetrics(deps: {
   };
 
   return {
+    readCache: measured.readCounts,
     observe({ method, route, status, seconds }) {
       requests.observe({ method, route, status }, seconds);
     },

@@ -3,7 +3,8 @@
 -- Lines by p_group (of day, account, style, model, feature, language, category), of one account or
 -- of all, the days p_from to p_to (inclusive), the largest first within a day, p_limit of them.
 -- What is no item has no style: with a feature it is told of features, with anything but day and
--- account of items alone. A custom plan: one account and all are two different queries. Internal.
+-- account of items alone; all_features and all_items choose so for a total without naming any.
+-- A custom plan: one account and all are two different queries. Internal.
 CREATE OR REPLACE FUNCTION ducat.sum_usage(
   p_account_id uuid, p_from date, p_to date, p_group text[], p_limit int)
 RETURNS TABLE (
@@ -37,7 +38,7 @@ BEGIN
     sum(u.costed), sum(u.provider_cost_micros)
   FROM usage_rollups u, LATERAL (SELECT u.response_buckets AS b) AS classes
   WHERE u.day BETWEEN p_from AND p_to AND (p_account_id IS NULL OR u.account_id = p_account_id)
-    AND CASE WHEN 'feature' = ANY (p_group) THEN u.source = 'feature'
+    AND CASE WHEN p_group && ARRAY['feature', 'all_features'] THEN u.source = 'feature'
       WHEN p_group <@ ARRAY['day', 'account'] THEN u.source <> 'feature'
       ELSE u.source = 'generation' END
   GROUP BY 1, 2, 3, 4, 5, 6, 7

@@ -11,7 +11,12 @@ export type UsageGroup =
   | "category";
 
 /** Days are UTC, as in 2026-11-21, both included. */
-export type UsageSpan = { from: string; to: string; groupBy: readonly UsageGroup[] };
+export type UsageSpan = {
+  from: string;
+  to: string;
+  /** The last two name nothing: the total of features, and of items alone. */
+  groupBy: readonly (UsageGroup | "all_features" | "all_items")[];
+};
 
 /** What a line is about; null where it is not asked for. */
 export type UsageKey = Record<UsageGroup, string | null>;
