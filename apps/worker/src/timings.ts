@@ -1,3 +1,5 @@
+import type { UpkeepTimings } from "./upkeep/start-upkeep.ts";
+
 /** Every duration of a worker, so that a test can be as patient as it likes. */
 export type Timings = {
   /** How long an item stays with a worker that shows no sign of life. */
@@ -18,8 +20,9 @@ export type Timings = {
   /** First delay until an item that was swept is looked at again. */
   sweepRetrySeconds: number;
   expireMs: number;
+  /** Between two looks for uploads that have expired. */
   filesMs: number;
-  /** Between two looks through everything that is stored, by all workers together. */
+  /** Between two looks through everything that is stored. */
   filesRoundMs: number;
   /** Between two rounds over the messages that are due. */
   messagesMs: number;
@@ -37,8 +40,10 @@ export type Timings = {
   renewMs: number;
   /** … for accounts that are to be told that something runs out. */
   alertsMs: number;
-  /** … for usage that is over for so long that it may be forgotten. */
-  oldUsageMs: number;
+  /** … for what is so old that it may be forgotten, where an index leads to it. */
+  purgeMs: number;
+  /** … and where a whole table is gone through. */
+  walkMs: number;
   /** … for what the sandbox does by itself: webhooks, delayed payments, renewals. */
   sandboxMs: number;
   /** … for a reconciliation that was asked for or is due. */
@@ -51,6 +56,7 @@ export type Timings = {
   /** Between two attempts to reach the database or the queue when the process starts. */
   bootRetryMs: number;
   watch: { everyMs: number; waitingMs: number; idleMs: number };
+  upkeep: UpkeepTimings;
 };
 
 export const defaultTimings: Timings = {
@@ -74,7 +80,8 @@ export const defaultTimings: Timings = {
   resolveMs: 30_000,
   renewMs: 60_000,
   alertsMs: 15_000,
-  oldUsageMs: 3_600_000,
+  purgeMs: 3_600_000,
+  walkMs: 24 * 3_600_000,
   sandboxMs: 1_000,
   reconcilePollMs: 15_000,
   reconcileMs: 15 * 60_000,
@@ -82,4 +89,11 @@ export const defaultTimings: Timings = {
   orphanGraceMs: 24 * 3_600_000,
   bootRetryMs: 2_000,
   watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },
+  upkeep: {
+    pollMs: 2_000,
+    leaseMs: 60_000,
+    sliceMs: 10_000,
+    noteMs: 15_000,
+    registerMs: 3_600_000,
+  },
 };

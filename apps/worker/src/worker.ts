@@ -8,21 +8,16 @@ import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
-import { startFileRounds } from "./file-rounds.ts";
-import { removeOldUsageDue } from "./jobs/forget-usage.ts";
-import {
-  createProcessWebhook,
-  startWebhookRounds,
-  webhookConcurrency,
-} from "./jobs/process-webhooks.ts";
+import { createProcessWebhook, webhookConcurrency } from "./jobs/process-webhooks.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
-import { createSendMessages } from "./jobs/send-messages.ts";
-import { createSweep, expireCredits } from "./jobs/sweep.ts";
-import { startPaymentRounds } from "./payment-rounds.ts";
 import type { At } from "./points.ts";
-import { type Repeating, repeat } from "./repeat.ts";
+import type { Repeating } from "./repeat.ts";
 import { safeError } from "./safe-error.ts";
+import { startReconciling } from "./start-reconciling.ts";
 import { defaultTimings, type Timings } from "./timings.ts";
+import { listTasks } from "./upkeep/list-tasks.ts";
+import { noMeter } from "./upkeep/meter.ts";
+import { startUpkeep } from "./upkeep/start-upkeep.ts";
 import { isDatabaseAway } from "./wait-for-database.ts";
 import { startWatchdog } from "./watchdog.ts";
 
@@ -105,22 +100,9 @@ type Ready = WorkerDeps & { timings: Timings; at: At; dropUsage: DropUsage };
 
 function startPeriodic(deps: Ready): Repeating[] {
   const { db, log, timings } = deps;
-  const sweep = createSweep({ ...deps, retrySeconds: timings.sweepRetrySeconds });
-  const sendMessages = createSendMessages({
-    ...{ db, log, ...deps.messages, publicUrl: deps.payments.publicUrl },
-    ...{ leaseSeconds: timings.messageLeaseSeconds, databaseWaitMs: timings.databaseWaitMs },
-  });
   return [
-    repeat({ name: "sweep", everyMs: timings.sweepMs, soon: true, log }, sweep),
-    repeat({ name: "expire", everyMs: timings.expireMs, log }, (s) => expireCredits(db, s)),
-    repeat({ name: "messages", everyMs: timings.messagesMs, soon: true, log }, sendMessages),
-    repeat({ name: "old usage", everyMs: timings.oldUsageMs, log }, async (signal) => {
-      const removed = await removeOldUsageDue(db, signal);
-      if (removed > 0) log.info({ removed }, "forgot old usage");
-    }),
-    ...startFileRounds(deps, timings),
-    ...startPaymentRounds(deps.payments, timings),
-    ...startWebhookRounds(deps),
+    startUpkeep({ db, log, meter: noMeter, timings: timings.upkeep }, listTasks(deps)),
+    ...startReconciling(deps.payments, timings),
   ];
 }
 

@@ -28,13 +28,3 @@ export async function removeOutdatedResults(
     SELECT * FROM ducat.remove_outdated_results(${accountId}, ${limit})`);
   return row ?? { items: 0, keys: [] };
 }
-
-/**
- * Whether a round that one process makes for all is this one's to make: it was last begun, by
- * anyone, `everySeconds` ago or more.
- */
-export async function claimRound(db: Db, name: string, everySeconds: number): Promise<boolean> {
-  const [row] = await ask(db<{ mine: boolean }[]>`
-    SELECT ducat.claim_round(${name}, ${everySeconds}) AS mine`);
-  return row?.mine ?? false;
-}

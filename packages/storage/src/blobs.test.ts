@@ -129,6 +129,28 @@ describe.each(stores)("blobs on $name", ({ open }) => {
     expect(await keysOf(blobs.listOlderThan(ago(1)))).toEqual(old.slice(1));
   });
 
+  test("a list goes on behind any key, be it there or not, and misses and repeats none", async () => {
+    const accounts: string[] = [randomUUID(), randomUUID()];
+    const output = { itemId: randomUUID(), attempt: 1, sha256: "ab", extension: "txt" } as const;
+    for (const accountId of accounts) {
+      for (let n = 0; n < 4; n += 1)
+        await blobs.put(inputKey(accountId, randomUUID()), Buffer.of(1));
+      await blobs.put(outputKey({ ...output, accountId }), Buffer.of(1));
+    }
+    const all: string[] = [];
+    for await (const { key } of blobs.list()) all.push(key);
+    expect(new Set(all).size).toBe(all.length);
+    expect(all.filter((key) => accounts.includes(key.slice(0, 36)))).toHaveLength(10);
+    for (const place of [0, 3, all.length - 2, all.length - 1]) {
+      const after = all[place] ?? "";
+      if (place === 3) await blobs.remove(after);
+      const rest: string[] = [];
+      for await (const { key } of blobs.list(after)) rest.push(key);
+      expect(rest).toEqual(all.slice(place + 1));
+    }
+    await expect(keysOf(blobs.list("../x"))).rejects.toThrow("not a blob key");
+  });
+
   test("no hostile spelling of a key reaches the store", async () => {
     const before = await keysOf(blobs.listOlderThan(soon()));
     expect(hostileKeys.length).toBeGreaterThanOrEqual(60);

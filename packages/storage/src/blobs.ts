@@ -41,6 +41,11 @@ export type Blobs = {
   remove(key: string): Promise<void>;
   /** Remove every blob under `<account>/` or a deeper folder, and answer how many there were. */
   removePrefix(prefix: string): Promise<number>;
+  /**
+   * Every blob, in an order that stays: behind this key where one is given, which need not be there
+   * any more.
+   */
+  list(after?: string): AsyncIterable<BlobEntry>;
   /** Every blob last written before the date: the candidates of the orphan collector. */
   listOlderThan(date: Date): AsyncIterable<BlobEntry>;
   /** Remove half-written files begun before the date, and answer how many there were. */

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, opendir, stat } from "node:fs/promises";
+import { lstat, open, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /** Windows has no O_NOFOLLOW and can't fsync a folder; its rename is still atomic. */
@@ -66,16 +66,22 @@ export async function readWhole(file: File, limit: number): Promise<Buffer> {
 
 type WalkedFile = { path: string; size: number; modifiedAt: Date };
 
-/** Plain files below a folder; links are not followed, and what vanishes meanwhile is skipped. */
-export async function* walkFiles(folder: string): AsyncIterable<WalkedFile> {
-  const entries = await unlessMissing(opendir(folder));
-  if (!entries) return;
-  for await (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* walkFiles(path);
-    if (!entry.isFile()) continue;
-    const found = await unlessMissing(stat(path));
-    if (found) yield { path, size: found.size, modifiedAt: found.mtime };
+/**
+ * Plain files below a folder, by their names; links are not followed, and what vanishes meanwhile
+ * is skipped. `after`: the names of the path, from the folder on, behind which to begin.
+ */
+export async function* walkFiles(
+  folder: string,
+  [first, ...rest]: string[] = [],
+): AsyncIterable<WalkedFile> {
+  const names = await unlessMissing(readdir(folder));
+  for (const name of names?.sort() ?? []) {
+    if (first !== undefined && name < first) continue;
+    const path = join(folder, name);
+    const found = await unlessMissing(lstat(path));
+    if (found?.isDirectory()) yield* walkFiles(path, name === first ? rest : []);
+    if (!found?.isFile() || name === first) continue;
+    yield { path, size: found.size, modifiedAt: found.mtime };
   }
 }
 

@@ -53,6 +53,7 @@ export function createDiskBlobs(options: { dir: string; maxBytes?: number }): Bl
       await pruneEmpty(folders, dirname(path));
     },
     removePrefix: (prefix) => removePrefix(folders, prefix),
+    list: (after) => list(folders, after),
     listOlderThan: (date) => listOlderThan(folders, date),
     removeLeftovers: (olderThan) => removeLeftovers(folders, olderThan),
   };
@@ -126,11 +127,17 @@ async function pruneEmpty({ root }: Folders, folder: string): Promise<void> {
   }
 }
 
-async function* listOlderThan({ root }: Folders, date: Date): AsyncIterable<BlobEntry> {
-  for await (const { path, size, modifiedAt } of walkFiles(root)) {
+async function* list(folders: Folders, after?: string): AsyncIterable<BlobEntry> {
+  const { root } = folders;
+  if (after !== undefined) pathOf(folders, after);
+  for await (const { path, size, modifiedAt } of walkFiles(root, after?.split("/"))) {
     const key = path.slice(root.length + 1).replaceAll(sep, "/");
-    if (modifiedAt < date && isBlobKey(key)) yield { key, size, modifiedAt };
+    if (isBlobKey(key)) yield { key, size, modifiedAt };
   }
+}
+
+async function* listOlderThan(folders: Folders, date: Date): AsyncIterable<BlobEntry> {
+  for await (const entry of list(folders)) if (entry.modifiedAt < date) yield entry;
 }
 
 async function removeLeftovers({ tmp }: Folders, olderThan: Date): Promise<number> {

@@ -98,6 +98,7 @@ export function createS3Blobs(options: S3Options): Blobs {
       }
       return removed;
     },
+    list: (after) => list(store, after),
     listOlderThan: (date) => listOlderThan(store, date),
     removeLeftovers: async () => 0,
     async link(key, wish) {
@@ -202,20 +203,30 @@ async function removeAll(store: Store, entries: BlobEntry[]): Promise<void> {
   }
 }
 
+async function* list(store: Store, after?: string): AsyncIterable<BlobEntry> {
+  if (after !== undefined) checkKey(after);
+  for await (const entries of listPages(store, "", after)) yield* entries;
+}
+
 async function* listOlderThan(store: Store, date: Date): AsyncIterable<BlobEntry> {
   for await (const entries of listPages(store, "")) {
     yield* entries.filter(({ modifiedAt }) => modifiedAt < date);
   }
 }
 
-/** The keys of ours below a folder, a thousand at a time. */
-async function* listPages(store: Store, folder: string): AsyncIterable<BlobEntry[]> {
+/** The keys of ours below a folder, a thousand at a time; behind one, where it is given. */
+async function* listPages(
+  store: Store,
+  folder: string,
+  after?: string,
+): AsyncIterable<BlobEntry[]> {
   let token: string | undefined;
   do {
     const command = new ListObjectsV2Command({
       Bucket: store.bucket,
       Prefix: store.prefix + folder,
       MaxKeys: store.pageKeys,
+      ...(after !== undefined && { StartAfter: store.prefix + after }),
       ...(token !== undefined && { ContinuationToken: token }),
     });
     const send = (abortSignal: AbortSignal) => ask(store.client.send(command, { abortSignal }));

@@ -9,11 +9,15 @@ import { makeAccount } from "../../../../packages/db/test/factories.ts";
 import { startFaultyS3 } from "../../../../packages/storage/test/faulty-s3.ts";
 import { type S3Server, startS3 } from "../../../../packages/storage/test/s3-server.ts";
 import { type Kept, stores } from "../../../../packages/storage/test/stores.ts";
-import { removeExpiredUploads, removeOrphans } from "./collect-files.ts";
+import { runTask } from "../../test/run-task.ts";
+import { createCollectOrphans, createRemoveUploads } from "./collect-files.ts";
 
 const hour = 3_600_000;
-const { signal } = new AbortController();
-const options = { graceMs: 24 * hour, signal };
+
+const removeUploads = (blobs: Blobs) => runTask(db.worker, createRemoveUploads(blobs));
+/** A few files at a time, so that it takes several batches. */
+const collectOrphans = (blobs: Blobs) =>
+  runTask(db.worker, createCollectOrphans(blobs, { graceMs: 24 * hour, limit: 2 }));
 
 let db: TestDatabase;
 beforeAll(async () => {
@@ -54,10 +58,10 @@ describe.each(stores)("files on $name", ({ open }) => {
 
   it("removes expired uploads, row and file, and keeps the others", async () => {
     const [expired, fresh] = [await upload(blobs, -1), await upload(blobs, hour)];
-    expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(1);
+    expect(await removeUploads(blobs)).toBe(1);
     expect([await isKnown(expired), await blobs.has(expired)]).toEqual([false, false]);
     expect([await isKnown(fresh), await blobs.has(fresh)]).toEqual([true, true]);
-    expect(await removeExpiredUploads({ db: db.worker, blobs }, signal)).toBe(0);
+    expect(await removeUploads(blobs)).toBe(0);
   });
 
   it("removes files without a row once their grace is over", async () => {
@@ -66,14 +70,14 @@ describe.each(stores)("files on $name", ({ open }) => {
     const { id } = await makeAccount(db.app);
     const old = [await orphan(kept, 30, id), await orphan(kept, 31, id)];
     const young = await orphan(kept, 1, id);
-    expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(2);
+    expect(await collectOrphans(blobs)).toBe(2);
     for (const key of old) expect(await blobs.has(key)).toBe(false);
     expect([await blobs.has(young), await blobs.has(used)]).toEqual([true, true]);
   });
 
   it("leaves the files of another database alone", async () => {
     const foreign = await orphan(kept, 30, randomUUID());
-    await removeOrphans({ db: db.worker, blobs }, options);
+    await collectOrphans(blobs);
     expect(await blobs.has(foreign)).toBe(true);
   });
 });
@@ -95,14 +99,14 @@ describe("a store that goes away meanwhile", () => {
     const { faulty, blobs } = await goWrong();
     const key = await upload(blobs, -1);
     faulty.always("broken");
-    const cut = removeExpiredUploads({ db: db.worker, blobs }, signal);
+    const cut = removeUploads(blobs);
     await expect(cut).rejects.toMatchObject({ code: "unavailable" });
     expect(await isKnown(key)).toBe(false);
-    await expect(removeOrphans({ db: db.worker, blobs }, options)).rejects.toThrow();
+    await expect(collectOrphans(blobs)).rejects.toThrow();
     faulty.always(undefined);
     expect(await blobs.has(key)).toBe(true);
     await server.age(key, new Date(Date.now() - 30 * hour));
-    expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(1);
+    expect(await collectOrphans(blobs)).toBe(1);
     expect(await blobs.has(key)).toBe(false);
   });
 });

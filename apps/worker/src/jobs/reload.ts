@@ -7,16 +7,27 @@ import { createForEach } from "./for-each.ts";
 
 const batch = 20;
 
-/** Buys for the accounts whose paid credits have run low; the database lets one worker do it. */
-export async function reloadDue(payments: PaymentDeps, signal: AbortSignal): Promise<void> {
+/**
+ * Buys for the accounts whose paid credits have run low; the database lets one worker do it.
+ * Returns for how many it was due.
+ */
+export async function reloadDue(payments: PaymentDeps, signal: AbortSignal): Promise<number> {
   const forEach = createForEach(payments.log, signal);
-  await forEach(await findDueReloads(payments.db, batch), (id) => chargeReload(payments, id));
+  const due = await findDueReloads(payments.db, batch);
+  await forEach(due, (id) => chargeReload(payments, id));
+  return due.length;
 }
 
-/** Finds out what became of charges and refunds whose sender is gone or got no answer. */
-export async function resolveDue(payments: PaymentDeps, signal: AbortSignal): Promise<void> {
+/**
+ * Finds out what became of charges and refunds whose sender is gone or got no answer. Returns of
+ * how many.
+ */
+export async function resolveDue(payments: PaymentDeps, signal: AbortSignal): Promise<number> {
   const { db, log } = payments;
   const forEach = createForEach(log, signal);
-  await forEach(await findDueAttempts(db, batch), (charge) => resolveAttempt(payments, charge));
-  await forEach(await findDueRefunds(db, batch), (refund) => resolveRefund(payments, refund));
+  const charges = await findDueAttempts(db, batch);
+  await forEach(charges, (charge) => resolveAttempt(payments, charge));
+  const refunds = await findDueRefunds(db, batch);
+  await forEach(refunds, (refund) => resolveRefund(payments, refund));
+  return charges.length + refunds.length;
 }

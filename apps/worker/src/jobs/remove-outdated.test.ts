@@ -1,21 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { insertUpload } from "@ducat/db/blobs";
 import { completeItem } from "@ducat/db/items";
-import { inputKey, outputKey } from "@ducat/storage/blob-key";
+import { outputKey } from "@ducat/storage/blob-key";
 import type { Blobs } from "@ducat/storage/blobs";
 import { createS3Blobs } from "@ducat/storage/s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cloneDatabase, type TestDatabase } from "../../../../packages/db/test/clone.ts";
 import { makeEntitled } from "../../../../packages/db/test/entitlement-factories.ts";
-import { makeAccount, makeGeneration } from "../../../../packages/db/test/factories.ts";
+import { makeGeneration } from "../../../../packages/db/test/factories.ts";
 import { assertInvariants } from "../../../../packages/db/test/invariants.ts";
 import { claim } from "../../../../packages/db/test/work.ts";
 import { type FaultyS3, startFaultyS3 } from "../../../../packages/storage/test/faulty-s3.ts";
 import { type S3Server, startS3 } from "../../../../packages/storage/test/s3-server.ts";
-import { startFileRounds } from "../file-rounds.ts";
-import { defaultTimings } from "../timings.ts";
-import { removeOrphans } from "./collect-files.ts";
-import { removeOutdated } from "./remove-outdated.ts";
+import { runTask } from "../../test/run-task.ts";
+import { createCollectOrphans } from "./collect-files.ts";
+import { createRemoveOutdated } from "./remove-outdated.ts";
 
 const { signal } = new AbortController();
 const log = { info() {}, warn() {}, error() {} };
@@ -56,18 +54,8 @@ async function makeOld(count: number, days: number) {
   return keys;
 }
 
-/** An upload that has expired. */
-async function makeExpired(): Promise<string> {
-  const { id } = await makeAccount(db.app);
-  const key = inputKey(id, randomUUID());
-  const { size, sha256 } = await blobs.put(key, Buffer.from("photo"));
-  const picture = { type: "image/webp", width: 1, height: 1 };
-  await insertUpload(db.app, id, { key, size, sha256, ...picture, lifetimeSeconds: -1 });
-  return key;
-}
-
 const allThere = (keys: string[]) => Promise.all(keys.map((key) => blobs.has(key)));
-const run = () => removeOutdated({ db: db.worker, blobs, log }, signal);
+const run = () => runTask(db.worker, createRemoveOutdated(blobs));
 
 describe("results that are kept no longer", () => {
   it("go from every account, row and file; the others stay", async () => {
@@ -87,25 +75,24 @@ describe("results that are kept no longer", () => {
     expect(await run()).toBe(0);
     const dayAgo = new Date(Date.now() - 25 * 3_600_000);
     for (const key of keys) await server.age(key, dayAgo);
-    const options = { graceMs: 24 * 3_600_000, signal };
-    expect(await removeOrphans({ db: db.worker, blobs }, options)).toBe(2);
+    const collect = createCollectOrphans(blobs, { graceMs: 24 * 3_600_000 });
+    expect(await runTask(db.worker, collect)).toBe(2);
     expect(await allThere(keys)).toEqual([false, false]);
   });
 
-  it("are looked for by one of several workers, once in a while", async () => {
-    const keys = await makeOld(1, 2);
-    const timings = { ...defaultTimings, filesMs: 5 };
-    const lists = () => faulty.seen.filter((method) => method === "GET").length;
-    const before = lists();
-    const rounds = [1, 2, 3].flatMap(() => startFileRounds({ db: db.worker, blobs, log }, timings));
-    await expect.poll(lists, { timeout: 10_000 }).toBe(before + 1);
-    expect(await allThere(keys)).toEqual([false]);
-    // Uploads are looked for in every round: once more of each worker, and no other list.
-    for (let round = 0; round < 4; round += 1) {
-      const expired = await makeExpired();
-      await expect.poll(() => allThere([expired]), { timeout: 10_000 }).toEqual([false]);
-    }
-    await Promise.all(rounds.map((round) => round.stop()));
-    expect(lists()).toBe(before + 1);
+  it("are looked through account by account, from where a run was cut short", async () => {
+    const keys = [...(await makeOld(1, 2)), ...(await makeOld(1, 2))];
+    const first = [...keys].sort()[0] ?? "";
+    const places: unknown[] = [];
+    const remove = createRemoveOutdated(blobs);
+    const context = { db: db.worker, log, signal, cursor: first.slice(0, 36) };
+    const saveCursor = async (at: unknown) => void places.push(at);
+    expect(await remove({ ...context, saveCursor })).toEqual({ done: 1, more: false });
+    expect(await blobs.has(first)).toBe(true);
+    // A place that this release can't read is the beginning.
+    const anew = await remove({ ...context, saveCursor, cursor: { of: "another release" } });
+    expect(anew).toEqual({ done: 1, more: false });
+    expect(await allThere(keys)).toEqual([false, false]);
+    expect(places).toEqual([]);
   });
 });

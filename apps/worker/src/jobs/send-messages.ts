@@ -33,33 +33,42 @@ export type SendMessagesDeps = RenderOptions & {
 /**
  * Makes one round over the due messages of every channel that has a sender; those of another wait.
  * At least once: what was handed over and not recorded is sent again under the same id. Several
- * workers may run it at once; the database gives each its messages.
+ * workers may run it at once; the database gives each its messages. Returns how many it tried.
  */
-export function createSendMessages(deps: SendMessagesDeps): (signal: AbortSignal) => Promise<void> {
+export function createSendMessages(
+  deps: SendMessagesDeps,
+): (signal: AbortSignal) => Promise<number> {
   const { email, sms } = deps.senders;
   return async (signal) => {
     const rounds = await Promise.allSettled([
-      email && sendChannel(deps, { channel: "email", sender: email, signal }),
-      sms && sendChannel(deps, { channel: "sms", sender: sms, signal }),
+      email ? sendChannel(deps, { channel: "email", sender: email, signal }) : 0,
+      sms ? sendChannel(deps, { channel: "sms", sender: sms, signal }) : 0,
     ]);
-    const failed = rounds.find((round) => round.status === "rejected");
-    if (failed) throw failed.reason;
+    let tried = 0;
+    for (const round of rounds) {
+      if (round.status === "rejected") throw round.reason;
+      tried += round.value;
+    }
+    return tried;
   };
 }
 
 type Round = { channel: Channel; sender: MessageSender; signal: AbortSignal };
 
-async function sendChannel(deps: SendMessagesDeps, round: Round): Promise<void> {
+async function sendChannel(deps: SendMessagesDeps, round: Round): Promise<number> {
   const { db, leaseSeconds } = deps;
   const { channel, sender, signal } = round;
+  let tried = 0;
   while (!signal.aborted) {
     const messages = await claimMessages(db, { channel, limit: batch, leaseSeconds });
     const attempts = messages.map((message) => sendMessage(deps, sender, message));
     const outcomes = await Promise.all(attempts);
-    if (messages.length < batch) return;
+    tried += messages.length;
+    if (messages.length < batch) break;
     // The server is away: the rest need not find out one by one.
-    if (outcomes.every((outcome) => outcome === "retry")) return;
+    if (outcomes.every((outcome) => outcome === "retry")) break;
   }
+  return tried;
 }
 
 async function sendMessage(

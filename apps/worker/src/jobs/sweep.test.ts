@@ -1,8 +1,7 @@
 import { claimItem } from "@ducat/db/items";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { givePurchase, makeAccount } from "../../../../packages/db/test/factories.ts";
-import { assertBooks, eventually, type MadeItem, type Stage, setStage } from "../../test/stage.ts";
-import { createSweep, expireCredits } from "./sweep.ts";
+import { assertBooks, type MadeItem, type Stage, setStage } from "../../test/stage.ts";
+import { createSweep } from "./sweep.ts";
 
 let stage: Stage;
 beforeAll(async () => {
@@ -103,15 +102,4 @@ it("sweeps more than one batch in a round, and no item twice when several sweep"
   await Promise.all(rounds);
   expect(added).toHaveLength(1_199);
   expect(new Set(added).size).toBe(1_199);
-});
-
-it("books what expired while nobody touched the account", async () => {
-  const account = await makeAccount(stage.db.app);
-  await givePurchase(stage.db.app, account.id, 9, { validForSeconds: 0.05 });
-  await eventually(async () => {
-    await expireCredits(stage.db.worker, signal);
-    const [row] = await stage.db.admin`
-      SELECT available FROM ducat.credit_accounts WHERE account_id = ${account.id}`;
-    expect(row?.available).toBe(3);
-  });
 });

@@ -1,5 +1,4 @@
 import type { Db } from "@ducat/db/connect";
-import { expireDue } from "@ducat/db/credits";
 import { type DueItem, endDueItem, sweepItems } from "@ducat/db/items";
 import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
@@ -27,8 +26,9 @@ export type SweepDeps = {
  * Makes one round: adds a job again for every due item that a worker may take, and ends those that
  * can't be saved any more, each in a transaction of its own. The queue is only a wake-up: whatever
  * it loses comes back here. Several workers may sweep at once; the database gives each its rows.
+ * Returns how many items were due.
  */
-export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<void> {
+export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<number> {
   const { db, queue, log, at } = deps;
   // Their due times are in the future already; without this they would pay for the outage twice.
   let unsent: DueItem[] = [];
@@ -49,15 +49,18 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<v
       }
       unsent = [...unsent, ...items].slice(0, mostUnsent);
     };
+    let swept = 0;
     await send(unsent.splice(0));
     for (let full = true; full && !signal.aborted; ) {
       const due = await sweepItems(db, { limit: batch, retrySeconds: deps.retrySeconds });
+      swept += due.length;
       if (due.length > 0) await at("after-sweep");
       const [ending, running] = ["end", "run"].map((a) => due.filter(({ action }) => action === a));
       await endAll(deps, ending ?? [], signal);
       await send(running ?? []);
       full = due.length >= batch;
     }
+    return swept;
   };
 }
 
@@ -77,12 +80,5 @@ async function endAll(
       // One that can't be ended must not keep the others from being paid back.
       log.error({ item: item.itemId, err: safeError(error) }, "an item could not be ended");
     }
-  }
-}
-
-/** Books credits and holds that expired while nobody touched their account. */
-export async function expireCredits(db: Db, signal: AbortSignal): Promise<void> {
-  for (let round = 0; round < 100 && !signal.aborted; round++) {
-    if ((await expireDue(db, 100)) < 100) return;
   }
 }

@@ -1,16 +1,22 @@
 import { createAccount } from "@ducat/db/accounts";
 import { setAlerts } from "@ducat/db/alerts";
 import { consumeCredits } from "@ducat/db/credits";
+import type { PaymentDeps } from "@ducat/payments/providers";
 import { describe, expect, it } from "vitest";
-import { startLemonRig } from "../../../packages/billing/test/lemon-squeezy-rig.ts";
-import { givePurchase, makeAccount, makeKey } from "../../../packages/db/test/factories.ts";
-import { openSessions } from "../../../packages/db/test/parallel.ts";
-import { useDatabase } from "../../../packages/db/test/use-database.ts";
-import { chargingRigs, makeCardholder } from "../../../packages/payments/test/saved-cards.ts";
-import { openShop } from "../../../packages/payments/test/shop.ts";
-import { eventually } from "../test/stage.ts";
-import { startPaymentRounds } from "./payment-rounds.ts";
-import { defaultTimings, type Timings } from "./timings.ts";
+import { startLemonRig } from "../../../../packages/billing/test/lemon-squeezy-rig.ts";
+import { givePurchase, makeAccount, makeKey } from "../../../../packages/db/test/factories.ts";
+import { openSessions } from "../../../../packages/db/test/parallel.ts";
+import { useDatabase } from "../../../../packages/db/test/use-database.ts";
+import { chargingRigs, makeCardholder } from "../../../../packages/payments/test/saved-cards.ts";
+import { openShop } from "../../../../packages/payments/test/shop.ts";
+import { eventually } from "../../test/stage.ts";
+import type { Repeating } from "../repeat.ts";
+import { startReconciling } from "../start-reconciling.ts";
+import { defaultTimings, type Timings } from "../timings.ts";
+import { listAccountTasks } from "./account-tasks.ts";
+import { noMeter } from "./meter.ts";
+import { listPaymentTasks } from "./payment-tasks.ts";
+import { startUpkeep } from "./start-upkeep.ts";
 
 const database = useDatabase();
 
@@ -27,6 +33,17 @@ const quick: Timings = {
   reconcileUntoldMs: 0,
 };
 
+/** All that happens to money by the clock, in one worker. */
+function startMoney(payments: PaymentDeps, timings: Timings): Repeating[] {
+  const { db, log } = payments;
+  const tasks = [...listPaymentTasks(payments, timings), ...listAccountTasks(timings)];
+  const upkeep = { ...timings.upkeep, pollMs: 20 };
+  return [
+    startUpkeep({ db, log, meter: noMeter, timings: upkeep }, tasks),
+    ...startReconciling(payments, timings),
+  ];
+}
+
 describe("three workers at once", () => {
   it.each(chargingRigs)(
     "charge a card at %s once, and finish what one of them lost",
@@ -38,7 +55,7 @@ describe("three workers at once", () => {
       rig.faults.add(rig.calls.charge ?? "", "hang_after");
       const providers = new Map([[rig.provider.name, rig.remake({ timeoutMs: 300 })]]);
       const rounds = sessions.flatMap((db) =>
-        startPaymentRounds({ ...holder.deps, providers, db }, timings),
+        startMoney({ ...holder.deps, providers, db }, timings),
       );
       try {
         await holder.spend(85);
@@ -64,7 +81,7 @@ describe("three workers at once", () => {
     const { deps } = await openShop(database, rig);
     const sessions = await openSessions(database.url, "ducat_worker", 3);
     const timings = { ...quick, reconcilePollMs: 3_600_000 };
-    const rounds = sessions.flatMap((db) => startPaymentRounds({ ...deps, db }, timings));
+    const rounds = sessions.flatMap((db) => startMoney({ ...deps, db }, timings));
     const listTold = () => database.admin`
       SELECT data FROM ducat.outbox WHERE account_id = ${id} AND type = 'credits.low'`;
     try {
@@ -97,7 +114,7 @@ describe("three workers at once", () => {
       UPDATE ducat.payment_attempts SET created_at = created_at - interval '6 minutes'`;
     for (let call = 0; call < 5; call += 1) rig.faults.add("GET /v1", "status_500");
     const sessions = await openSessions(database.url, "ducat_worker", 3);
-    const rounds = sessions.flatMap((db) => startPaymentRounds({ ...shop.deps, db }, quick));
+    const rounds = sessions.flatMap((db) => startMoney({ ...shop.deps, db }, quick));
     try {
       await eventually(async () => {
         const [row] = await database.admin`
