@@ -12,7 +12,8 @@
 -- What would become of each row: outcome create, join (an account that is here gets the balance),
 -- equal (it is moved in, and the same there), differs (it has changed there since: `changed` names
 -- the parts), erased (it was moved in, and its account is erased), or refuse with a reason.
--- `credits` is what was carried of one that is moved in. Writes nothing, locks nothing.
+-- `credits` is what was carried of one that is moved in, stock as `stock:<feature>`. Writes nothing,
+-- locks nothing.
 CREATE OR REPLACE FUNCTION ducat.plan_import(p_source text, p_rows jsonb, p_options jsonb)
 RETURNS TABLE (
   row_key text, outcome text, reason text, account_id uuid, changed text[], credits jsonb)
@@ -165,9 +166,14 @@ DECLARE
 BEGIN
   INSERT INTO import_rows (source, row_key, account_id, checksums, credits, history)
   VALUES (p_source, p_row ->> 'key', v_id, p_row -> 'checksums', coalesce((
-      SELECT jsonb_object_agg(source, amount) FROM (
-        SELECT g.value ->> 'source' AS source, sum((g.value ->> 'amount')::bigint) AS amount
-        FROM jsonb_array_elements(p_row -> 'grants') g GROUP BY 1) AS sums), '{}'),
+      SELECT jsonb_object_agg(name, amount) FROM (
+        SELECT name, sum(amount) AS amount FROM (
+          SELECT g.value ->> 'source' AS name, (g.value ->> 'amount')::bigint AS amount
+          FROM jsonb_array_elements(p_row -> 'grants') g
+          UNION ALL
+          SELECT 'stock:' || (a.value ->> 'feature'), (a.value ->> 'amount')::bigint
+          FROM jsonb_array_elements(p_row -> 'allowances') a) AS parts
+        GROUP BY 1) AS sums), '{}'),
     coalesce(p_row -> 'history', '{}'));
   FOR v_one IN SELECT value FROM jsonb_array_elements(p_row -> 'customers') LOOP
     PERFORM save_customer(v_id, v_one ->> 'provider', p_options ->> 'mode', v_one ->> 'ref');
