@@ -21,12 +21,14 @@ import { adminRoutes } from "./routes/admin.ts";
 import { adminAccountRoutes, adminLoginRoutes } from "./routes/admin-accounts.ts";
 import { adminCatalogRoutes } from "./routes/admin-catalog.ts";
 import { adminEntitlementRoutes } from "./routes/admin-entitlements.ts";
+import { adminGenerationRoutes } from "./routes/admin-generations.ts";
 import { adminPaymentRoutes } from "./routes/admin-payments.ts";
 import { adminStyleRoutes } from "./routes/admin-styles.ts";
 import { albumRoutes } from "./routes/albums.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { anomalyRoutes } from "./routes/anomalies.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { auditLogRoutes } from "./routes/audit-logs.ts";
 import { autoReloadRoutes } from "./routes/auto-reload.ts";
 import { checkoutRoutes } from "./routes/checkout.ts";
 import { clockRoutes } from "./routes/clock.ts";
@@ -178,6 +180,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/admin/accounts", adminAccountRoutes(deps, findAnyAccount));
   app.route("/v1/admin/accounts", adminEntitlementRoutes(deps, findAnyAccount));
   app.route("/v1/admin/logins", adminLoginRoutes(deps));
+  app.route("/v1/admin/generations", adminGenerationRoutes(deps, findAnyAccount));
+  app.route("/v1/admin/audit-logs", auditLogRoutes(deps, findAnyAccount));
   app.route("/v1/admin", adminRoutes(deps, findAnyAccount));
   // Time moves for accounts of a test only.
   if (deps.mode === "test") app.route("/v1/admin/clock", clockRoutes(deps, findAnyAccount));

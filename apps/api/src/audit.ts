@@ -2,10 +2,11 @@ import type { Audit } from "@ducat/db/credits";
 import type { Context } from "hono";
 import type { AppEnv } from "./deps.ts";
 
-/** Who asked for this, for the audit line of what they change. */
-export function auditOf(c: Context<AppEnv>): Audit {
+/** Who asked for this, for the audit line of what they change, and why where they said it. */
+export function auditOf(c: Context<AppEnv>, why?: string): Audit {
   const { principal, requestId, clientIp } = c.var;
-  return { actor: principal.actor, request_id: requestId, ip: clientIp ?? null };
+  const audit = { actor: principal.actor, request_id: requestId, ip: clientIp ?? null };
+  return why === undefined ? audit : { ...audit, why };
 }
 
 /**

@@ -6,6 +6,9 @@ const shapes = {
   /** The last generation of a page. */
   generation: uuid,
   webhook_event: uuid,
+  audit_log: uuid,
+  /** Where the next page of everybody's generations begins: microseconds and an id. */
+  admin_generation: /^\d{1,16}\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   promo_code: uuid,
   reconciliation: uuid,
   anomaly: uuid,
@@ -15,10 +18,13 @@ const shapes = {
   image: uuid,
   album: uuid,
   usage: uuid,
+  message: uuid,
+  /** The last version of a style or of the catalog. */
+  version: /^[1-9]\d{0,9}$/,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };
-type Kind = keyof typeof shapes;
+export type Kind = keyof typeof shapes;
 
 /** Where the next page begins. Opaque to callers, so that it may change. */
 export function makeCursor(kind: Kind, last: string | number): string {

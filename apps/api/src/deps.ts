@@ -10,11 +10,13 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { AccountTokens } from "./account-token.ts";
 import type { Principal } from "./auth.ts";
+import type { Csv } from "./csv/stream-csv.ts";
 import type { Enqueue } from "./enqueue.ts";
 import type { ExternalIssuers } from "./external-issuers.ts";
 import type { Limits } from "./limits/connect-limits.ts";
 import type { SeenLimit } from "./limits/limit.ts";
 import type { LoginDeps } from "./logins/deps.ts";
+import type { QueueCookies } from "./queue-cookies.ts";
 
 /** What the routes are made of. */
 export type Deps = {
@@ -30,11 +32,15 @@ export type Deps = {
   cache: Cache;
   /** What accounts may do, remembered in the same way. */
   entitlements: Entitlements;
+  /** Lists as files; few at a time. */
+  csv: Csv;
   /** Where requests are counted. */
   limits: Limits;
   accountTokens: AccountTokens;
   externalIssuers: ExternalIssuers;
   logins: LoginDeps;
+  /** How browsers stay in the queues' dashboard. */
+  queueCookies: QueueCookies;
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];

@@ -6,8 +6,8 @@ export type NewItems = { accountId: string; generationId: string; itemIds: strin
 export type Enqueue = {
   /** Hands new items to the workers. Never rejects. */
   add(items: NewItems): Promise<void>;
-  /** Wakes a worker for a stored webhook. Its answer waits for nothing. */
-  addWebhook(eventId: string): void;
+  /** Wakes workers for stored webhooks. Its answer waits for nothing. */
+  addWebhook(...eventIds: string[]): void;
   /** Waits for what is on its way, 2 s or so when the queue is down. */
   drain(): Promise<void>;
 };
@@ -45,10 +45,10 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
       flushing ??= flush();
       if (waiting.length > mostWaiting) await flushing;
     },
-    addWebhook(eventId) {
-      const job = { id: eventId, data: { eventId } };
-      const wake = queue.add("process-webhook", [job]).catch((err: unknown) => {
-        log.warn({ err, event: eventId }, "not enqueued: the sweeper will do it");
+    addWebhook(...eventIds) {
+      const jobs = eventIds.map((eventId) => ({ id: eventId, data: { eventId } }));
+      const wake = queue.add("process-webhook", jobs).catch((err: unknown) => {
+        log.warn({ err, events: eventIds.slice(0, 10) }, "not enqueued: the sweeper will do it");
       });
       waking.add(wake);
       void wake.then(() => waking.delete(wake));

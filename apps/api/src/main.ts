@@ -12,12 +12,14 @@ import closeWithGrace from "close-with-grace";
 import { createAccountTokens } from "./account-token.ts";
 import { hashKey } from "./api-key.ts";
 import { createApp } from "./app.ts";
+import { createCsv } from "./csv/stream-csv.ts";
 import { createEnqueue } from "./enqueue.ts";
 import { type Env, parseEnv } from "./env.ts";
 import { createExternalIssuers } from "./external-issuers.ts";
 import { connectLimits } from "./limits/connect-limits.ts";
 import { createLog } from "./log.ts";
 import { createLoginDeps } from "./logins/deps.ts";
+import { createQueueCookies } from "./queue-cookies.ts";
 import { startServer } from "./server.ts";
 
 const requestsGraceMs = 25_000;
@@ -57,19 +59,18 @@ async function main(env: Env): Promise<void> {
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
     entitlements,
+    csv: createCsv({ log }),
     limits,
     accountTokens: createAccountTokens(secrets),
+    queueCookies: createQueueCookies({ ...secrets, publicUrl: env.PUBLIC_URL }),
     logins: createLoginDeps({
       ...{ db, cache, log, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },
       secretKeys: env.SECRET_KEYS,
       sms: { countries: env.SMS_COUNTRIES, dailyLimit: env.SMS_DAILY_LIMIT },
     }),
     externalIssuers: createExternalIssuers({
-      issuers: env.OIDC_ISSUERS,
-      allowedOrigins: env.ALLOWED_ORIGINS,
-      secrets: env.SECRET_KEYS,
-      now: Date.now,
-      log,
+      ...{ issuers: env.OIDC_ISSUERS, allowedOrigins: env.ALLOWED_ORIGINS },
+      ...{ secrets: env.SECRET_KEYS, now: Date.now, log },
     }),
     mode: env.DUCAT_MODE,
     publicUrl: env.PUBLIC_URL,

@@ -61,6 +61,17 @@ export function refuseInvalid(target: string, error: z.ZodError): DomainError {
   return new DomainError("validation_failed", { errors: faults.slice(0, mostFaults) });
 }
 
+/** Faults of the body that a check of our own has found, each with its path. */
+export function refuseFaults(
+  found: readonly { path: PropertyKey[]; message: string }[],
+): DomainError {
+  const faults = found.map(({ path, message }) => ({
+    pointer: toPointer("", path),
+    detail: message,
+  }));
+  return new DomainError("validation_failed", { errors: faults.slice(0, mostFaults) });
+}
+
 /** One fault of the request outside any schema. */
 export function refuseAt(pointer: string, detail: string): DomainError {
   const errors: ErrorDetail["errors"] = [{ pointer, detail }];

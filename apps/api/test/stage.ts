@@ -18,12 +18,14 @@ import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
 import { createAccountTokens } from "../src/account-token.ts";
 import { hashKey } from "../src/api-key.ts";
 import { createApp } from "../src/app.ts";
+import { createCsv } from "../src/csv/stream-csv.ts";
 import type { Deps } from "../src/deps.ts";
 import { createEnqueue } from "../src/enqueue.ts";
 import { createExternalIssuers } from "../src/external-issuers.ts";
 import { connectLimits } from "../src/limits/connect-limits.ts";
 import { createLog } from "../src/log.ts";
 import { createLoginDeps } from "../src/logins/deps.ts";
+import { createQueueCookies } from "../src/queue-cookies.ts";
 
 export const rootKey = "dk_test_root_of_the_tests_0123456789abcdef";
 /** Nobody listens there: the port is reserved and never given out. */
@@ -101,8 +103,12 @@ export async function setStage(
     rootKeyHash: hashKey(rootKey),
     cache,
     entitlements: createEntitlements({ db: db.app, cache, log }),
+    csv: createCsv({ log }),
     limits: connectLimits({ db: db.app, now: Date.now, log }),
     accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
+    queueCookies: createQueueCookies({
+      ...{ secrets: secretKeys, mode: "test", publicUrl, now: Date.now },
+    }),
     externalIssuers: createExternalIssuers({
       issuers: [],
       allowedOrigins: [],

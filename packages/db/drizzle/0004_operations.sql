@@ -7,7 +7,7 @@ ALTER TABLE "ducat"."styles" ADD COLUMN "published_by" text;
 CREATE TABLE "ducat"."catalog_versions" (
 	"version" integer PRIMARY KEY NOT NULL,
 	"catalog" text NOT NULL,
-	"document" jsonb,
+	"document" json,
 	"rows" jsonb NOT NULL,
 	"changes" jsonb NOT NULL,
 	"pushed_by" text NOT NULL,

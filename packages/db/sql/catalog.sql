@@ -11,13 +11,13 @@ DROP FUNCTION IF EXISTS ducat.push_catalog(jsonb, boolean);
 -- Returns what changed: [{action: add | change | retire | restore, what: product | price | setting,
 -- product?, price?, before?, after?}]; [] for the same again. With p_dry_run nothing is written.
 -- What is not the same again becomes the next row of catalog_versions, with p_document, the file
--- that the rows were made of. p_audit {actor, request_id, ip} leaves an audit line, changes or not.
+-- that the rows were made of (json, because the order of its features means something). p_audit {actor, request_id, ip} leaves an audit line, changes or not.
 --   DU006 invalid_state       a product's kind changed; {reason, product}
 --   DU007 validation_failed   an amount below 1, or not one default plan for users and one for
 --                             vendors; {reason, …}
 -- One at a time. Locks what it changes. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.push_catalog(
-  p_catalog jsonb, p_dry_run boolean DEFAULT false, p_document jsonb DEFAULT NULL,
+  p_catalog jsonb, p_dry_run boolean DEFAULT false, p_document json DEFAULT NULL,
   p_audit jsonb DEFAULT NULL)
 RETURNS jsonb LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -52,7 +52,7 @@ END $$;
 
 -- push_catalog for an operator of the API: always with its audit line.
 CREATE OR REPLACE FUNCTION ducat.publish_catalog(
-  p_catalog jsonb, p_dry_run boolean, p_document jsonb, p_audit jsonb)
+  p_catalog jsonb, p_dry_run boolean, p_document json, p_audit jsonb)
 RETURNS jsonb LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   SELECT push_catalog(p_catalog, p_dry_run, p_document, coalesce(p_audit, '{}'))
 $$;
@@ -61,14 +61,14 @@ GRANT EXECUTE ON FUNCTION ducat.publish_catalog TO ducat_app;
 -- Keep what was pushed as the next version, unless it is what the last one was. Returns the number
 -- of the version that is in force. The caller pushes, one at a time. Internal.
 CREATE OR REPLACE FUNCTION ducat.keep_catalog_version(
-  p_catalog jsonb, p_document jsonb, p_changes jsonb, p_audit jsonb)
+  p_catalog jsonb, p_document json, p_changes jsonb, p_audit jsonb)
 RETURNS int LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_last catalog_versions;
 BEGIN
   SELECT * INTO v_last FROM catalog_versions ORDER BY version DESC LIMIT 1;
   IF v_last.version IS NOT NULL AND p_changes = '[]' AND v_last.rows = p_catalog
-     AND (p_document IS NULL OR p_document = v_last.document) THEN
+     AND (p_document IS NULL OR p_document::text = v_last.document::text) THEN
     RETURN v_last.version;
   END IF;
   INSERT INTO catalog_versions (version, catalog, document, rows, changes, pushed_by)

@@ -62,7 +62,7 @@ export async function pushCatalog(
 ): Promise<CatalogChange[]> {
   const [row] = await ask(sql<{ changes: CatalogChange[] }[]>`
     SELECT ducat.push_catalog(${JSON.stringify(catalog)}::text::jsonb, ${dryRun},
-      ${toJson(document)}::text::jsonb, ${toJson(audit)}::text::jsonb) AS changes`);
+      ${toJson(document)}::text::json, ${toJson(audit)}::text::jsonb) AS changes`);
   return row?.changes ?? [];
 }
 
@@ -74,7 +74,7 @@ export async function publishCatalog(
 ): Promise<CatalogChange[]> {
   const [row] = await ask(db<{ changes: CatalogChange[] }[]>`
     SELECT ducat.publish_catalog(${JSON.stringify(catalog)}::text::jsonb, ${dryRun},
-      ${toJson(document)}::text::jsonb, ${JSON.stringify(audit)}::text::jsonb) AS changes`);
+      ${toJson(document)}::text::json, ${JSON.stringify(audit)}::text::jsonb) AS changes`);
   return row?.changes ?? [];
 }
 

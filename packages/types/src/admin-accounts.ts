@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { Account } from "./accounts.ts";
+import { ProductKey } from "./checkout.ts";
 import { Balance } from "./credits.ts";
-import { page, pageQuery } from "./pagination.ts";
+import { csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Subscription } from "./subscriptions.ts";
-import { Id, isStorable, Time } from "./text.ts";
+import { Id, isStorable, Time, text } from "./text.ts";
 import { Vendor } from "./vendors.ts";
 
 const { cursor, limit } = pageQuery;
@@ -19,8 +20,13 @@ export const AccountQuery = z.strictObject({
       description: "An id, external id, e-mail address, phone number, or how a name begins.",
     }),
   kind: z.enum(["user", "vendor"]).optional(),
+  plan: ProductKey.optional().meta({ description: "The key of the plan that it has now." }),
+  frozen: z.enum(["true", "false"]).optional(),
+  active: z.enum(["true", "false"]).optional(),
+  ...spanQuery,
   cursor,
   limit,
+  ...csvQuery,
 });
 
 export const FoundAccount = Account.extend({
@@ -30,14 +36,28 @@ export const FoundAccount = Account.extend({
 }).meta({ id: "FoundAccount" });
 export type FoundAccount = z.infer<typeof FoundAccount>;
 
-export const AccountPage = page(FoundAccount);
+const freezes = z
+  .array(z.string())
+  .meta({ description: "Why: `admin`, `dispute:<id>`, `erased`." });
+
+/** An account in a list of them. */
+export const ListedAccount = FoundAccount.extend({
+  plan: z.string().nullable().meta({ description: "The key of the plan that it has now." }),
+  frozen: freezes,
+  available: z.int(),
+  held: z.int(),
+  debt: z.int(),
+}).meta({ id: "ListedAccount" });
+export type ListedAccount = z.infer<typeof ListedAccount>;
+
+export const AccountPage = page(ListedAccount);
 
 export const Role = z.enum(["user", "support", "admin"]);
 
 export const AccountDetail = FoundAccount.extend({
   vendor: Vendor.nullable(),
   balance: Balance,
-  frozen: z.array(z.string()).meta({ description: "Why: `admin`, `dispute:<id>`, `erased`." }),
+  frozen: freezes,
   subscription: Subscription.nullable().meta({ description: "The one that runs, else the last." }),
   logins: z.array(
     z.strictObject({
@@ -63,3 +83,8 @@ export const LoginRole = z.strictObject({ id: Id, role: Role }).meta({ id: "Logi
 export const LoginBan = z
   .strictObject({ id: Id, banned_at: Time.nullable() })
   .meta({ id: "LoginBan" });
+
+/** Why somebody is frozen, shut out or let in again, in the operator's own words. */
+export const Why = z
+  .strictObject({ reason: text(500).optional() })
+  .meta({ id: "Why", examples: [{ reason: "They asked for it by telephone." }] });

@@ -5,11 +5,19 @@ import {
   LoginBan,
   LoginRole,
   SetRole,
+  Why,
 } from "@ducat/types/admin-accounts";
 import { Id, Reference } from "@ducat/types/text";
 import { createRoute, z } from "@hono/zod-openapi";
-import { readJson } from "../body.ts";
-import { answer, behindKey, jsonBody, problems, withBody } from "../describe-route.ts";
+import { readAnyJson, readJson } from "../body.ts";
+import {
+  answer,
+  answerWithCsv,
+  behindKey,
+  jsonBody,
+  problems,
+  withBody,
+} from "../describe-route.ts";
 
 const tags = ["Admin"];
 const params = z.object({ id: Reference });
@@ -22,7 +30,7 @@ export const list = createRoute({
   description: "Newest first.",
   request: { query: AccountQuery },
   responses: {
-    200: answer(AccountPage, "A page of them."),
+    200: answerWithCsv(AccountPage, "A page of them."),
     ...problems(...behindKey, "validation_failed"),
   },
 });
@@ -40,6 +48,9 @@ export const get = createRoute({
   },
 });
 
+/** What an operator may say about an act; the audit line keeps it. */
+const withWhy = { body: { ...jsonBody(Why).body, required: false } };
+
 /** An act on an account that needs no words: its path says it all. */
 const act = <P extends string>(path: P, summary: string, description: string) =>
   createRoute({
@@ -47,11 +58,12 @@ const act = <P extends string>(path: P, summary: string, description: string) =>
     path: `/{id}/${path}` as const,
     tags,
     summary,
-    description: `${description} Leaves an audit line.`,
-    request: { params },
+    description: `${description} Leaves an audit line, with \`reason\` if there is one.`,
+    request: { params, ...withWhy },
+    middleware: [readAnyJson] as const,
     responses: {
       200: answer(AccountDetail, "As it is then."),
-      ...problems(...behindKey, "not_found", "invalid_state"),
+      ...problems(...behindKey, ...withBody, "not_found", "invalid_state"),
     },
   });
 
@@ -94,6 +106,18 @@ export const setRole = createRoute({
 
 const login = { params: z.object({ id: Id }) };
 
+export const removeTotp = createRoute({
+  method: "delete",
+  path: "/{id}/totp",
+  tags,
+  summary: "Take a second factor away",
+  description:
+    "Of somebody who has lost it: be sure who asks. All sessions of the login end. Also where " +
+    "there is none. Leaves an audit line.",
+  request: login,
+  responses: { 204: { description: "It has none." }, ...problems(...behindKey, "not_found") },
+});
+
 export const ban = createRoute({
   method: "post",
   path: "/{id}/ban",
@@ -101,11 +125,12 @@ export const ban = createRoute({
   summary: "Shut a person out",
   description:
     "All sessions of the login end at once, everywhere, on all of its accounts, and it can't log " +
-    "in. Keys of its accounts go on: deactivate those. Leaves an audit line.",
-  request: login,
+    "in. Keys of its accounts go on: deactivate those. Leaves an audit line, with `reason`.",
+  request: { ...login, ...withWhy },
+  middleware: [readAnyJson] as const,
   responses: {
     200: answer(LoginBan, "In force at once, everywhere."),
-    ...problems(...behindKey, "not_found"),
+    ...problems(...behindKey, ...withBody, "not_found"),
   },
 });
 
@@ -114,10 +139,11 @@ export const unban = createRoute({
   path: "/{id}/unban",
   tags,
   summary: "Let a person in again",
-  description: "Sessions that have ended stay ended. Leaves an audit line.",
-  request: login,
+  description: "Sessions that have ended stay ended. Leaves an audit line, with `reason`.",
+  request: { ...login, ...withWhy },
+  middleware: [readAnyJson] as const,
   responses: {
     200: answer(LoginBan, "As it is then."),
-    ...problems(...behindKey, "not_found"),
+    ...problems(...behindKey, ...withBody, "not_found"),
   },
 });

@@ -81,3 +81,18 @@ export const assignPlan = createRoute({
     ...problems(...behindKey, ...withBody, "not_found", "invalid_state"),
   },
 });
+
+export const liftPlan = createRoute({
+  method: "delete",
+  path: "/{id}/plan",
+  tags,
+  summary: "Take an assigned plan away",
+  description:
+    "The account is on the default plan again, at once; what is paid for goes on. Also where none " +
+    "was assigned. Leaves an audit line.",
+  request: { params },
+  responses: {
+    200: answer(Entitlements, "What it may do now."),
+    ...problems(...behindKey, "not_found"),
+  },
+});

@@ -1,7 +1,22 @@
 import { Id } from "@ducat/types/text";
-import { WebhookEvent, WebhookEventPage, WebhookEventQuery } from "@ducat/types/webhook-events";
+import {
+  DiscardEvents,
+  ReplayEvents,
+  SelectedEvents,
+  WebhookEvent,
+  WebhookEventPage,
+  WebhookEventQuery,
+} from "@ducat/types/webhook-events";
 import { createRoute, z } from "@hono/zod-openapi";
-import { answer, behindKey, problems } from "../describe-route.ts";
+import { readJson } from "../body.ts";
+import {
+  answer,
+  answerWithCsv,
+  behindKey,
+  jsonBody,
+  problems,
+  withBody,
+} from "../describe-route.ts";
 
 const tags = ["Admin"];
 const params = z.object({ id: Id });
@@ -14,8 +29,38 @@ export const list = createRoute({
   description: "Their bodies are not shown: they hold personal data.",
   request: { query: WebhookEventQuery },
   responses: {
-    200: answer(WebhookEventPage, "A page of them."),
+    200: answerWithCsv(WebhookEventPage, "A page of them."),
     ...problems(...behindKey, "validation_failed"),
+  },
+});
+
+export const replayAll = createRoute({
+  method: "post",
+  path: "/replay",
+  tags,
+  summary: "Process what a filter finds again",
+  description:
+    "As each by itself, the oldest first; events without a body are passed over. Ask again until " +
+    "`count` is below the limit. `dry_run` only tells. Leaves one audit line, which names them.",
+  request: jsonBody(ReplayEvents),
+  middleware: [readJson] as const,
+  responses: {
+    200: answer(SelectedEvents, "Those that wait for a worker now."),
+    ...problems(...behindKey, ...withBody),
+  },
+});
+
+export const discardAll = createRoute({
+  method: "post",
+  path: "/discard",
+  tags,
+  summary: "Give up what a filter finds",
+  description: "As each by itself. `dry_run` only tells. Leaves one audit line, which names them.",
+  request: jsonBody(DiscardEvents),
+  middleware: [readJson] as const,
+  responses: {
+    200: answer(SelectedEvents, "Those that are not tried any more."),
+    ...problems(...behindKey, ...withBody),
   },
 });
 

@@ -1,5 +1,4 @@
 import {
-  type AccountRow,
   findAccountRow,
   listAccountLogins,
   searchAccounts,
@@ -9,16 +8,18 @@ import {
 import { findBalance, freezeAccount } from "@ducat/db/credits";
 import { banLogin } from "@ducat/db/logins";
 import { findSubscription } from "@ducat/db/subscriptions";
+import { removeTotp } from "@ducat/db/totp";
 import { findVendor, verifyVendor } from "@ducat/db/vendors";
 import type { AccountDetail } from "@ducat/types/admin-accounts";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { answerList } from "../answer-list.ts";
 import { auditOf } from "../audit.ts";
 import { type FindAccount, requireScope } from "../auth.ts";
-import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import { accountColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/admin-accounts.ts";
-import { showFound, showVendor } from "../show-account.ts";
+import { showFound, showListed, showVendor } from "../show-account.ts";
 import { showBalance } from "../show-credits.ts";
 import { toTime } from "../show-generation.ts";
 import { showSubscription } from "../show-subscription.ts";
@@ -29,12 +30,13 @@ export const adminAccountRoutes = (deps: Deps, findAccount: FindAccount) => {
   app.use(requireScope("admin"));
 
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor, ...search } = c.req.valid("query");
-    const beforeId = readCursor("account", cursor);
-    const found = await searchAccounts(db, { ...search, beforeId, limit: limit + 1 });
-    const toCursor = ({ id }: AccountRow) => makeCursor("account", id);
-    const { entries, next_cursor } = cutPage(found, limit, toCursor);
-    return c.json({ data: entries.map(showFound), next_cursor }, 200);
+    const query = c.req.valid("query");
+    const flags = { isFrozen: toFlag(query.frozen), isActive: toFlag(query.active) };
+    return await answerList(c, deps, {
+      list: await searchAccounts(db, { ...query, ...flags }),
+      show: (rows) => rows.map(showListed),
+      ...{ kind: "account", name: "accounts", columns: accountColumns, query },
+    });
   });
 
   app.openapi(operations.get, async (c) => {
@@ -48,7 +50,7 @@ export const adminAccountRoutes = (deps: Deps, findAccount: FindAccount) => {
   ] as const) {
     app.openapi(operation, async (c) => {
       const id = await findAccount(c.req.valid("param").id);
-      await setAccountActive(db, id, { isActive, audit: auditOf(c) });
+      await setAccountActive(db, id, { isActive, audit: auditOf(c, c.req.valid("json")?.reason) });
       // The database has told every process; this one shall know before its answer is out.
       await cache.forget([`account:${id}`]);
       return c.json(await readDetail(deps, id), 200);
@@ -61,7 +63,11 @@ export const adminAccountRoutes = (deps: Deps, findAccount: FindAccount) => {
   ] as const) {
     app.openapi(operation, async (c) => {
       const id = await findAccount(c.req.valid("param").id);
-      await freezeAccount(db, id, { reason: "admin", frozen, audit: auditOf(c) });
+      await freezeAccount(db, id, {
+        reason: "admin",
+        frozen,
+        audit: auditOf(c, c.req.valid("json")?.reason),
+      });
       return c.json(await readDetail(deps, id), 200);
     });
   }
@@ -72,7 +78,7 @@ export const adminAccountRoutes = (deps: Deps, findAccount: FindAccount) => {
   ] as const) {
     app.openapi(operation, async (c) => {
       const id = await findAccount(c.req.valid("param").id);
-      await verifyVendor(db, id, { isVerified, audit: auditOf(c) });
+      await verifyVendor(db, id, { isVerified, audit: auditOf(c, c.req.valid("json")?.reason) });
       return c.json(await readDetail(deps, id), 200);
     });
   }
@@ -92,13 +98,23 @@ export const adminLoginRoutes = ({ db, cache }: Deps) => {
     return c.json(done, 200);
   });
 
+  app.openapi(operations.removeTotp, async (c) => {
+    const { id } = c.req.valid("param");
+    await removeTotp(db, id, auditOf(c));
+    await cache.forget([`login:${id}`]);
+    return c.body(null, 204);
+  });
+
   for (const [operation, isBanned] of [
     [operations.ban, true],
     [operations.unban, false],
   ] as const) {
     app.openapi(operation, async (c) => {
       const { id } = c.req.valid("param");
-      const ban = await banLogin(db, id, { isBanned, audit: auditOf(c) });
+      const ban = await banLogin(db, id, {
+        isBanned,
+        audit: auditOf(c, c.req.valid("json")?.reason),
+      });
       await cache.forget([`login:${id}`]);
       return c.json({ id: ban.id, banned_at: ban.banned_at && toTime(ban.banned_at) }, 200);
     });
@@ -106,6 +122,9 @@ export const adminLoginRoutes = ({ db, cache }: Deps) => {
 
   return app;
 };
+
+const toFlag = (text: "true" | "false" | undefined) =>
+  text === undefined ? undefined : text === "true";
 
 /** Errors: not_found. */
 async function readDetail({ db, payments }: Deps, id: string): Promise<AccountDetail> {

@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
 import type { RequestKey } from "@ducat/db/credits";
-import { assignPlan, removeFeatureOverride, setFeatureOverride } from "@ducat/db/entitlements";
+import {
+  assignPlan,
+  liftPlan,
+  removeFeatureOverride,
+  setFeatureOverride,
+} from "@ducat/db/entitlements";
 import { answerOnce } from "@ducat/db/request-answers";
 import { addAllowance } from "@ducat/db/usage";
 import type { Allowance } from "@ducat/types/entitlements";
@@ -62,6 +67,13 @@ export const adminEntitlementRoutes = (deps: Deps, findAccount: FindAccount) => 
   app.openapi(operations.assignPlan, async (c) => {
     const accountId = await findAccount(c.req.valid("param").id);
     await assignPlan(db, accountId, { ...c.req.valid("json"), audit: auditOf(c) });
+    const found = await entitlements.getFresh(accountId);
+    return c.json(showEntitlements(found, { now: now() }), 200);
+  });
+
+  app.openapi(operations.liftPlan, async (c) => {
+    const accountId = await findAccount(c.req.valid("param").id);
+    await liftPlan(db, accountId, auditOf(c));
     const found = await entitlements.getFresh(accountId);
     return c.json(showEntitlements(found, { now: now() }), 200);
   });

@@ -101,6 +101,79 @@ describe("a webhook by hand", () => {
   });
 });
 
+describe("webhooks by a filter", () => {
+  const post = (what: string, body: object) => stage.call(`${path}/${what}`, { body });
+  const read = async (ids: string[]) => {
+    const rows = await stage.db.admin`
+      SELECT id, status FROM ducat.webhook_events WHERE id = ANY (${ids}) ORDER BY id`;
+    return rows.map(({ status }) => status);
+  };
+
+  it("are replayed, the oldest first, with one audit line that names them", async () => {
+    const type = `type.${randomUUID()}`;
+    const ids = [await store(type), await store(type), await store(type)];
+    for (const id of ids) await end(id, "dead");
+    const waiting = await store(type);
+    const body = { status: "dead", type, provider: "stripe", limit: 2 };
+    const dry = await post("replay", { ...body, dry_run: true });
+    expect(dry.body).toEqual({ dry_run: true, count: 2, ids: ids.slice(0, 2) });
+    expect(await read(ids)).toEqual(["dead", "dead", "dead"]);
+    const answer = await post("replay", body);
+    expect(answer.body).toEqual({ dry_run: false, count: 2, ids: ids.slice(0, 2) });
+    expect(await read([...ids, waiting])).toEqual(["received", "received", "dead", "received"]);
+    await eventually(async () => {
+      expect(await stage.queue.bull("process-webhook").getJob(ids[1] ?? "")).toBeTruthy();
+    });
+    const request_id = answer.headers.get("x-request-id");
+    const lines = await stage.db.admin`
+      SELECT action, metadata FROM ducat.audit_logs WHERE request_id = ${request_id}`;
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({
+      action: "webhook_event.replay_all",
+      metadata: { ids: answer.body.ids },
+    });
+  });
+
+  it("are those of a span of time that still have a body", async () => {
+    const type = `type.${randomUUID()}`;
+    const [early, empty, late] = [await store(type), await store(type), await store(type)];
+    for (const id of [early, empty, late]) await end(id, "dead");
+    await stage.db.admin`
+      UPDATE ducat.webhook_events SET created_at = '2026-01-02' WHERE id = ${early}`;
+    await stage.db.admin`UPDATE ducat.webhook_events SET body = NULL WHERE id = ${empty}`;
+    const find = async (more: object) =>
+      (await post("replay", { status: "dead", type, dry_run: true, ...more })).body.ids;
+    expect(await find({})).toEqual([early, late]);
+    expect(await find({ from: "2026-01-02T00:00:00Z", to: "2026-01-03T00:00:00Z" })).toEqual([
+      early,
+    ]);
+    expect(await find({ to: "2026-01-02T00:00:00Z" })).toEqual([]);
+    expect(await find({ provider: "sandbox" })).toEqual([]);
+  });
+
+  it("are given up, and what a worker has meanwhile done is left", async () => {
+    const type = `type.${randomUUID()}`;
+    const ids = [await store(type), await store(type)];
+    await end(ids[0] ?? "", "processed");
+    const answer = await post("discard", { status: "received", type });
+    expect(answer.body).toMatchObject({ count: 1, ids: [ids[1]] });
+    expect(await read(ids)).toEqual(["processed", "ignored"]);
+    for (const body of [{ type }, { status: "processed", type }, { status: "dead", limit: 1001 }]) {
+      expect((await post("discard", body)).status).toBe(422);
+    }
+    expect((await post("replay", { type })).status).toBe(422);
+  });
+
+  it("are replayed once by two who ask at the same time", async () => {
+    const type = `type.${randomUUID()}`;
+    const ids = [await store(type), await store(type)];
+    for (const id of ids) await end(id, "dead");
+    const body = { status: "dead", type };
+    const all = await Promise.all([post("replay", body), post("replay", body)]);
+    expect(all.flatMap((one) => one.body.ids).sort()).toEqual([...ids].sort());
+  });
+});
+
 it("the metrics tell how many webhooks wait and are dead, and for how long", async () => {
   const id = await store();
   await end(await store(), "dead");

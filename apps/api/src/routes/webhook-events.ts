@@ -1,30 +1,49 @@
+import { listWebhookEvents } from "@ducat/db/webhook-event-list";
 import {
   discardWebhookEvent,
-  listWebhookEvents,
+  discardWebhookEvents,
   type WebhookEvent as Row,
   replayWebhookEvent,
+  replayWebhookEvents,
 } from "@ducat/db/webhook-events";
 import type { WebhookEvent } from "@ducat/types/webhook-events";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { answerList } from "../answer-list.ts";
 import { auditOf } from "../audit.ts";
 import { requireScope } from "../auth.ts";
-import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import { webhookColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/webhook-events.ts";
 import { toTime } from "../show-generation.ts";
 
 /** For people who run this: what providers sent, and a second chance for it. */
-export const webhookEventRoutes = ({ db, enqueue }: Deps) => {
+export const webhookEventRoutes = (deps: Deps) => {
+  const { db, enqueue } = deps;
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
 
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor, ...filter } = c.req.valid("query");
-    const before = readCursor("webhook_event", cursor);
-    const found = await listWebhookEvents(db, { ...filter, before, limit: limit + 1 });
-    const toCursor = ({ id }: Row) => makeCursor("webhook_event", id);
-    const { entries, next_cursor } = cutPage(found, limit, toCursor);
-    return c.json({ data: entries.map(show), next_cursor }, 200);
+    const query = c.req.valid("query");
+    return await answerList(c, deps, {
+      list: listWebhookEvents(db, query),
+      show: (rows) => rows.map(show),
+      ...{ kind: "webhook_event", name: "webhook-events", columns: webhookColumns, query },
+    });
+  });
+
+  app.openapi(operations.replayAll, async (c) => {
+    const { limit, dry_run: dryRun, ...selection } = c.req.valid("json");
+    const how = { limit, dryRun, audit: auditOf(c) };
+    const ids = await replayWebhookEvents(db, selection, how);
+    if (!dryRun) enqueue.addWebhook(...ids);
+    return c.json({ dry_run: dryRun, count: ids.length, ids }, 200);
+  });
+
+  app.openapi(operations.discardAll, async (c) => {
+    const { limit, dry_run: dryRun, ...selection } = c.req.valid("json");
+    const how = { limit, dryRun, audit: auditOf(c) };
+    const ids = await discardWebhookEvents(db, selection, how);
+    return c.json({ dry_run: dryRun, count: ids.length, ids }, 200);
   });
 
   app.openapi(operations.replay, async (c) => {

@@ -5,6 +5,7 @@ import {
   check,
   index,
   integer,
+  json,
   jsonb,
   primaryKey,
   smallint,
@@ -169,8 +170,8 @@ export const allowance_grants = ducat.table(
 export const catalog_versions = ducat.table("catalog_versions", {
   version: integer("version").primaryKey(),
   catalog: text("catalog").notNull(),
-  /** The catalog's file; null where only its rows are known. */
-  document: jsonb("document").$type<Record<string, unknown>>(),
+  /** The catalog's file, its members in their order; null where only its rows are known. */
+  document: json("document").$type<Record<string, unknown>>(),
   rows: jsonb("rows").$type<Record<string, unknown>>().notNull(),
   changes: jsonb("changes").$type<unknown[]>().notNull(),
   /** `start`, `command` or the operator who asked the API. */
