@@ -45,6 +45,15 @@ export const answer = <T extends z.ZodType>(schema: T, description: string) => (
   content: { "application/json": { schema } },
 });
 
+/** A JSON answer, or all of the list as CSV where the request's Accept prefers it. */
+export const answerWithCsv = <T extends z.ZodType>(schema: T, description: string) => ({
+  description: `${description} With \`Accept: text/csv\` all of the list, streamed (RFC 4180).`,
+  content: {
+    "application/json": { schema },
+    "text/csv": { schema: { type: "string" as const } },
+  },
+});
+
 /** A JSON body that must be there. */
 export const jsonBody = <T extends z.ZodType>(schema: T) => ({
   body: { required: true as const, content: { "application/json": { schema } } },

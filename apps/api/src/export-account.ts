@@ -3,24 +3,27 @@ import { listAccountLogins } from "@ducat/db/admin-accounts";
 import { findProfile } from "@ducat/db/profiles";
 import { findVendor } from "@ducat/db/vendors";
 import { DomainError } from "@ducat/types/errors";
+import type { HttpBindings } from "@hono/node-server";
 import type { Deps } from "./deps.ts";
 import { showMe, showVendor } from "./show-account.ts";
 import { showOutput } from "./show-generation.ts";
+import { streamText } from "./stream-text.ts";
 
 const mostAtOnce = 4;
-/** Whoever reads more slowly than this is gone, or wants to keep others out. */
-const lifeMs = 10 * 60_000;
+const brokenOff = "an export broke off";
 
-type ExportDeps = Pick<Deps, "db" | "urlSigner">;
+type ExportDeps = Pick<Deps, "db" | "urlSigner" | "log">;
 
 /**
  * Exports of accounts as streams of JSON: one per account and few per process at a time. A page is
  * read when the reader wants it, so that a slow one costs neither memory nor a connection. Errors
  * before the first byte: not_found, rate_limited (this account has one running), unavailable.
  */
-export function createExporter(deps: ExportDeps): (accountId: string) => Promise<ReadableStream> {
+export function createExporter(
+  deps: ExportDeps,
+): (accountId: string, outgoing?: HttpBindings["outgoing"]) => Promise<ReadableStream> {
   const running = new Set<string>();
-  return async (accountId) => {
+  return async (accountId, outgoing) => {
     if (running.has(accountId)) throw new DomainError("rate_limited");
     if (running.size >= mostAtOnce) {
       throw new DomainError("unavailable", {
@@ -29,49 +32,18 @@ export function createExporter(deps: ExportDeps): (accountId: string) => Promise
     }
     running.add(accountId);
     const release = () => running.delete(accountId);
+    const onEnd = (error?: unknown) => {
+      release();
+      if (error !== undefined) deps.log.warn({ account: accountId, err: error }, brokenOff);
+    };
     try {
       const head = await writeHead(deps, accountId);
-      return streamText(writeExport(deps, { accountId, head }), release);
+      return streamText(writeExport(deps, { accountId, head }), { onEnd, outgoing });
     } catch (error) {
       release();
       throw error;
     }
   };
-}
-
-/** Pulls one text at a time; calls `onEnd` once, however it ends. */
-function streamText(texts: AsyncGenerator<string>, onEnd: () => void): ReadableStream {
-  const encoder = new TextEncoder();
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    onEnd();
-  }, lifeMs).unref();
-  const end = () => {
-    clearTimeout(timer);
-    onEnd();
-  };
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          if (isLate) throw new Error("An export was not read in time.");
-          const { done, value } = await texts.next();
-          if (!done) return controller.enqueue(encoder.encode(value));
-          end();
-          controller.close();
-        } catch (error) {
-          end();
-          throw error;
-        }
-      },
-      async cancel() {
-        end();
-        await texts.return(undefined);
-      },
-    },
-    { highWaterMark: 0 },
-  );
 }
 
 /** What there is once, without the brace that ends the document. */

@@ -1,10 +1,10 @@
 import type { Account as AccountRow } from "@ducat/db/accounts";
-import type { AccountRow as FoundRow } from "@ducat/db/admin-accounts";
+import type { AccountRow as FoundRow, ListedAccount as ListedRow } from "@ducat/db/admin-accounts";
 import type { Profile } from "@ducat/db/profiles";
 import type { Vendor as VendorRow } from "@ducat/db/vendors";
 import type { UrlSigner } from "@ducat/storage/signed-url";
 import type { Account } from "@ducat/types/accounts";
-import type { FoundAccount } from "@ducat/types/admin-accounts";
+import type { FoundAccount, ListedAccount } from "@ducat/types/admin-accounts";
 import type { Me } from "@ducat/types/me";
 import type { Vendor } from "@ducat/types/vendors";
 import { toTime } from "./show-generation.ts";
@@ -33,12 +33,22 @@ export const showMe = (row: Profile, urlSigner: UrlSigner): Me => ({
   last_login_at: toMoment(row.last_login_at),
 });
 
-/** An account as support sees it in a list. */
+/** An account as support sees it. */
 export const showFound = (row: FoundRow): FoundAccount => ({
   ...showAccount(row),
   bio: row.bio,
   last_login_at: toMoment(row.last_login_at),
   erased_at: toMoment(row.erased_at),
+});
+
+/** … with what a list says of it beside. */
+export const showListed = (row: ListedRow): ListedAccount => ({
+  ...showFound(row),
+  plan: row.plan,
+  frozen: row.frozen,
+  available: row.available,
+  held: row.held,
+  debt: row.debt,
 });
 
 /** A vendor's profile; one that has written none yet has an empty one. */

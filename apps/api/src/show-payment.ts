@@ -18,6 +18,7 @@ export function showPayment(row: PaymentRow, { publicUrl, now, details }: Shown)
     price_id: row.price_id,
     subscription_id: row.subscription_id,
     subject: row.subject,
+    reference: row.reference,
     price: money(row.amount),
     charged: charged === null ? null : money(charged),
     reversed: money(row.reversed),

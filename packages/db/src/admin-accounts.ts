@@ -2,6 +2,7 @@ import type { Account } from "./accounts.ts";
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
+import { findSliceFloor, type SlicedList } from "./slices.ts";
 import { withAccount } from "./with-account.ts";
 
 /** An account's row, as support sees it. */
@@ -11,21 +12,56 @@ export type AccountRow = Account & {
   erased_at: Date | null;
 };
 
+/** An account in a list: with the plan that it has now, what freezes it, and its credits. */
+export type ListedAccount = AccountRow & {
+  plan: string | null;
+  frozen: string[];
+  available: number;
+  held: number;
+  debt: number;
+};
+
+/** Which accounts are meant; `from` (included) and `to` are when they were made. */
 export type AccountSearch = {
   /** An id, external id, e-mail address, phone number, or how a name begins. */
   query?: string | undefined;
   kind?: "user" | "vendor" | undefined;
-  beforeId?: string | undefined;
-  limit: number;
+  /** A plan's key. */
+  plan?: string | undefined;
+  isFrozen?: boolean | undefined;
+  isActive?: boolean | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
 };
 
-/** Accounts of anybody, newest first, `limit` at most. For admins. */
-export function searchAccounts(db: Db, search: AccountSearch): Promise<AccountRow[]> {
-  const { query = null, kind = null, beforeId = null, limit } = search;
-  return ask(db<AccountRow[]>`
-    SELECT id, kind, external_id, name, email, phone, locale, is_active, created_at, bio,
-      last_login_at, erased_at
-    FROM ducat.search_accounts(${query}, ${kind}, ${beforeId}, ${limit})`);
+/** Accounts of anybody, for pages and exports. For admins. */
+export async function searchAccounts(
+  db: Db,
+  search: AccountSearch,
+): Promise<SlicedList<ListedAccount>> {
+  const { query = null, kind = null, plan = null, from = null, to = null } = search;
+  const { isFrozen = null, isActive = null } = search;
+  const isCommon = query !== null && (await isCommonName(db, query));
+  return {
+    read: ({ before = null, floor = null, limit }) =>
+      ask(db<ListedAccount[]>`
+        SELECT id, kind, external_id, name, email, phone, locale, is_active, created_at, bio,
+          last_login_at, erased_at, plan, frozen, available, held, debt
+        FROM ducat.search_accounts(${query}, ${kind}, ${before}, ${limit}, ${floor}, ${isCommon},
+          ${plan}, ${isFrozen}, ${isActive}, ${from}, ${to})`),
+    positionOf: ({ id }) => id,
+    // What is asked for by a name that few have, or by an address, is found by an index.
+    ...((query === null || isCommon) && {
+      findFloor: (before, rows) => findSliceFloor(db, "accounts", { before, rows }),
+    }),
+  };
+}
+
+/** Whether so many names begin like this that looking them all up would take too long. */
+async function isCommonName(db: Db, query: string): Promise<boolean> {
+  const [row] = await ask(db<{ is_common: boolean }[]>`
+    SELECT ducat.is_common_name(${query}) AS is_common`);
+  return row?.is_common ?? false;
 }
 
 /** An account's row with the reasons for which it is frozen; undefined when there is none. */

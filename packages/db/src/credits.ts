@@ -1,4 +1,5 @@
 import type { Db } from "./connect.ts";
+import { type EntryFilter, type EntrySlice, matchEntries } from "./entry-filter.ts";
 import { ask } from "./errors.ts";
 import { withAccount } from "./with-account.ts";
 
@@ -193,29 +194,22 @@ export async function findBalance(db: Db, accountId: string): Promise<Balance | 
   return only(rows).balance ?? undefined;
 }
 
-export type EntryFilter = {
-  type?: string | undefined;
-  from?: Date | undefined;
-  to?: Date | undefined;
-  beforeSeq?: number | undefined;
-  limit: number;
-};
-
 /** Ledger lines, newest first, `limit` at most. */
-export function listEntries(db: Db, accountId: string, filter: EntryFilter): Promise<Entry[]> {
+export function listEntries(
+  db: Db,
+  accountId: string,
+  { beforeSeq, floorSeq, limit, ...filter }: EntryFilter & EntrySlice,
+): Promise<Entry[]> {
   return withAccount(
     db,
     accountId,
     (sql) => sql<Entry[]>`
       SELECT seq, type, amount, available_after, generation_id, item_id, hold_id, payment_id,
         description, created_at
-      FROM ducat.credit_entries
-      WHERE account_id = ${accountId} AND amount <> 0
-        ${filter.type ? sql`AND type = ${filter.type}` : sql``}
-        ${filter.from ? sql`AND created_at >= ${filter.from}` : sql``}
-        ${filter.to ? sql`AND created_at < ${filter.to}` : sql``}
-        ${filter.beforeSeq ? sql`AND seq < ${filter.beforeSeq}` : sql``}
-      ORDER BY seq DESC LIMIT ${filter.limit}`,
+      FROM ducat.credit_entries WHERE ${matchEntries(sql, accountId, filter)}
+        ${beforeSeq ? sql`AND seq < ${beforeSeq}` : sql``}
+        ${floorSeq ? sql`AND seq >= ${floorSeq}` : sql``}
+      ORDER BY seq DESC LIMIT ${limit}`,
   );
 }
 
@@ -223,17 +217,14 @@ export function listEntries(db: Db, accountId: string, filter: EntryFilter): Pro
 export async function countEntries(
   db: Db,
   accountId: string,
-  filter: Omit<EntryFilter, "beforeSeq" | "limit">,
+  filter: EntryFilter,
 ): Promise<number> {
   const rows = await withAccount(
     db,
     accountId,
     (sql) => sql<{ total: number }[]>`
-      SELECT count(*) AS total FROM ducat.credit_entries
-      WHERE account_id = ${accountId} AND amount <> 0
-        ${filter.type ? sql`AND type = ${filter.type}` : sql``}
-        ${filter.from ? sql`AND created_at >= ${filter.from}` : sql``}
-        ${filter.to ? sql`AND created_at < ${filter.to}` : sql``}`,
+      SELECT count(*) AS total
+      FROM ducat.credit_entries WHERE ${matchEntries(sql, accountId, filter)}`,
   );
   return only(rows).total;
 }

@@ -34,7 +34,8 @@ import {
   saveProviderRequest,
 } from "./items.ts";
 import { type ClaimedMessage, claimMessages, recordMessage } from "./messages.ts";
-import { findPayment, listPayments, openPayment, type Payment } from "./payments.ts";
+import { listPayments } from "./payment-list.ts";
+import { findPayment, openPayment, type Payment } from "./payments.ts";
 import { closeRefund, recordRefund, reserveRefund } from "./refunds.ts";
 import { createSession, switchSession } from "./sessions.ts";
 import { findSubscription } from "./subscriptions.ts";
@@ -312,6 +313,7 @@ const alone = [
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
   ...["remove_outdated_results"],
   ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],
+  ...["search_audit_logs", "search_generations"],
   ...["set_auto_reload"],
   ...["add_allowance", "assign_plan", "find_entitlements", "refill_base"],
   ...["set_feature_override", "track_usage"],

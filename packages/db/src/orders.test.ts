@@ -14,14 +14,13 @@ import { useDatabase } from "../test/use-database.ts";
 import { waitForLocks } from "../test/wait.ts";
 import { createAccount } from "./accounts.ts";
 import { freezeAccount } from "./credits.ts";
+import { countPayments, listPayments } from "./payment-list.ts";
 import {
   claimOpening,
-  countPayments,
   expireOrders,
   findOrder,
   findPayment,
   listOpenOrders,
-  listPayments,
   listSucceeded,
   movePayment,
   type NewPayment,

@@ -12,7 +12,8 @@ import { addMonths, listPlanGrants } from "../test/subscription-facts.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { advanceClock, findBalance, freezeAccount } from "./credits.ts";
 import { cancelOwn, resumeOwn, sweepOwnSubscriptions } from "./own-subscriptions.ts";
-import { findPayment, listPayments, type Payment, settlePayment } from "./payments.ts";
+import { listPayments } from "./payment-list.ts";
+import { findPayment, type Payment, settlePayment } from "./payments.ts";
 import { refillAccount } from "./refills.ts";
 import { findSubscription, scheduleChange } from "./subscriptions.ts";
 

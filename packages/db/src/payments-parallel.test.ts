@@ -7,9 +7,9 @@ import { useDatabase } from "../test/use-database.ts";
 import type { Db } from "./connect.ts";
 import { consumeCredits, findBalance } from "./credits.ts";
 import { listAnomalies } from "./payment-anomalies.ts";
+import { listPayments } from "./payment-list.ts";
 import {
   findPayment,
-  listPayments,
   movePayment,
   type Payment,
   recordCheckout,

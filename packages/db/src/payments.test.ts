@@ -7,9 +7,9 @@ import { useDatabase } from "../test/use-database.ts";
 import { createAccount } from "./accounts.ts";
 import { clawBack, consumeCredits, findBalance, freezeAccount, listEntries } from "./credits.ts";
 import { listAnomalies } from "./payment-anomalies.ts";
+import { listPayments } from "./payment-list.ts";
 import {
   findPayment,
-  listPayments,
   type MovedFact,
   movePayment,
   type Payment,

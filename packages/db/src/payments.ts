@@ -151,45 +151,6 @@ export async function findPayment(
   return row;
 }
 
-export type PaymentFilter = {
-  status?: PaymentStatus | undefined;
-  purpose?: Purpose | undefined;
-  /** Only those made before this one (an id: ids sort by creation). */
-  beforeId?: string | undefined;
-  limit: number;
-};
-
-/** The account's payments, newest first, `limit` at most. */
-export function listPayments(db: Db, accountId: string, filter: PaymentFilter): Promise<Payment[]> {
-  return withAccount(
-    db,
-    accountId,
-    (sql) => sql<Payment[]>`
-      SELECT * FROM ducat.payments WHERE account_id = ${accountId}
-        ${filter.status ? sql`AND status = ${filter.status}` : sql``}
-        ${filter.purpose ? sql`AND purpose = ${filter.purpose}` : sql``}
-        ${filter.beforeId ? sql`AND id < ${filter.beforeId}` : sql``}
-      ORDER BY id DESC LIMIT ${filter.limit}`,
-  );
-}
-
-/** How many of the account's payments a filter matches. */
-export async function countPayments(
-  db: Db,
-  accountId: string,
-  filter: Pick<PaymentFilter, "status" | "purpose">,
-): Promise<number> {
-  const [row] = await withAccount(
-    db,
-    accountId,
-    (sql) => sql<{ total: number }[]>`
-      SELECT count(*) AS total FROM ducat.payments WHERE account_id = ${accountId}
-        ${filter.status ? sql`AND status = ${filter.status}` : sql``}
-        ${filter.purpose ? sql`AND purpose = ${filter.purpose}` : sql``}`,
-  );
-  return row?.total ?? 0;
-}
-
 /** An order's page, or the charge of a saved card, as a provider is asked about it. */
 export type OrderRow = {
   /** The attempt's id; it sorts by creation. */

@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { atOnce, openSessions } from "../test/parallel.ts";
 import { useDatabase } from "../test/use-database.ts";
+import { readPage } from "./slices.ts";
+import { listWebhookEvents, type WebhookFilter } from "./webhook-event-list.ts";
 import {
   claimWebhookEvent,
   clearWebhookBodies,
   discardWebhookEvent,
   findDueWebhookEvents,
   finishWebhookEvent,
-  listWebhookEvents,
   readWebhookBacklog,
   replayWebhookEvent,
   reviveWebhookEvents,
@@ -85,7 +86,8 @@ describe("a webhook event", () => {
     await expect(db.app`SELECT id FROM ducat.webhook_events`).rejects.toMatchObject({
       code: "42501",
     });
-    const [shown] = await listWebhookEvents(db.app, { limit: 1 });
+    const page = { before: undefined, floor: undefined, limit: 1 };
+    const [shown] = await listWebhookEvents(db.app, {}).read(page);
     expect(shown).toMatchObject({ status: "received", has_body: true });
     expect(Object.keys(shown ?? {})).not.toContain("body");
     expect(JSON.stringify(shown)).not.toContain("lease");
@@ -226,13 +228,18 @@ describe("by hand an event", () => {
     const type = `type.${randomUUID()}`;
     const ids = [await store({ type }), await store({ type }), await store({ type })].reverse();
     await finishWebhookEvent(db.worker, await mustClaim(ids[0]!), { status: "dead", error: "x" });
-    const list = async (more: object) =>
-      (await listWebhookEvents(db.app, { type, limit: 10, ...more })).map(({ id }) => id);
+    const list = async (filter: WebhookFilter, page: { limit?: number; before?: string } = {}) => {
+      const all = listWebhookEvents(db.app, { type, ...filter });
+      const { rows } = await readPage(all, { before: undefined, limit: 10, ...page });
+      return rows.map(({ id }) => id);
+    };
     expect(await list({})).toEqual(ids);
-    expect(await list({ limit: 2 })).toEqual(ids.slice(0, 2));
-    expect(await list({ before: ids[1] })).toEqual(ids.slice(2));
+    expect(await list({}, { limit: 2 })).toEqual(ids.slice(0, 2));
+    expect(await list({}, { before: ids[1]! })).toEqual(ids.slice(2));
     expect(await list({ status: "dead" })).toEqual(ids.slice(0, 1));
     expect(await list({ provider: "sandbox" })).toEqual([]);
+    expect(await list({ from: new Date(Date.now() + 60_000) })).toEqual([]);
+    expect(await list({ to: new Date(Date.now() - 60_000) })).toEqual([]);
   });
 });
 

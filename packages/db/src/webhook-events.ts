@@ -145,23 +145,6 @@ export async function discardWebhookEvent(db: Db, id: string, audit: Audit): Pro
   return row.event;
 }
 
-export type WebhookFilter = {
-  status?: WebhookStatus | undefined;
-  type?: string | undefined;
-  provider?: string | undefined;
-  before?: string | undefined;
-  limit: number;
-};
-
-/** Events, newest first, `limit` (at most 101). */
-export async function listWebhookEvents(db: Db, filter: WebhookFilter): Promise<WebhookEvent[]> {
-  const rows = await ask(db<{ event: WebhookEvent }[]>`
-    SELECT event
-    FROM ducat.list_webhook_events(${filter.status ?? null}, ${filter.type ?? null},
-      ${filter.provider ?? null}, ${filter.before ?? null}, ${filter.limit}) AS event`);
-  return rows.map(({ event }) => event);
-}
-
 /** Which events are meant; `from` and `to` (excluded) are when they came. */
 export type EventSelection = {
   status: WebhookStatus;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { Metadata, ProviderName } from "./checkout.ts";
-import { page, pageQuery } from "./pagination.ts";
+import { Currency, Metadata, ProviderName } from "./checkout.ts";
+import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Money, PaymentPurpose, PaymentQuery, PaymentStatus } from "./payments.ts";
 import { Id, Reference, Time, text } from "./text.ts";
 
@@ -96,7 +96,11 @@ export const AdminPaymentQuery = z.strictObject({
   provider: ProviderName.optional(),
   status: PaymentQuery.shape.status,
   purpose: PaymentPurpose.optional(),
-  text: text(300)
-    .optional()
-    .meta({ description: "A payment's id, its reference, or the provider's name of it." }),
+  ...spanQuery,
+  ...amountQuery,
+  currency: Currency.optional(),
+  text: text(300).optional().meta({
+    description: "A payment's id, its reference, its receipt's number, or the provider's name.",
+  }),
+  ...csvQuery,
 });

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { Currency, namesOne, oneOf, ProductKey, ProviderName } from "./checkout.ts";
-import { page, pageQuery } from "./pagination.ts";
+import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Money, Texts } from "./payments.ts";
-import { Id, Moment, Time, text } from "./text.ts";
+import { Id, Time, text } from "./text.ts";
 
 const most = 1_000_000_000_000;
 /** Whole credits; the largest single amount is 10^12. */
@@ -85,11 +85,22 @@ export const Transaction = z
   .meta({ id: "Transaction" });
 export type Transaction = z.infer<typeof Transaction>;
 
+const anyType = TransactionType.options.join("|");
+
 export const TransactionQuery = z.strictObject({
-  type: TransactionType.optional(),
-  from: Moment.optional(),
-  to: Moment.optional(),
+  type: z
+    .string()
+    .regex(new RegExp(`^(?:${anyType})(?:,(?:${anyType})){0,10}$`), "A type, or several: a,b.")
+    .transform((types) => types.split(","))
+    .optional()
+    .meta({ description: "One, or several with commas between them." }),
+  ...spanQuery,
+  ...amountQuery,
+  generation_id: Id.optional(),
+  payment_id: Id.optional(),
+  text: text(200).optional().meta({ description: "A part of the description, in any case." }),
   ...pageQuery,
+  ...csvQuery,
 });
 export const TransactionPage = page(Transaction);
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Currency, Metadata, ProviderName } from "./checkout.ts";
-import { page, pageQuery } from "./pagination.ts";
-import { Id, Time } from "./text.ts";
+import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
+import { Id, Time, text } from "./text.ts";
 
 /** In the smallest unit that the currency is counted in: cents, or whole rials. */
 export const Money = z
@@ -51,6 +51,7 @@ export const Payment = z
     price_id: Id.nullable(),
     subscription_id: Id.nullable(),
     subject: z.string().nullable(),
+    reference: z.string().meta({ description: "Ours: what the receipt and the pay link say." }),
     price: Money.meta({ description: "What was asked for." }),
     charged: Money.nullable().meta({ description: "What was paid, taxes included." }),
     reversed: Money.meta({ description: "Refunds and lost disputes." }),
@@ -76,6 +77,14 @@ export const PaymentQuery = z.strictObject({
     .optional()
     .meta({ description: "`succeeded` includes what was reversed afterwards." }),
   purpose: PaymentPurpose.optional(),
+  provider: ProviderName.optional(),
+  ...spanQuery,
+  ...amountQuery,
+  currency: Currency.optional(),
+  text: text(200)
+    .optional()
+    .meta({ description: "A part of the reference or of `receipt_ref`, in any case." }),
   ...pageQuery,
+  ...csvQuery,
 });
 export const PaymentPage = page(Payment);

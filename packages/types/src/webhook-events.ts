@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ProviderName } from "./checkout.ts";
-import { page, pageQuery } from "./pagination.ts";
+import { csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Id, Moment, Time } from "./text.ts";
 
 const Status = z.enum(["received", "processed", "ignored", "dead"]).meta({
@@ -67,5 +67,7 @@ export const WebhookEventQuery = z.strictObject({
     .regex(/^[a-z][\w:.-]{0,99}$/)
     .optional(),
   provider: ProviderName.optional(),
+  ...spanQuery,
+  ...csvQuery,
 });
 export type WebhookEventQuery = z.infer<typeof WebhookEventQuery>;

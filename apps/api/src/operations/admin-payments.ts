@@ -10,6 +10,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { readJson } from "../body.ts";
 import {
   answer,
+  answerWithCsv,
   behindKey,
   idempotencyKey,
   jsonBody,
@@ -26,7 +27,7 @@ export const list = createRoute({
   summary: "Payments of every account, newest first",
   request: { query: AdminPaymentQuery },
   responses: {
-    200: answer(AdminPaymentPage, "A page of them."),
+    200: answerWithCsv(AdminPaymentPage, "A page of them."),
     ...problems(...behindKey, "not_found", "validation_failed"),
   },
 });

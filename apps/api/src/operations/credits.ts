@@ -13,6 +13,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { readJson } from "../body.ts";
 import {
   answer,
+  answerWithCsv,
   ducatAccount,
   forAccount,
   idempotencyKey,
@@ -46,10 +47,11 @@ export const transactions = createRoute({
   path: "/transactions",
   tags,
   summary: "The ledger, newest first",
+  description: "A page of a rare thing may be short and not the last: follow `next_cursor`.",
   parameters: [ducatAccount],
   request: { query: TransactionQuery },
   responses: {
-    200: answer(TransactionPage, "A page of it."),
+    200: answerWithCsv(TransactionPage, "A page of it."),
     ...problems(...forAccount, "validation_failed"),
   },
 });

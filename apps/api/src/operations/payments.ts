@@ -1,7 +1,7 @@
 import { Payment, PaymentPage, PaymentQuery } from "@ducat/types/payments";
 import { Id } from "@ducat/types/text";
 import { createRoute, z } from "@hono/zod-openapi";
-import { answer, ducatAccount, forAccount, problems } from "../describe-route.ts";
+import { answer, answerWithCsv, ducatAccount, forAccount, problems } from "../describe-route.ts";
 
 const tags = ["Billing"];
 const params = z.object({ id: Id });
@@ -14,7 +14,7 @@ export const list = createRoute({
   parameters: [ducatAccount],
   request: { query: PaymentQuery },
   responses: {
-    200: answer(PaymentPage, "A page of them."),
+    200: answerWithCsv(PaymentPage, "A page of them."),
     ...problems(...forAccount, "validation_failed"),
   },
 });

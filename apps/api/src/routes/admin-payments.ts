@@ -9,9 +9,10 @@ import { refundPayment } from "@ducat/payments/refund-payment";
 import type { AdminPayment, PaymentRefund } from "@ducat/types/admin-payments";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { answerList } from "../answer-list.ts";
 import { auditOf } from "../audit.ts";
 import { type FindAccount, requireScope } from "../auth.ts";
-import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import { adminPaymentColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
 import * as operations from "../operations/admin-payments.ts";
@@ -19,19 +20,20 @@ import { toTime } from "../show-generation.ts";
 import { showStatus, toMoment } from "../show-payment.ts";
 
 /** For support: everybody's payments, and money back. */
-export const adminPaymentRoutes = ({ db, payments }: Deps, findAccount: FindAccount) => {
+export const adminPaymentRoutes = (deps: Deps, findAccount: FindAccount) => {
+  const { db, payments } = deps;
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
 
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor, account, ...filter } = c.req.valid("query");
-    const beforeId = readCursor("payment", cursor);
+    const query = c.req.valid("query");
+    const { account, min_amount: minAmount, max_amount: maxAmount, ...rest } = query;
     const accountId = account === undefined ? undefined : await findAccount(account);
-    const search = { ...filter, accountId, beforeId, limit: limit + 1 };
-    const found = await searchPayments(db, search);
-    const toCursor = ({ id }: FoundPayment) => makeCursor("payment", id);
-    const { entries, next_cursor } = cutPage(found, limit, toCursor);
-    return c.json({ data: entries.map(show), next_cursor }, 200);
+    return await answerList(c, deps, {
+      list: searchPayments(db, { ...rest, accountId, minAmount, maxAmount }),
+      show: (rows) => rows.map(show),
+      ...{ kind: "payment", name: "payments", columns: adminPaymentColumns, query },
+    });
   });
 
   app.openapi(operations.refund, async (c) => {

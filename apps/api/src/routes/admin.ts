@@ -11,7 +11,7 @@ import { showResult } from "../show-credits.ts";
 export const adminRoutes = ({ db }: Deps, findAccount: FindAccount) => {
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
-  app.use("/generations/*", requireNamedAccount(findAccount));
+  app.use("/generations/:id/*", requireNamedAccount(findAccount));
 
   app.openapi(operations.adjust, async (c) => {
     const { amount, reason } = c.req.valid("json");

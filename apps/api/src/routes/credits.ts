@@ -2,18 +2,19 @@ import {
   captureHold,
   consumeCredits,
   countEntries,
-  type Entry,
   findBalance,
   type HoldResult,
   holdCredits,
-  listEntries,
 } from "@ducat/db/credits";
-import type { Hold } from "@ducat/types/credits";
+import type { EntryFilter } from "@ducat/db/entry-filter";
+import { listLedger } from "@ducat/db/entry-list";
+import type { Hold, TransactionQuery } from "@ducat/types/credits";
 import { DomainError } from "@ducat/types/errors";
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { answerList } from "../answer-list.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
-import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import { transactionColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
 import { noteBalance } from "../note-alerts.ts";
@@ -33,18 +34,16 @@ export const creditRoutes = (deps: Deps, findAccount: FindAccount) => {
   });
 
   app.openapi(operations.transactions, async (c) => {
-    const { limit, cursor, count, ...filter } = c.req.valid("query");
+    const query = c.req.valid("query");
     const { accountId } = c.var;
-    const last = readCursor("transaction", cursor);
-    const beforeSeq = last === undefined ? undefined : Number(last);
-    const [found, total] = await Promise.all([
-      listEntries(db, accountId, { ...filter, beforeSeq, limit: limit + 1 }),
-      count === "true" ? countEntries(db, accountId, filter) : undefined,
-    ]);
-    const toCursor = ({ seq }: Entry) => makeCursor("transaction", seq);
-    const { entries, next_cursor } = cutPage(found, limit, toCursor);
-    const data = entries.map((row) => showEntry(accountId, row));
-    return c.json({ data, next_cursor, ...(total !== undefined && { total }) }, 200);
+    const filter = toFilter(query);
+    return await answerList(c, deps, {
+      list: listLedger(db, accountId, filter),
+      show: (rows) => rows.map((row) => showEntry(accountId, row)),
+      ...{ kind: "transaction", name: "credit-transactions", columns: transactionColumns },
+      ...{ query, accountId },
+      count: query.count === "true" ? () => countEntries(db, accountId, filter) : undefined,
+    });
   });
 
   app.openapi(operations.consume, async (c) => {
@@ -92,6 +91,17 @@ export const creditRoutes = (deps: Deps, findAccount: FindAccount) => {
 
   return app;
 };
+
+const toFilter = (query: z.output<typeof TransactionQuery>): EntryFilter => ({
+  type: query.type,
+  from: query.from,
+  to: query.to,
+  minAmount: query.min_amount,
+  maxAmount: query.max_amount,
+  generationId: query.generation_id,
+  paymentId: query.payment_id,
+  text: query.text,
+});
 
 const showHold = (
   accountId: string,

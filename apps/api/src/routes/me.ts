@@ -44,7 +44,7 @@ export const meRoutes = (deps: Deps, findAccount: FindAccount) => {
     };
     // HEAD is answered by this handler too, and nobody would read its stream.
     if (c.req.raw.method === "HEAD") return c.body(null, 200, headers);
-    return c.body(await exportAccount(c.var.accountId), 200, headers);
+    return c.body(await exportAccount(c.var.accountId, c.env?.outgoing), 200, headers);
   });
 
   return app;

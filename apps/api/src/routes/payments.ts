@@ -1,11 +1,13 @@
 import { findBuyer } from "@ducat/db/offers";
 import { findPaymentDetails } from "@ducat/db/payment-details";
-import { countPayments, findPayment, listPayments, type Payment } from "@ducat/db/payments";
+import { countPayments, listBilling } from "@ducat/db/payment-list";
+import { findPayment, type Payment } from "@ducat/db/payments";
 import { renderReceipt } from "@ducat/messages/render-message";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { answerList } from "../answer-list.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
-import { cutPage, makeCursor, readCursor } from "../cursor.ts";
+import { paymentColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/payments.ts";
 import { showPayment } from "../show-payment.ts";
@@ -36,16 +38,16 @@ export const paymentRoutes = (deps: Deps, findAccount: FindAccount) => {
   };
 
   app.openapi(operations.list, async (c) => {
-    const { limit, cursor, count, ...filter } = c.req.valid("query");
+    const query = c.req.valid("query");
     const { accountId } = c.var;
-    const beforeId = readCursor("payment", cursor);
-    const [found, total] = await Promise.all([
-      listPayments(db, accountId, { ...filter, beforeId, limit: limit + 1 }),
-      count === "true" ? countPayments(db, accountId, filter) : undefined,
-    ]);
-    const { entries, next_cursor } = cutPage(found, limit, ({ id }) => makeCursor("payment", id));
-    const data = await show(accountId, entries);
-    return c.json({ data, next_cursor, ...(total !== undefined && { total }) }, 200);
+    const { min_amount: minAmount, max_amount: maxAmount, ...rest } = query;
+    const filter = { ...rest, minAmount, maxAmount };
+    return await answerList(c, deps, {
+      list: listBilling(db, accountId, filter),
+      show: (rows) => show(accountId, rows),
+      ...{ kind: "payment", name: "payments", columns: paymentColumns, query, accountId },
+      count: query.count === "true" ? () => countPayments(db, accountId, filter) : undefined,
+    });
   });
 
   app.openapi(operations.get, async (c) => {
