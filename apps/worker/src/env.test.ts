@@ -17,6 +17,7 @@ it("fills in what was left out; an empty variable counts as left out", () => {
     DATA_DIR: ".data",
     WORKER_CONCURRENCY: 2,
     FETCH_ALLOW_HOSTS: [],
+    METRICS_HOST: "127.0.0.1",
     ALLOWED_ORIGINS: [],
     LOG_LEVEL: "info",
     queue: { url: least.DATABASE_URL, role },

@@ -32,6 +32,10 @@ export const Env = z.object({
     .string()
     .default("")
     .transform((text) => text.split(",").flatMap((host) => host.trim() || [])),
+  /** Where /livez, /readyz and /metrics are answered; unset: nowhere. */
+  METRICS_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
+  METRICS_HOST: z.string().default("127.0.0.1"),
+  METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
 

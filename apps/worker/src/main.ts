@@ -12,6 +12,9 @@ import { type Env, parseEnv } from "./env.ts";
 import { createPhotoFetcher } from "./fetch-photo.ts";
 import type { Generator } from "./generators/generator.ts";
 import { createLocalGenerator } from "./generators/local.ts";
+import { type Listener, listen } from "./listen.ts";
+import { createMetrics } from "./metrics.ts";
+import { createReadiness } from "./readiness.ts";
 import { safeError } from "./safe-error.ts";
 import { createWorker } from "./worker.ts";
 
@@ -47,7 +50,9 @@ for (const [channel, name] of [
 ] as const) {
   if (!senders[channel]) log.warn({ channel }, `${name} is not set: these messages wait`);
 }
+const metrics = createMetrics({ db, log });
 const worker = createWorker({
+  meter: metrics.meter,
   db,
   queue,
   payments,
@@ -70,8 +75,10 @@ const worker = createWorker({
   },
 });
 
+let listener: Listener | undefined;
 const stop = async (limitMs: number) => {
   await worker.close({ graceMs: limitMs });
+  await listener?.close();
   await Promise.all([queue.close(), senders.email?.close(), senders.sms?.close()]);
   await db.end({ timeout: 5 });
 };
@@ -84,6 +91,12 @@ closeWithGrace({ delay: closeLimitMs, logger: false }, async ({ signal, err }) =
 });
 
 try {
+  if (env.METRICS_PORT !== undefined) {
+    const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token } = env;
+    const readReadiness = createReadiness(db, worker);
+    listener = await listen({ metrics, readReadiness, token, log }, { host, port });
+    log.info({ host, port }, "answering /livez, /readyz and /metrics");
+  }
   await worker.start();
 } catch (error) {
   // Closing while it starts ends the start too; that is no fault.

@@ -10,6 +10,8 @@ export type WatchdogDeps = {
   /** Changes whenever a job starts or ends here. */
   progress(): number;
   timings: { everyMs: number; waitingMs: number; idleMs: number };
+  /** Called at each look. */
+  watched?(seen: { waitingMs: number; stuckMs: number }): void;
   /** Called once, with words for the log. */
   onStuck(reason: string): void;
 };
@@ -26,23 +28,26 @@ export function startWatchdog(deps: WatchdogDeps): Repeating {
   let seen = deps.progress();
   let told = false;
 
-  return repeat({ name: "watchdog", everyMs: timings.everyMs, log }, async () => {
+  const look = async () => {
     const progress = deps.progress();
     if (!deps.isIdle() || progress !== seen) {
       seen = progress;
       stuckSince = undefined;
-      return;
+      return 0;
     }
     const waitingMs = await deps.readWaitingMs().catch(() => 0);
-    if (waitingMs <= timings.waitingMs) {
-      stuckSince = undefined;
-      return;
-    }
-    stuckSince ??= performance.now();
-    const idleMs = performance.now() - stuckSince;
-    if (idleMs < timings.idleMs || told) return;
+    if (waitingMs <= timings.waitingMs) stuckSince = undefined;
+    else stuckSince ??= performance.now();
+    return waitingMs;
+  };
+
+  return repeat({ name: "watchdog", everyMs: timings.everyMs, log }, async () => {
+    const waitingMs = await look();
+    const stuckMs = stuckSince === undefined ? 0 : performance.now() - stuckSince;
+    deps.watched?.({ waitingMs, stuckMs });
+    if (stuckSince === undefined || stuckMs < timings.idleMs || told) return;
     told = true;
-    const [waited, idled] = [waitingMs, idleMs].map((ms) => Math.round(ms / 1_000));
+    const [waited, idled] = [waitingMs, stuckMs].map((ms) => Math.round(ms / 1_000));
     onStuck(`work has waited for ${waited} s while this worker was idle for ${idled} s`);
   });
 }

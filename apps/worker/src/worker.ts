@@ -10,18 +10,21 @@ import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
 import { createProcessWebhook, webhookConcurrency } from "./jobs/process-webhooks.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
+import { noMeter, type WorkerMeter } from "./meter.ts";
 import type { At } from "./points.ts";
 import type { Repeating } from "./repeat.ts";
 import { safeError } from "./safe-error.ts";
 import { startReconciling } from "./start-reconciling.ts";
 import { defaultTimings, type Timings } from "./timings.ts";
 import { listTasks } from "./upkeep/list-tasks.ts";
-import { noMeter } from "./upkeep/meter.ts";
 import { startUpkeep } from "./upkeep/start-upkeep.ts";
 import { isDatabaseAway } from "./wait-for-database.ts";
 import { startWatchdog } from "./watchdog.ts";
 
-export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing" | "dropUsage"> & {
+export type WorkerDeps = Omit<
+  RunDeps,
+  "queue" | "timings" | "at" | "closing" | "dropUsage" | "meter"
+> & {
   queue: Queue;
   payments: PaymentDeps;
   /** Who sends messages, and in whose name. */
@@ -36,6 +39,8 @@ export type WorkerDeps = Omit<RunDeps, "queue" | "timings" | "at" | "closing" | 
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;
   timings?: Partial<Timings>;
+  /** Who counts what it does; see metrics.ts. */
+  meter?: WorkerMeter;
   /** See points.ts. Left out in production. */
   at?: At;
 };
@@ -51,6 +56,8 @@ export type Worker = {
    * that another worker goes on at once. Leaves database and queue open.
    */
   close(options: { graceMs: number }): Promise<void>;
+  /** Whether it takes jobs. */
+  state(): "starting" | "working" | "stopping";
 };
 
 /** A worker: takes jobs, runs items, sweeps up what was lost, and knows whether it is alive. */
@@ -59,12 +66,14 @@ export function createWorker(options: WorkerDeps): Worker {
   const dropUsage = createUsageDrops(options.db, (error) => {
     options.log.warn({ err: safeError(error) }, "nobody was told what an account got back");
   });
-  const deps = { ...options, timings, dropUsage, at: options.at ?? (() => undefined) };
+  const { meter = noMeter } = options;
+  const deps = { ...options, timings, dropUsage, at: options.at ?? (() => undefined), meter };
   const closing = new AbortController();
   const givingBack = new AbortController();
   // One listener for each running item.
   setMaxListeners(0, givingBack.signal);
   const periodic: Repeating[] = [];
+  let isWorking = false;
   let work: Work | undefined;
   let webhooks: Work | undefined;
 
@@ -84,6 +93,7 @@ export function createWorker(options: WorkerDeps): Worker {
         lockMs: timings.jobLockMs,
       });
       periodic.push(watch(deps, work));
+      isWorking = true;
       deps.log.info({ queue: deps.queue.kind, concurrency: deps.concurrency }, "taking jobs");
     },
     async close({ graceMs }) {
@@ -93,20 +103,21 @@ export function createWorker(options: WorkerDeps): Worker {
       await Promise.all([work?.close({ graceMs }), webhooks?.close({ graceMs }), ...stopping]);
       clearTimeout(grace);
     },
+    state: () => (closing.signal.aborted ? "stopping" : isWorking ? "working" : "starting"),
   };
 }
 
-type Ready = WorkerDeps & { timings: Timings; at: At; dropUsage: DropUsage };
+type Ready = WorkerDeps & { timings: Timings; at: At; dropUsage: DropUsage; meter: WorkerMeter };
 
 function startPeriodic(deps: Ready): Repeating[] {
-  const { db, log, timings } = deps;
+  const { db, log, meter, timings } = deps;
   return [
-    startUpkeep({ db, log, meter: noMeter, timings: timings.upkeep }, listTasks(deps)),
+    startUpkeep({ db, log, meter, timings: timings.upkeep }, listTasks(deps)),
     ...startReconciling(deps.payments, timings),
   ];
 }
 
-function watch({ db, queue, log, timings, onStuck }: Ready, work: Work): Repeating {
+function watch({ db, queue, log, meter, timings, onStuck }: Ready, work: Work): Repeating {
   // The sweeper moves what it added again out of the database's view, into the queue's.
   const readWaitingMs = async () => {
     const { oldestSeconds } = await readBacklog(db);
@@ -116,6 +127,7 @@ function watch({ db, queue, log, timings, onStuck }: Ready, work: Work): Repeati
   return startWatchdog({
     log,
     readWaitingMs,
+    watched: (seen) => meter.watched(seen),
     isIdle: () => work.isIdle(),
     progress: () => work.lastProgressAt,
     timings: timings.watch,

@@ -4,6 +4,7 @@ import type { Handler } from "@ducat/queue/work";
 import { DomainError } from "@ducat/types/errors";
 import { PhotoUnreachable } from "../fetch-photo.ts";
 import type { Generator, Outcome, Task } from "../generators/generator.ts";
+import type { ItemMeter, Settled } from "../meter.ts";
 import { safeError } from "../safe-error.ts";
 import { waitForDatabase } from "../wait-for-database.ts";
 import { BadOutput, checkPicture, checkText } from "./check-output.ts";
@@ -17,6 +18,7 @@ export type RunDeps = OwnDeps &
   SettleDeps & {
     /** By the name that a style gives. */
     generators: Record<string, Generator>;
+    meter: ItemMeter;
   };
 
 /** Refusals that describe our own state, not the item's input. */
@@ -28,20 +30,25 @@ const passing = new Set(["unavailable", "internal", "rate_limited", "in_progress
  * nothing here needs to be undone. Returns without a claim when there is nothing to do.
  */
 export function createRunItem(deps: RunDeps): Handler<"run-item"> {
-  const { log, at, timings } = deps;
+  const { log, at, timings, meter } = deps;
 
   const run = async (job: RunItem) => {
     const claim = () => claimItem(deps.db, job, timings.leaseSeconds);
     const item = await waitForDatabase(timings.databaseWaitMs, claim);
     if (!item) return;
     const own = ownItem(deps, item);
+    const { generator, attempt: number } = item;
+    const startedAt = performance.now();
+    let outcome: Settled = "broken";
+    meter.claimed();
     try {
       await at("after-claim", item.item_id);
       const result = await makeResult(deps, own);
-      await settleItem(deps, own, result);
+      outcome = await settleItem(deps, own, result);
       await wakeWaiting(deps, item);
     } finally {
       own.release();
+      meter.settled({ outcome, generator, number, ms: performance.now() - startedAt });
     }
   };
 
@@ -90,14 +97,26 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
   await at("after-input", item.item_id);
   if (performance.now() - startedAt > timings.recheckAfterMs) await own.check();
   await at("before-run", item.item_id);
-  const outcome = await generator.run(toTask(item, input), {
+  const work = generator.run(toTask(item, input), {
     signal,
     requestId: own.requestId(),
     saveRequestId: own.saveRequestId,
     idempotencyKey: item.item_id,
   });
+  const outcome = await measure(deps, item, work);
   await at("after-answer", item.item_id);
   return await check(item, outcome);
+}
+
+async function measure<T>({ meter }: RunDeps, item: ClaimedItem, work: Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const told = (isError: boolean) =>
+    meter.generated(item.generator, { ms: performance.now() - startedAt, isError });
+  work.then(
+    () => told(false),
+    () => told(true),
+  );
+  return await work;
 }
 
 async function check(item: ClaimedItem, outcome: Outcome): Promise<Result> {

@@ -11,6 +11,7 @@ import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
 import type { Outcome, Usage } from "../generators/generator.ts";
 import type { Log } from "../log.ts";
+import type { Settled } from "../meter.ts";
 import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
 import { toStorable } from "../storable-text.ts";
@@ -52,8 +53,13 @@ export type Result =
 /**
  * Writes how an attempt ended, and adds the job of the next one where there is a next one. Every
  * write carries the claim's token: for an item that is not ours any more it changes nothing.
+ * Returns how the attempt ended in the database.
  */
-export async function settleItem(deps: SettleDeps, own: OwnedItem, result: Result): Promise<void> {
+export async function settleItem(
+  deps: SettleDeps,
+  own: OwnedItem,
+  result: Result,
+): Promise<Settled> {
   const { item } = own;
   switch (result.status) {
     case "completed":
@@ -67,14 +73,14 @@ export async function settleItem(deps: SettleDeps, own: OwnedItem, result: Resul
   }
 }
 
-async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason): Promise<void> {
+async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason): Promise<Settled> {
   const { item } = own;
   deps.log.info({ item: item.item_id, attempt: item.attempt, why }, "stopped working on an item");
   const end = (code: string, message: string) =>
     fail(deps, item, { status: "failed", code, message, retryable: false });
   switch (why) {
     case "lost":
-      return;
+      return "lost";
     case "closing":
       return await giveBack(deps, own, 0);
     case "canceled":
@@ -87,7 +93,7 @@ async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason):
 }
 
 /** The file first, then the row that makes it count. */
-async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Promise<void> {
+async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Promise<Settled> {
   const { db, log, at, timings } = deps;
   const { item } = own;
   const { made, actualCost: actual, tookMs = 0 } = result;
@@ -108,12 +114,14 @@ async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Pr
   const status = await waitForDatabase(timings.databaseWaitMs, finish);
   await at("after-complete", item.item_id);
   const { item_id, attempt } = item;
-  log.info({ item: item_id, attempt, tookMs, status: status ?? "lost" }, "finished an item");
+  const settled = status ?? "lost";
+  log.info({ item: item_id, attempt, tookMs, status: settled }, "finished an item");
   if (status === "canceled") await deps.dropUsage(item.account_id);
-  if (status === "completed" || !key) return;
+  if (status === "completed" || !key) return settled;
   await deps.blobs.remove(key).catch((error) => {
     log.warn({ err: safeError(error) }, "an orphan was left for the collector");
   });
+  return settled;
 }
 
 function toItemUsage(usage: Usage, tookMs: number): ItemUsage {
@@ -126,7 +134,7 @@ function toItemUsage(usage: Usage, tookMs: number): ItemUsage {
   };
 }
 
-async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promise<void> {
+async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promise<Settled> {
   const { db, log, at, timings } = deps;
   const { code, retryable } = failure;
   const delayMs = retryable ? retryDelayMs(timings.retryMs, item.attempt) : 0;
@@ -139,9 +147,10 @@ async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promi
   log.info({ item: item.item_id, attempt: item.attempt, code, status }, "failed an item");
   if (left?.status === "pending") await requeue(deps, { item, attempt: left.attempt, delayMs });
   else if (left) await deps.dropUsage(item.account_id);
+  return left?.status === "pending" ? "retry" : (left?.status ?? "lost");
 }
 
-async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<void> {
+async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<Settled> {
   const { db, log, at, timings } = deps;
   const { item } = own;
   // Not beyond the deadline: the last question is due there.
@@ -152,8 +161,9 @@ async function giveBack(deps: SettleDeps, own: OwnedItem, ms: number): Promise<v
   await at("after-defer", item.item_id);
   const status = attempt === undefined ? "lost" : "pending";
   log.info({ item: item.item_id, attempt: item.attempt, delayMs, status }, "gave an item back");
-  if (attempt === undefined) return;
+  if (attempt === undefined) return "lost";
   await requeue(deps, { item, attempt, delayMs });
+  return "deferred";
 }
 
 /**

@@ -1,0 +1,150 @@
+import type { Db } from "@ducat/db/connect";
+import { listUpkeepTasks } from "@ducat/db/upkeep";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Log } from "./log.ts";
+import type { WorkerMeter } from "./meter.ts";
+import { safeError } from "./safe-error.ts";
+
+export type Metrics = {
+  meter: WorkerMeter;
+  /** The exposition text and its content type. */
+  read(): Promise<{ text: string; type: string }>;
+};
+
+const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
+
+/** The numbers of this worker, and of all upkeep as the database has it when asked. */
+export function createMetrics({ db, log }: { db: Db; log: Log }): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const upkeep = readUpkeep(registry, db);
+  const up = new Gauge({
+    name: "ducat_worker_up",
+    help: "Whether a part answered when asked.",
+    labelNames: ["part"],
+    registers: [registry],
+  });
+  return {
+    meter: { ...meterItems(registry), ...meterUpkeep(registry), ...meterWatchdog(registry) },
+    async read() {
+      try {
+        await upkeep();
+        up.set({ part: "database" }, 1);
+      } catch (error) {
+        log.warn({ err: safeError(error) }, "upkeep could not be measured");
+        up.set({ part: "database" }, 0);
+      }
+      return { text: await registry.metrics(), type: registry.contentType };
+    },
+  };
+}
+
+function meterItems(registry: Registry): Pick<WorkerMeter, "claimed" | "settled" | "generated"> {
+  const registers = [registry];
+  const attempts = new Counter({
+    name: "ducat_worker_attempts_total",
+    help: "Attempts at items, by how they ended; completed, failed and canceled ended the item.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const took = new Histogram({
+    name: "ducat_worker_attempt_seconds",
+    help: "Time from a claim to the record of how the attempt ended.",
+    labelNames: ["generator"],
+    buckets: seconds,
+    registers,
+  });
+  const numbers = new Histogram({
+    name: "ducat_worker_item_attempts",
+    help: "How many attempts an item took that ended here.",
+    buckets: [1, 2, 3, 5, 10, 20],
+    registers,
+  });
+  const asked = new Histogram({
+    name: "ducat_worker_generator_seconds",
+    help: "Time that a generator was at work, waiting for its provider included.",
+    labelNames: ["generator", "result"],
+    buckets: seconds,
+    registers,
+  });
+  const leases = new Gauge({
+    name: "ducat_worker_leases_held",
+    help: "Items that this worker holds now.",
+    registers,
+  });
+  leases.set(0);
+  const ends = ["completed", "failed", "canceled"];
+  // So that a rate can be told from the first one on.
+  for (const outcome of [...ends, "retry", "deferred", "lost", "broken"]) {
+    attempts.inc({ outcome }, 0);
+  }
+  return {
+    claimed: () => leases.inc(),
+    settled({ outcome, generator, number, ms }) {
+      leases.dec();
+      attempts.inc({ outcome });
+      took.observe({ generator }, ms / 1_000);
+      if (ends.includes(outcome)) numbers.observe(number);
+    },
+    generated(generator, { ms, isError }) {
+      asked.observe({ generator, result: isError ? "error" : "answer" }, ms / 1_000);
+    },
+  };
+}
+
+function meterUpkeep(registry: Registry): Pick<WorkerMeter, "ran" | "did"> {
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  const runs = counter(
+    "ducat_upkeep_runs_total",
+    "Runs of upkeep by this worker; of paused ones another part follows, here or elsewhere.",
+    ["task", "outcome"],
+  );
+  const took = counter("ducat_upkeep_seconds_total", "Time that upkeep took here.", ["task"]);
+  const done = counter("ducat_upkeep_done_total", "What upkeep did here: rows, files.", ["task"]);
+  return {
+    ran(task, { outcome, ms }) {
+      runs.inc({ task, outcome });
+      took.inc({ task }, ms / 1_000);
+    },
+    did: (task, count) => done.inc({ task }, count),
+  };
+}
+
+function meterWatchdog(registry: Registry): Pick<WorkerMeter, "watched"> {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
+  const waiting = gauge(
+    "ducat_worker_waiting_seconds",
+    "How long the first piece of work has waited, as the watchdog last saw it.",
+  );
+  const stuck = gauge(
+    "ducat_worker_stuck_seconds",
+    "For how long this worker had nothing to do although work waited.",
+  );
+  return {
+    watched({ waitingMs, stuckMs }) {
+      waiting.set(waitingMs / 1_000);
+      stuck.set(stuckMs / 1_000);
+    },
+  };
+}
+
+/** The same in every worker: how all workers together keep up with each task. */
+function readUpkeep(registry: Registry, db: Db): () => Promise<void> {
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name, help, labelNames: ["task"], registers: [registry] });
+  const age = gauge("ducat_upkeep_ok_age_seconds", "Time since a run last ended well, anywhere.");
+  const every = gauge("ducat_upkeep_every_seconds", "How often it is to be done.");
+  const overdue = gauge("ducat_upkeep_overdue_seconds", "How long a run has been due.");
+  const failures = gauge("ducat_upkeep_failures_in_row", "Failed runs since one ended well.");
+  return async () => {
+    const tasks = await listUpkeepTasks(db);
+    for (const one of [age, every, overdue, failures]) one.reset();
+    for (const { name: task, ...told } of tasks) {
+      if (told.ok_age_seconds !== null) age.set({ task }, told.ok_age_seconds);
+      every.set({ task }, told.every_seconds);
+      overdue.set({ task }, told.overdue_seconds);
+      failures.set({ task }, told.failures_in_row);
+    }
+  };
+}
