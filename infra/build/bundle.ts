@@ -8,13 +8,14 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 /**
- * What stays in node_modules. sharp and argon2 are native binaries and swagger-ui-dist is a folder
- * of pages: an app whose bundle reaches them lists them in its own package.json, also when a
- * package imports them. The rest are optional parts of pg and BullMQ, asked for in a try block and
- * not installed.
+ * What stays in node_modules. sharp and argon2 are native binaries, the next two are folders of
+ * pages: an app whose bundle reaches them lists them in its own package.json, also when a package
+ * imports them. The rest are optional parts of pg and BullMQ, asked for in a try block and not
+ * installed.
  */
 const native = ["sharp", "@node-rs/argon2"];
-const external = [...native, "swagger-ui-dist", "pg-native", "redis", "bullmq-otel"];
+const pages = ["swagger-ui-dist", "@bull-board/ui"];
+export const external = [...native, ...pages, "pg-native", "redis", "bullmq-otel"];
 
 /**
  * CommonJS packages inside an ES module still call `require` for Node's own modules, and some read
@@ -25,10 +26,14 @@ const require = ducatRequire(import.meta.url);
 const __filename = import.meta.filename;
 const __dirname = import.meta.dirname;`;
 
-/** Writes `<outDir>/<entry name>.js` and its source map; rejects when an import is not found. */
-export async function bundle(entry: string, outDir: string): Promise<string> {
+/** Writes `<outDir>/<name>.js` and its source map; rejects when an import is not found. */
+export async function bundle(
+  entry: string,
+  outDir: string,
+  name = basename(entry, ".ts"),
+): Promise<string> {
   await build({
-    entryPoints: [entry],
+    entryPoints: { [name]: entry },
     outdir: outDir,
     bundle: true,
     platform: "node",
@@ -43,7 +48,7 @@ export async function bundle(entry: string, outDir: string): Promise<string> {
     // A warning is a module that would only be missed at run time.
     logOverride: { "unsupported-require-call": "error" },
   });
-  return resolve(outDir, basename(entry).replace(/\.ts$/, ".js"));
+  return resolve(outDir, `${name}.js`);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

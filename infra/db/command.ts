@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Login } from "../../packages/db/src/migrate.ts";
 
 const envFile = fileURLToPath(new URL("../../.env", import.meta.url));
 
@@ -12,6 +13,8 @@ export type Settings = {
   queueUrl: string | undefined;
   catalog: string | undefined;
   mode: "test" | "live";
+  /** What the roles' passwords shall be, where somebody says so. */
+  passwords: Partial<Record<Login, string>>;
 };
 
 /**
@@ -28,6 +31,7 @@ export async function runCommand(command: (settings: Settings) => Promise<number
       queueUrl: read("QUEUE_URL") ?? read("REDIS_URL"),
       catalog: read("CATALOG"),
       mode: read("DUCAT_MODE") === "live" ? "live" : "test",
+      passwords: readPasswords(read),
     });
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
@@ -35,6 +39,15 @@ export async function runCommand(command: (settings: Settings) => Promise<number
     console.error(message || code || String(error));
     process.exitCode = 2;
   }
+}
+
+function readPasswords(read: (name: string) => string | undefined): Settings["passwords"] {
+  const given = {
+    ducat_app: read("DUCAT_APP_PASSWORD"),
+    ducat_worker: read("DUCAT_WORKER_PASSWORD"),
+    ducat_queue: read("DUCAT_QUEUE_PASSWORD"),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, password]) => password));
 }
 
 /** The URL, or an error that says which variable names it. */
