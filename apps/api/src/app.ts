@@ -125,8 +125,6 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   return app;
 }
 
-const queues = "/v1/admin/queues";
-
 /** Nobody is asked for a key. */
 function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/docs", docsRoutes());
@@ -141,7 +139,7 @@ function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.route("/auth", loginPageRoutes(deps));
   app.route("/v1/config", publicConfigRoutes(deps));
   // Their browsers have a cookie for it and no key.
-  app.route(queues, queueBoardRoutes(deps, queues));
+  app.route("/", queueBoardRoutes(deps));
 }
 
 type Gate = ReturnType<typeof createAccountFinders> & { requireKey: MiddlewareHandler<AppEnv> };
@@ -196,5 +194,5 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/admin/styles", adminStyleRoutes(deps));
   app.route("/v1/admin/catalog", adminCatalogRoutes(deps));
   app.route("/v1/admin/messages", failedMessageRoutes(deps, findAnyAccount));
-  app.route(queues, queueTicketRoutes(deps, queues));
+  app.route("/", queueTicketRoutes(deps));
 }

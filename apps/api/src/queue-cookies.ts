@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { deriveKey } from "@ducat/payments/derive-key";
 import { z } from "zod";
+import { queuesPath } from "./operations/queues.ts";
 
 /** How long a browser that was let in stays in. */
 const lifeSeconds = 15 * 60;
 const name = "ducat_queues";
-const path = "/v1/admin/queues";
 
 const Claims = z.strictObject({
   actor: z.string().max(200),
@@ -39,7 +39,7 @@ export function createQueueCookies(options: {
   const [signingKey] = keys;
   if (!signingKey) throw new Error("Cookies need at least one secret.");
   const isSecure = publicUrl.startsWith("https:");
-  const flags = `Path=${path}; Max-Age=${lifeSeconds}; HttpOnly; SameSite=Strict`;
+  const flags = `Path=${queuesPath}; Max-Age=${lifeSeconds}; HttpOnly; SameSite=Strict`;
   return {
     make({ actor, sessionId }) {
       const expires = Math.floor(now() / 1000) + lifeSeconds;

@@ -4,9 +4,12 @@ import { answer, behindKey, problems } from "../describe-route.ts";
 
 const tags = ["Admin"];
 
+/** Where the dashboard is, and the only place that its cookie is sent to. */
+export const queuesPath = "/v1/admin/queues";
+
 export const open = createRoute({
   method: "post",
-  path: "/session",
+  path: `${queuesPath}/session`,
   tags,
   summary: "Let a browser see the queues",
   description:
@@ -17,7 +20,7 @@ export const open = createRoute({
 
 export const enter = createRoute({
   method: "get",
-  path: "/enter",
+  path: `${queuesPath}/enter`,
   tags,
   summary: "Come in with a ticket",
   description: "For the browser that opens the `url` of `POST /v1/admin/queues/session`.",

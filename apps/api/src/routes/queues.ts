@@ -16,13 +16,14 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/queues.ts";
 import { createQueueBoard, type QueueBoard } from "../queue-board.ts";
 
+const path = operations.queuesPath;
 const ticketSeconds = 60;
 const mostBytes = 64 * 1024;
 
 /** Behind a key: the way in for a browser. */
-export const queueTicketRoutes = ({ db, publicUrl, now }: Deps, path: string) => {
+export const queueTicketRoutes = ({ db, publicUrl, now }: Deps) => {
   const app = new OpenAPIHono<AppEnv>();
-  app.use(requireScope("admin"));
+  app.use(operations.open.path, requireScope("admin"));
 
   app.openapi(operations.open, async (c) => {
     const ticket = randomBytes(24).toString("base64url");
@@ -43,7 +44,7 @@ const policy =
   "form-action 'none'; frame-ancestors 'none'";
 
 /** For browsers that came in with a ticket: the dashboard of both queues. */
-export const queueBoardRoutes = (deps: Deps, path: string) => {
+export const queueBoardRoutes = (deps: Deps) => {
   const { db, queue, queueCookies } = deps;
   const board = createQueueBoard(queue);
   const app = new OpenAPIHono<AppEnv>();
@@ -61,7 +62,7 @@ export const queueBoardRoutes = (deps: Deps, path: string) => {
 
   const requireVisitor = letVisitorsIn(deps);
   for (const { method, path: at, run } of board.acts) {
-    app.on(method, at, requireVisitor, async (c) => {
+    app.on(method, `${path}${at}`, requireVisitor, async (c) => {
       const isReading = method === "GET";
       const body = isReading ? {} : await readOwnJson(c);
       const what = `${method} ${c.req.path.slice(path.length)}`;
@@ -71,12 +72,12 @@ export const queueBoardRoutes = (deps: Deps, path: string) => {
       return c.json(answer.body as object, answer.status as 200);
     });
   }
-  for (const at of board.pages) {
-    app.get(at, requireVisitor, (c) =>
+  for (const at of ["", ...board.pages]) {
+    app.get(`${path}${at}`, requireVisitor, (c) =>
       c.html(board.page(`${path}/`), 200, { "content-security-policy": policy }),
     );
   }
-  app.get("/static/:name{.+}", requireVisitor, (c) => sendFile(c, board));
+  app.get(`${path}/static/:name{.+}`, requireVisitor, (c) => sendFile(c, board));
   return app;
 };
 
