@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { claimUpkeepTask, listUpkeepTasks, requestUpkeepRun } from "@ducat/db/upkeep";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { openSessions } from "../../../../packages/db/test/parallel.ts";
 import { useDatabase } from "../../../../packages/db/test/use-database.ts";
 import { eventually, makeGate } from "../../test/stage.ts";
@@ -213,6 +213,23 @@ it("what hangs loses its run to another worker, and writes nothing when it wakes
   await woke.opened;
   expect(cursor).toBeNull();
   expect(await read(hung)).toMatchObject({ runs: 1, done: 1, done_total: 1 });
+});
+
+it("a worker whose clock is a day ahead does nothing before its time", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * hour });
+  try {
+    const [early, due] = [makeTask(async () => nothing), makeTask(async () => nothing)];
+    start([early, due]);
+    await makeDue(early);
+    await ran(early);
+    await makeDue(due);
+    await ran(due);
+    expect((await read(early)).runs).toBe(1);
+    const next = Date.parse((await read(early)).next_due_at ?? "");
+    expect(next).toBeLessThan(Date.now() - 20 * hour);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("a worker that closes lets go after its batch, and the next one goes on there", async () => {
