@@ -139,6 +139,12 @@ describe("edges", () => {
     expect(faults).toEqual([]);
   });
 
+  it("no module keeps a value that changes: processes may have several apps, tests share them", () => {
+    const isLoaded = (path: string) => ownerOf(path) && !isTest(path) && !/\/main\.ts$/.test(path);
+    const inside = code.filter(isLoaded);
+    expect(findIn(inside, /^(?:export )?let (\w+)/gm)).toEqual([]);
+  });
+
   it("only an entry point reads the environment: main.ts, infra and *.config.ts", () => {
     const isEntry = /(^|\/)main\.ts$|^infra\/|\.config\.ts$/;
     const others = code.filter((path) => !isEntry.test(path) && !isTest(path));

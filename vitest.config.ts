@@ -3,6 +3,10 @@ import { defineConfig } from "vitest/config";
 /**
  * `suite` runs files in parallel; `kills` runs the files that kill processes and servers, one at a
  * time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
+ *
+ * The files of a worker share its modules: to load the API anew for each of them took longer than
+ * its tests. So no module keeps a value that changes (tidy.test.ts sees to it), and what a test
+ * stubs is put back after it.
  */
 const exclude = ["**/node_modules/**", "**/dist/**", "**/.data/**"];
 const long = process.env.DUCAT_TEST_LONG === "1";
@@ -23,6 +27,9 @@ export default defineConfig({
         test: {
           ...shared,
           name: "suite",
+          isolate: false,
+          unstubEnvs: true,
+          unstubGlobals: true,
           include: ["**/*.test.ts"],
           exclude: [
             ...exclude,
