@@ -64,8 +64,14 @@ const things: Record<string, Kind[]> = {
   images: ["image"],
   logins: ["login"],
   payments: ["payment"],
+  catalog: [],
+  config: [],
+  messages: [],
   "promo-codes": [],
   sessions: ["session"],
+  styles: [],
+  tasks: [],
+  versions: [],
   usage: ["event"],
   "webhook-events": [],
 };
@@ -103,11 +109,26 @@ const password = "correct horse battery";
 const email = () => `${randomUUID()}@new.example`;
 const phone = () => `+98912${randomInt(1_000_000, 10_000_000)}`;
 
+const newStyle = {
+  name: "A style",
+  description: "Of nobody's.",
+  category: "landscape",
+  kind: "image",
+  generator: "local",
+  prompt: "{label}",
+  params: { look: "studio_noir" },
+  cost: 1,
+};
+
 /** Bodies that can be sent once only, or only so often. */
 const bodies: Record<string, () => Record<string, unknown>> = {
   "POST /v1/accounts": () => ({ external_id: `new-${randomUUID()}` }),
   "PATCH /v1/albums/{id}": () => ({ name: `new-${randomUUID()}` }),
   "POST /v1/albums": () => ({ name: `new-${randomUUID()}` }),
+  // Any that is in order would take the others' plans away.
+  "POST /v1/admin/catalog": () => ({ catalog: "x", products: [{}] }),
+  "POST /v1/admin/catalog/restore": () => ({ version: 2_000_000_000 }),
+  "POST /v1/admin/styles": () => ({ ...newStyle, id: `new_${randomInt(1, 1e12)}` }),
   "POST /v1/admin/promo-codes": () => ({ code: `new-${randomUUID()}`, credits: 1 }),
   "POST /v1/auth/email": () => ({ email: email() }),
   "POST /v1/auth/forgot-password": () => ({ email: email() }),
@@ -179,6 +200,9 @@ const own: Record<string, number | ((caller: Caller) => number)> = {
   "POST /v1/accounts": 201,
   // Its example names an account that isn't there.
   "POST /v1/admin/clock/advance": 404,
+  "POST /v1/admin/catalog": 422,
+  // There is none of the number, and nobody would have pushed it.
+  "POST /v1/admin/catalog/restore": 404,
   "POST /v1/auth/accounts": ({ isUnverified, kind }) => {
     if (isUnverified) return 403;
     return kind === "vendor" ? 200 : 201;
@@ -278,6 +302,8 @@ const open: Record<string, Open> = {
   "GET /v1/vendors/{id}/portfolio": {
     ...{ path: () => `/v1/vendors/${randomUUID()}/portfolio`, status: 404 },
   },
+  "GET /v1/admin/queues/enter": { status: 401 },
+  "GET /v1/config": { status: 200 },
   "GET /v1/files/{key}": { path: ({ file }) => file, status: 404 },
   "POST /auth/reset-password": {
     ...{ form: { token: "no-token", password }, status: 410 },
