@@ -191,10 +191,7 @@ BEGIN
     PERFORM import_grant(v_id, p_source, v_one, v_subscription);
   END LOOP;
   FOR v_one IN SELECT value FROM jsonb_array_elements(p_row -> 'allowances') LOOP
-    PERFORM give_allowances(v_id,
-      jsonb_build_object(v_one ->> 'feature', (v_one ->> 'amount')::bigint),
-      name_import(p_source, v_one ->> 'key'), clock_timestamp(),
-      (v_one ->> 'expires_at')::timestamptz, p_subscription_id => v_subscription.id);
+    PERFORM import_stock(v_id, p_source, v_one, v_subscription);
   END LOOP;
   FOR v_one IN SELECT value FROM jsonb_array_elements(p_row -> 'usage') LOOP
     PERFORM take_counter(v_id, v_one ->> 'feature', (v_one ->> 'period_start')::timestamptz,
@@ -298,6 +295,26 @@ BEGIN
     p_expires_at => v_expires, p_description => p_grant ->> 'description');
   UPDATE credit_grants SET subscription_id = p_subscription.id
   WHERE account_id = p_account_id AND effect_key = v_key AND v_monthly;
+END $$;
+
+-- Give a stock that was left, once. What ends with a plan's month lives until that gives the next
+-- one. Internal.
+CREATE OR REPLACE FUNCTION ducat.import_stock(
+  p_account_id uuid, p_source text, p_stock jsonb, p_subscription ducat.subscriptions)
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_expires timestamptz := (p_stock ->> 'expires_at')::timestamptz;
+  v_of_plan boolean := v_expires IS NOT NULL AND p_subscription.id IS NOT NULL;
+BEGIN
+  IF v_of_plan THEN
+    v_expires := CASE (SELECT rollover FROM products WHERE id = p_subscription.product_id)
+      WHEN 'none' THEN
+        coalesce(p_subscription.next_refill_at, p_subscription.period_end, v_expires) END;
+  END IF;
+  PERFORM give_allowances(p_account_id,
+    jsonb_build_object(p_stock ->> 'feature', (p_stock ->> 'amount')::bigint),
+    name_import(p_source, p_stock ->> 'key'), account_time(p_account_id), v_expires,
+    p_subscription_id => CASE WHEN v_of_plan THEN p_subscription.id END);
 END $$;
 
 -- Albums, and the pictures that are still to be fetched. Of an account that has an album of that

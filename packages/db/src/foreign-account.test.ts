@@ -23,6 +23,7 @@ import {
   refundGeneration,
 } from "./generations.ts";
 import { deleteImage, listImages, prepareImage, saveImage, updateImage } from "./images.ts";
+import { failImportFile, type ImportFile, keepImportFile } from "./imports.ts";
 import {
   type ClaimedItem,
   claimItem,
@@ -87,8 +88,9 @@ async function makeVictim() {
   const apiKey = await createApiKey(app, accountId, makeServerKey());
   const logins = await makeLogins(accountId);
   const clock = await makeStep(accountId);
+  const file = await makeFile(accountId);
   const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
-  return { ...made, gallery, apiKey, logins, clock, usage };
+  return { ...made, gallery, apiKey, logins, clock, usage, file };
 }
 
 async function makeLogins(accountId: string) {
@@ -110,6 +112,16 @@ async function makeStep(accountId: string) {
   const step = await tickClock(database.app, accountId, { ticks: 0 });
   if (!step) throw new Error("the clock has no step");
   return step;
+}
+
+/** A picture of a former system that is still to be fetched. */
+async function makeFile(accountId: string): Promise<ImportFile> {
+  const [file] = await database.admin<ImportFile[]>`
+    INSERT INTO ducat.import_files (account_id, source, row_key, purpose, url, details)
+    VALUES (${accountId}, 'test', ${randomUUID()}, 'image', 'https://x.example/a.png', '{}')
+    RETURNING account_id, id, row_key, purpose, url`;
+  if (!file) throw new Error("no file was made");
+  return file;
 }
 
 async function makeLogin(accountId: string): Promise<string> {
@@ -286,6 +298,17 @@ function listAttempts(): Record<string, Call> {
     update_image: () =>
       updateImage(app, intruder, { id: victim.gallery.imageId, change: { is_public: true } }),
     delete_image: () => deleteImage(app, intruder, victim.gallery.imageId),
+    keep_import_file: () => {
+      const thumbnail = makeThumbnail(intruder);
+      const file = { ...victim.file, account_id: intruder };
+      return keepImportFile(worker, file, { blob: makeThumbnail(intruder), thumbnail });
+    },
+    fail_import_file: () =>
+      failImportFile(
+        worker,
+        { ...victim.file, account_id: intruder },
+        { error: "x", isFinal: true },
+      ),
     release_usage: () => releaseUsage(app, intruder, victim.usage.eventId),
     remove_feature_override: () =>
       removeFeatureOverride(app, intruder, { feature: victim.usage.overridden, audit }),
