@@ -107,7 +107,7 @@ export async function foldRollups(
     addStat(folded, hourOf(created_at), "generations", { status });
   }
   for (const day of days) foldDay(raw, folded, day);
-  return folded;
+  return { ...folded, stats: withoutZeros(folded.stats) };
 }
 
 async function readRaw(admin: Db): Promise<Raw> {
@@ -130,6 +130,10 @@ function addStat(
   const key = JSON.stringify([at.day, at.hour, name, sortKeys(labels)]);
   stats[key] = ((stats[key] as number | undefined) ?? 0) + value;
 }
+
+/** A sum of nothing and one that comes to nothing say the same. */
+export const withoutZeros = <T>(sums: Record<string, T>): Record<string, T> =>
+  Object.fromEntries(Object.entries(sums).filter(([, value]) => value !== 0));
 
 export const sortKeys = (labels: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -345,7 +349,7 @@ export async function readFolded(admin: Db, days: string[]): Promise<Folded> {
   for (const { day, hour, name, labels, value } of stats) {
     folded.stats[JSON.stringify([day, hour, name, sortKeys(labels)])] = Number(value);
   }
-  return folded;
+  return { ...folded, stats: withoutZeros(folded.stats) };
 }
 
 /** The levels as they are now, under their names and labels. */
