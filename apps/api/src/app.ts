@@ -60,6 +60,7 @@ import { sessionRoutes } from "./routes/sessions.ts";
 import { statisticsRoutes } from "./routes/statistics.ts";
 import { styleRoutes } from "./routes/styles.ts";
 import { subscriptionRoutes } from "./routes/subscription.ts";
+import { taskRoutes } from "./routes/tasks.ts";
 import { totpRoutes } from "./routes/totp.ts";
 import { uploadRoutes } from "./routes/uploads.ts";
 import { usageRoutes } from "./routes/usage.ts";
@@ -190,6 +191,7 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/admin/usage", adminUsageRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));
   app.route("/v1/admin/anomalies", anomalyRoutes(deps));
+  app.route("/v1/admin/tasks", taskRoutes(deps));
   app.route("/v1/admin/config", configRoutes(deps));
   app.route("/v1/admin/styles", adminStyleRoutes(deps));
   app.route("/v1/admin/catalog", adminCatalogRoutes(deps));
