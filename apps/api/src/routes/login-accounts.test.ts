@@ -253,10 +253,11 @@ describe("going on with another account", () => {
     for (let n = 0; n < 5; n++) {
       const user = await begin();
       await open(user.bearer);
-      await Promise.all([
+      const answers = await Promise.all([
         ...Array.from({ length: 4 }, () => goTo(user.bearer, { kind: "vendor" })),
         stage.call("/v1/auth/logout", { method: "POST", bearer: user.bearer }),
       ]);
+      expect(answers.map(({ status, text }) => `${status} ${text}`).at(-1)).toBe("204 ");
       const left = await stage.db.admin`
         SELECT FROM ducat.sessions WHERE login_id = ${user.loginId} AND ended_at IS NULL`;
       expect(left).toHaveLength(0);

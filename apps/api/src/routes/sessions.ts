@@ -14,7 +14,8 @@ export const sessionRoutes = ({ db, cache }: Deps) => {
   app.openapi(operations.logOut, async (c) => {
     const { loginId, sessionId } = requireSession(c);
     await endSession(db, loginId, { id: sessionId, reason: "logout" });
-    await cache.forget([`session:${sessionId}`]);
+    // Those that were begun from it have ended too.
+    await cache.forget([`login:${loginId}`]);
     return c.body(null, 204);
   });
 
@@ -43,7 +44,7 @@ export const sessionRoutes = ({ db, cache }: Deps) => {
     const { id } = c.req.valid("param");
     const hasEnded = await endSession(db, loginId, { id, reason: "revoked" });
     if (!hasEnded) throw new DomainError("not_found");
-    await cache.forget([`session:${id}`]);
+    await cache.forget([`login:${loginId}`]);
     return c.body(null, 204);
   });
 
