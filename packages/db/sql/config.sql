@@ -100,6 +100,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.settle_queue_kind TO ducat_app, ducat_worker;
 
 -- Take a round that one process makes for all, p_every_s seconds after it was last begun by any.
+-- Workers of the release before this one call it while they are replaced; ours have upkeep.sql.
 -- Returns whether it is the caller's to make; one that dies in it has it made up for by the next.
 -- Locks the row `round:<name>` of admin_config; an operator who deletes it has it made at once.
 -- Safe to retry (a repeat after a lost answer skips the round).
