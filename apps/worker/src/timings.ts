@@ -40,6 +40,8 @@ export type Timings = {
   renewMs: number;
   /** … for accounts that are to be told that something runs out. */
   alertsMs: number;
+  /** … for use and statistics, which are summed up. */
+  rollUpMs: number;
   /** … for what is so old that it may be forgotten, where an index leads to it. */
   purgeMs: number;
   /** … and where a whole table is gone through. */
@@ -80,6 +82,7 @@ export const defaultTimings: Timings = {
   resolveMs: 30_000,
   renewMs: 60_000,
   alertsMs: 15_000,
+  rollUpMs: 5 * 60_000,
   purgeMs: 3_600_000,
   walkMs: 24 * 3_600_000,
   sandboxMs: 1_000,

@@ -9,6 +9,7 @@ import { listFileTasks } from "./file-tasks.ts";
 import { makeRound } from "./make-round.ts";
 import { listPaymentTasks } from "./payment-tasks.ts";
 import { listPurges } from "./purge-tasks.ts";
+import { createRollUp } from "./roll-up.ts";
 import type { Task } from "./task.ts";
 
 export type TaskDeps = Omit<SweepDeps, "retrySeconds"> & {
@@ -32,6 +33,7 @@ export function listTasks(deps: TaskDeps): Task[] {
     ...listPaymentTasks(deps.payments, timings),
     ...listAccountTasks(timings),
     ...listFileTasks(deps.blobs, timings),
+    createRollUp({ everyMs: timings.rollUpMs }),
     ...listPurges(timings),
   ];
 }
