@@ -4,7 +4,8 @@ import type { AccountCheck } from "./check.ts";
 const noAccount = (table: string) => `
   SELECT DISTINCT t.account_id, '${table}' AS "table" FROM ducat.${table} t
   WHERE ${inRange("t.account_id")}
-    AND NOT EXISTS (SELECT FROM ducat.accounts a WHERE a.id = t.account_id)`;
+    AND NOT EXISTS (
+      SELECT FROM ducat.accounts a WHERE a.id = t.account_id AND ${inRange("a.id")})`;
 
 /**
  * What an operator wants to know of accounts beside the invariants of the book: that what is kept
@@ -197,11 +198,13 @@ export const accountChecks: AccountCheck[] = [
       SELECT m.account_id, m.id, 'images', NULL FROM ducat.images m
       WHERE ${inRange("m.account_id")} AND 2 <> (
         SELECT count(*) FROM ducat.blobs b
-        WHERE b.account_id = m.account_id AND b.id IN (m.blob_id, m.thumbnail_id))
+        WHERE b.account_id = m.account_id AND ${inRange("b.account_id")}
+          AND b.id IN (m.blob_id, m.thumbnail_id))
       UNION ALL
       SELECT a.id, a.id, 'accounts', a.avatar FROM ducat.accounts a
       WHERE ${inRange("a.id")} AND a.avatar IS NOT NULL AND NOT EXISTS (
-        SELECT FROM ducat.blobs b WHERE b.account_id = a.id AND b.id::text = a.avatar)
+        SELECT FROM ducat.blobs b
+        WHERE b.account_id = a.id AND b.id::text = a.avatar AND ${inRange("b.account_id")})
       LIMIT 20`,
   },
   {
@@ -219,11 +222,12 @@ export const accountChecks: AccountCheck[] = [
       WHERE ${inRange("a.id")} AND a.erased_at IS NOT NULL AND (a.is_active
         OR coalesce(a.external_id, a.name, a.email, a.phone, a.avatar, a.bio) IS NOT NULL
         OR NOT EXISTS (SELECT FROM ducat.credit_accounts c
-                       WHERE c.account_id = a.id AND 'erased' = ANY (c.frozen))
-        OR EXISTS (SELECT FROM ducat.blobs WHERE account_id = a.id)
-        OR EXISTS (SELECT FROM ducat.images WHERE account_id = a.id)
-        OR EXISTS (SELECT FROM ducat.vendors WHERE account_id = a.id)
-        OR EXISTS (SELECT FROM ducat.usage_logs WHERE account_id = a.id))
+                       WHERE c.account_id = a.id AND ${inRange("c.account_id")}
+                         AND 'erased' = ANY (c.frozen))
+        OR EXISTS (SELECT FROM ducat.blobs WHERE account_id = a.id AND ${inRange()})
+        OR EXISTS (SELECT FROM ducat.images WHERE account_id = a.id AND ${inRange()})
+        OR EXISTS (SELECT FROM ducat.vendors WHERE account_id = a.id AND ${inRange()})
+        OR EXISTS (SELECT FROM ducat.usage_logs WHERE account_id = a.id AND ${inRange()}))
       LIMIT 20`,
   },
   {
@@ -233,10 +237,11 @@ export const accountChecks: AccountCheck[] = [
     violations: `
       SELECT a.id AS account_id, a.erased_at FROM ducat.accounts a
       WHERE ${inRange("a.id")} AND a.erased_at IS NOT NULL AND (
-        EXISTS (SELECT FROM ducat.account_logins WHERE account_id = a.id)
-        OR EXISTS (SELECT FROM ducat.api_keys WHERE account_id = a.id AND revoked_at IS NULL)
-        OR EXISTS (SELECT FROM ducat.sessions WHERE account_id = a.id AND ended_at IS NULL
-                   AND expires_at > clock_timestamp()))
+        EXISTS (SELECT FROM ducat.account_logins WHERE account_id = a.id AND ${inRange()})
+        OR EXISTS (SELECT FROM ducat.api_keys WHERE account_id = a.id AND ${inRange()}
+                   AND revoked_at IS NULL)
+        OR EXISTS (SELECT FROM ducat.sessions WHERE account_id = a.id AND ${inRange()}
+                   AND ended_at IS NULL AND expires_at > clock_timestamp()))
       LIMIT 20`,
   },
 ];

@@ -14,16 +14,16 @@ export function nextId(id: string): string | undefined {
 
 /**
  * The range that begins at an id and has so many accounts; the last one also has whatever there is
- * beyond them. `count` is how many accounts are in it.
+ * beyond them. `count` is how many accounts are in it, `last` the last of them.
  */
 export async function findRange(
   tx: Tx,
   from: string,
   size: number,
-): Promise<AccountRange & { count: number }> {
+): Promise<AccountRange & { count: number; last: string }> {
   const rows = await tx<{ id: string }[]>`
     SELECT id FROM ducat.accounts WHERE id >= ${from} ORDER BY id LIMIT ${size}`;
   const last = rows.at(-1);
   const to = rows.length < size || !last ? allAccounts.to : last.id;
-  return { from, to, count: rows.length };
+  return { from, to, count: rows.length, last: last?.id ?? "what lies beyond the last account" };
 }

@@ -41,6 +41,8 @@ export type Examination = {
   deep: boolean;
   limitMs: number;
   now(): number;
+  /** How many accounts are looked at first at once. */
+  firstSize?: number | undefined;
 };
 
 export type Report = {

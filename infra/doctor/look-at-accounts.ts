@@ -10,7 +10,7 @@ import {
   type Snapshot,
 } from "./check.ts";
 
-const firstSize = 200;
+const usualSize = 200;
 const mostAccounts = 5_000;
 /** What a chunk should take: a snapshot that lives long holds up the vacuum of a busy database. */
 const shortMs = 500;
@@ -25,6 +25,8 @@ export type AccountDeps = {
   /** What is left of the time, in milliseconds; 0 when it is over. */
   remainingMs(): number;
   now(): number;
+  /** How many accounts are looked at first; then it follows from how long they took. */
+  firstSize?: number | undefined;
 };
 
 export type AccountsSeen = {
@@ -49,7 +51,7 @@ export async function lookAtAccounts(
     ...{ findings: [], skipped: [], accounts: 0 },
     ...{ isDone: false, goOnAfter: after },
   };
-  let size = only ? 1 : firstSize;
+  let size = deps.firstSize ?? usualSize;
   let from = only ?? (after === null ? allAccounts.from : nextId(after));
   while (from !== undefined) {
     if (deps.remainingMs() === 0) return seen;
@@ -61,28 +63,34 @@ export async function lookAtAccounts(
       if (deps.remainingMs() === 0) return seen;
       size = Math.max(1, Math.floor(size / 4));
       if (chunk.count > 1) continue;
-      seen.skipped.push({ check: "accounts", reason: `${chunk.to} takes too long to look at` });
+      seen.skipped.push({ check: "accounts", reason: `${chunk.last} takes too long to look at` });
     }
     merge(seen.findings, chunk.findings ?? []);
     seen.accounts += chunk.count;
     seen.goOnAfter = chunk.to;
     from = only ? undefined : nextId(chunk.to);
-    if (tookMs < shortMs) size = Math.min(size * 2, mostAccounts);
+    if (chunk.findings && tookMs < shortMs) size = Math.min(size * 2, mostAccounts);
     if (tookMs > longMs) size = Math.max(1, Math.floor(size / 2));
   }
   return { ...seen, isDone: true };
 }
 
 type Wish = { from: string; size: number; only: string | undefined };
-type Chunk = { to: string; count: number; findings?: Finding[] };
+type Chunk = {
+  to: string;
+  count: number;
+  /** The last account of it, as a person would name it. */
+  last: string;
+  findings?: Finding[];
+};
 
 /** One chunk, all of its checks at one moment; without findings when it took too long. */
 async function lookAtChunk(deps: AccountDeps, { from, size, only }: Wish): Promise<Chunk> {
   const limitMs = Math.max(1, Math.min(statementMs, deps.remainingMs()));
   const range = only
-    ? { from, to: only, count: 1 }
+    ? { from, to: only, count: 1, last: only }
     : await deps.snapshot(limitMs, (tx) => findRange(tx, from, size));
-  const { to, count } = range;
+  const { to, count, last } = range;
   try {
     const findings = await deps.snapshot(limitMs, async (tx) => {
       const found: Finding[] = [];
@@ -94,9 +102,9 @@ async function lookAtChunk(deps: AccountDeps, { from, size, only }: Wish): Promi
     });
     const files = await deps.lookAtFiles?.(range);
     if (files && files.rows.length > 0) findings.push(files);
-    return { to, count, findings };
+    return { to, count, last, findings };
   } catch (error) {
-    if (isTimeout(error)) return { to, count };
+    if (isTimeout(error)) return { to, count, last };
     throw error;
   }
 }

@@ -30,6 +30,10 @@ INSERT INTO passes (account_id, product_id, starts_at, ends_at, payment_id, effe
 SELECT p.account_id, p.product_id, b.at, b.at + interval '7 days', p.id, p.effect_key, b.at
 FROM book b JOIN payments p ON p.id = b.pass_payment;
 
+INSERT INTO allowance_grants (account_id, feature, amount, remaining, payment_id, effect_key,
+  starts_at)
+SELECT account_id, 'letters', 5, 5, pass_payment, 'book:' || pass_payment, at FROM book;
+
 -- Each account's two generations, and their items: the first completed, the second failed.
 CREATE TEMP TABLE made ON COMMIT DROP AS
 SELECT b.*, n, uuid_v7() AS id, uuid_v7() AS completed, uuid_v7() AS failed, s.id AS style_id,

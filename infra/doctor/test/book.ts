@@ -18,3 +18,25 @@ export async function fillBook(
   });
   await admin.unsafe("ANALYZE");
 }
+
+/** Gives the accounts of the book rows in the other tables that grow, for the planner to weigh. */
+export async function fillBeside(admin: Db): Promise<void> {
+  await admin
+    .unsafe(`
+    SET search_path = ducat, pg_temp;
+    INSERT INTO blobs (account_id, key, sha256, type, size, purpose)
+    SELECT id, id || '/inputs/' || n || '.webp', 'ab', 'image/webp', 1, 'gallery'
+    FROM accounts CROSS JOIN generate_series(1, 4) AS n;
+    INSERT INTO images (account_id, kind, blob_id, thumbnail_id)
+    SELECT account_id, 'user', id, id FROM blobs;
+    INSERT INTO usage_logs (account_id, event_id, feature, amount)
+    SELECT account_id, id, 'letters', 1 FROM blobs;
+    INSERT INTO usage_counters (account_id, feature, period_start)
+    SELECT id, 'letters', now() + n * interval '1 day'
+    FROM accounts CROSS JOIN generate_series(1, 4) AS n;
+    INSERT INTO idempotency_keys (account_id, scope, key, fingerprint)
+    SELECT account_id, 'hold', id::text, 'f' FROM blobs;
+    INSERT INTO outbox (account_id, type, data) SELECT account_id, 'credits.low', '{}' FROM blobs;
+    ANALYZE`)
+    .simple();
+}

@@ -208,12 +208,12 @@ export const invariants: Invariant[] = [
       WHERE ${inRange("p.account_id")} AND CASE WHEN p.status = 'succeeded'
         THEN p.effect_key IS NULL OR p.paid_at IS NULL OR p.charged IS NULL
         ELSE p.credits_granted <> 0
-          OR EXISTS (SELECT FROM ducat.credit_grants g
-                     WHERE g.account_id = p.account_id AND g.payment_id = p.id)
-          OR EXISTS (SELECT FROM ducat.allowance_grants g
-                     WHERE g.account_id = p.account_id AND g.payment_id = p.id)
-          OR EXISTS (SELECT FROM ducat.passes s
-                     WHERE s.account_id = p.account_id AND s.payment_id = p.id) END
+          OR EXISTS (SELECT FROM ducat.credit_grants g WHERE ${inRange("g.account_id")}
+                     AND g.account_id = p.account_id AND g.payment_id = p.id)
+          OR EXISTS (SELECT FROM ducat.allowance_grants g WHERE ${inRange("g.account_id")}
+                     AND g.account_id = p.account_id AND g.payment_id = p.id)
+          OR EXISTS (SELECT FROM ducat.passes s WHERE ${inRange("s.account_id")}
+                     AND s.account_id = p.account_id AND s.payment_id = p.id) END
       LIMIT 20`,
   },
   {
