@@ -126,7 +126,8 @@ async function* writeFile<T>(
 function writeRows(rows: Cell[][]): string {
   return stringify(
     rows.map((row) => row.map(writeCell)),
-    { record_delimiter: "\r\n", escape_formulas: true },
+    // Where it is told the end of a line, it would leave other line ends in a cell unquoted.
+    { record_delimiter: "\r\n", quote_record_delimiter: true, escape_formulas: true },
   );
 }
 

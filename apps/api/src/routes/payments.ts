@@ -10,7 +10,7 @@ import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import { paymentColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/payments.ts";
-import { showPayment } from "../show-payment.ts";
+import { showPayment, showPeriod } from "../show-payment.ts";
 
 /** It shows itself, runs nothing, and is in no other page. */
 const receiptPolicy =
@@ -71,7 +71,7 @@ export const paymentRoutes = (deps: Deps, findAccount: FindAccount) => {
       describeReceipt(payment, {
         paidAt: payment.paid_at,
         product: details.get(payment.id)?.product?.name ?? null,
-        customer: buyer?.email ?? null,
+        customer: buyer?.email ?? buyer?.phone ?? null,
       }),
       buyer?.locale ?? "en",
     );
@@ -86,17 +86,26 @@ function describeReceipt(
   payment: Payment,
   more: { paidAt: Date; product: Record<string, string> | null; customer: string | null },
 ) {
+  const { period_start, period_end } = payment;
+  const charged = payment.charged ?? payment.amount;
+  // No more than there was: a dispute may be lost of what was refunded already.
+  const refunded = Math.min(payment.refunded, payment.reversed);
   return {
     payment_id: payment.id,
     reference: payment.reference,
     purpose: payment.purpose,
     product: more.product,
     credits: payment.credits_granted,
-    amount: payment.charged ?? payment.amount,
+    price: payment.amount,
+    amount: charged,
     currency: payment.currency,
     paid_at: more.paidAt.toISOString(),
     receipt_ref: payment.receipt_ref,
-    refunded: payment.refunded,
+    card_mask: payment.card_mask,
+    refunded,
+    disputed: payment.reversed - refunded,
+    credits_clawed: payment.clawed,
+    period: period_start && period_end ? showPeriod(period_start, period_end) : null,
     customer: more.customer,
   };
 }
