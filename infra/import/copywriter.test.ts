@@ -30,13 +30,13 @@ it("a mapping is suggested from what is there, and is one", async () => {
 
 it("a plan whose name at the provider nobody knows is refused until somebody says it", async () => {
   const first = await importFormer(database.url, mapping);
-  expect(first.people).toMatchObject({ create: 6, refuse: 1 });
+  expect(first.people).toMatchObject({ create: 7, refuse: 1 });
   expect(first.refused).toEqual([{ key: "user_credits:uid-payer", reason: "plan_ref_missing" }]);
-  expect(first.credits.here).toEqual({ subscription: 101 });
+  expect(first.credits.here).toEqual({ subscription: 121 });
   const plans = { ...Object(mapping.plans), pro: { product: "pro", plan_ref: "4712" } };
   mapping = { ...mapping, plans };
   const second = await importFormer(database.url, mapping);
-  expect(second.people).toMatchObject({ create: 1, equal: 6, refuse: 0 });
+  expect(second.people).toMatchObject({ create: 1, equal: 7, refuse: 0 });
 });
 
 const findGrant = async (externalId: string) => {
@@ -88,6 +88,34 @@ it("a plan of Lemon Squeezy's renews by what it tells, once", async () => {
   expect(balance?.available).toBe(161);
 });
 
+it("a step up within the month that was paid there gives the difference here", async () => {
+  const [sub] = await database.admin`
+    SELECT s.account_id, s.provider_ref, p.id AS price_id FROM ducat.subscriptions s
+    JOIN ducat.accounts a ON a.id = s.account_id, ducat.prices p
+    JOIN ducat.products d ON d.id = p.product_id
+    WHERE a.external_id = 'uid-up' AND d.key = 'pro' AND p.is_active`;
+  const fact = {
+    provider: "lemonsqueezy",
+    mode: "test",
+    effect_key: "l:test:sinv:2:delta",
+    occurred_at: new Date(),
+    invoice_ref: "2",
+    subscription_ref: sub?.provider_ref,
+    plan_ref: sub?.price_id,
+    amount: 800,
+    currency: "USD",
+    reason: "update",
+    trial: false,
+  };
+  const [told] = await database.worker`
+    SELECT outcome FROM ducat.record_invoice(${JSON.stringify(fact)}::text::jsonb)`;
+  expect(told?.outcome).toBe("applied");
+  const [balance] = await database.admin`
+    SELECT available FROM ducat.credit_accounts WHERE account_id = ${sub?.account_id}`;
+  // Of 900 more a month, for 12 days of 30.
+  expect([379, 380]).toContain(balance?.available);
+});
+
 it("amounts in dollars are cents here, and who only paid has an account", async () => {
   const payments = await database.admin`
     SELECT a.external_id, p.charged, p.currency, p.provider_ref, p.effect_key, p.purpose
@@ -117,6 +145,6 @@ it("people of Firebase's come in by what it calls them, whatever that is", async
   const rows = await database.admin`
     SELECT e.subject, a.external_id FROM ducat.external_identities e
     JOIN ducat.accounts a ON a.id = e.account_id WHERE e.issuer = ${issuer}`;
-  expect(rows).toHaveLength(7);
+  expect(rows).toHaveLength(8);
   for (const { subject, external_id } of rows) expect(subject).toBe(external_id);
 });

@@ -131,7 +131,8 @@ describe("people of the landscape app", () => {
       JOIN ducat.products d ON d.id = s.product_id WHERE a.external_id = ${idOf(mapping, 5)}`;
     expect([...passes]).toEqual([{ key: "7day_pass", is_running: true }]);
     const [gone] = await database.admin`
-      SELECT count(*) AS count FROM ducat.subscriptions s JOIN ducat.accounts a ON a.id = s.account_id
+      SELECT count(*) AS count FROM ducat.subscriptions s
+      JOIN ducat.accounts a ON a.id = s.account_id
       WHERE a.external_id = ${idOf(mapping, 6)}`;
     expect(gone?.count).toBe(0);
   });
@@ -288,6 +289,22 @@ describe("what a mapping says", () => {
     expect(again.styles.created).toEqual([]);
     expect(again.settings).toMatchObject({ set: [], known: ["trial_credits"] });
   });
+});
+
+it("a former database is only read, whatever its views would do", async () => {
+  const schema = await makeFormer(
+    database.url,
+    `${generationDatabase}
+     CREATE TABLE traces (at timestamptz);
+     CREATE FUNCTION leave_trace() RETURNS boolean LANGUAGE sql
+       SET search_path FROM CURRENT AS
+       'INSERT INTO traces VALUES (now()) RETURNING true';
+     ALTER TABLE users RENAME TO people;
+     CREATE VIEW users AS SELECT id, email, trial_credits, leave_trace() AS email_verified
+       FROM people`,
+  );
+  const mapping = { source: "traces", system: "generation-api", schema };
+  await expect(importFormer(database.url, mapping)).rejects.toThrow("read-only transaction");
 });
 
 describe("logins", () => {

@@ -1,9 +1,9 @@
 /**
  * `pnpm import --source <url> --mapping file.json [--dry-run] [--only accounts,styles,settings]
  * [--files] [--batch 500] [--json]`: moves people, plans, balances, paid history and pictures in
- * from the database of a former system; see docs/import.md. `--suggest <system>` writes a mapping to
- * begin with. Ends with 0 when all is here, 1 when something was refused, has changed there or does
- * not add up, 2 when it could not run.
+ * from the database of a former system; see docs/import.md. `--suggest <system>` writes a mapping
+ * to begin with. Ends with 0 when all is here, 1 when something was refused, has changed there or
+ * does not add up, 2 when it could not run.
  */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

@@ -73,7 +73,7 @@ function toPhone(text: string, countries: string[]): string | null {
 
 /** PHC strings of argon2, of a cost that a login may have: 64 MiB, 10 passes, 4 lanes. */
 const argon2 =
-  /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,6}),t=(\d{1,2}),p=(\d)\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
+  /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,6}),t=(\d{1,2}),p=(\d)(?:\$[A-Za-z\d+/]{11,86}){2}$/;
 
 /** What the log-in here can check; null for everything else: a new password is asked for then. */
 export function readPassword(value: unknown): string | null {

@@ -113,7 +113,8 @@ export function describeReport(report: ImportReport): string {
   };
   const refusals = [...report.refused, ...report.styles.refused, ...report.settings.refused];
   return [
-    `${report.source} (${report.system})${report.is_dry_run ? ", dry run: nothing was written" : ""}`,
+    `${report.source} (${report.system})`,
+    ...(report.is_dry_run ? ["dry run: nothing was written"] : []),
     ...list("people", people),
     ...list("refused because of", report.reasons),
     ...list("to be known", report.warnings),

@@ -28,7 +28,9 @@ export const copywriterDatabase = `
     ('pro', 'Pro', 29.99, 'USD', 'month', 1000, NULL);
   INSERT INTO user_credits (user_id, current_credits, next_credit_refill, period_end, created_at)
   VALUES
-    ('uid-free', 7, now() + interval '9 days', now() + interval '9 days', now() - interval '51 days'),
+    ('uid-free', 7, now() + interval '9 days', now() + interval '9 days',
+      now() - interval '51 days'),
+    ('uid-up', 20, NULL, NULL, now()),
     ('uid-basic', 61, now() + interval '12 days', now() + interval '12 days', now()),
     ('uid-lapsed', 30, now() - interval '2 days', now() - interval '2 days', now()),
     ('uid-none', 0, NULL, NULL, now()), ('uid-"; DROP TABLE x; --', 3, NULL, NULL, now());
@@ -38,11 +40,14 @@ export const copywriterDatabase = `
     ('us-2', 'uid-lapsed', 'basic', 'expired', now() - interval '32 days',
       now() - interval '2 days', false, '9002', '78'),
     ('us-3', 'uid-payer', 'pro', 'active', now() - interval '1 day', now() + interval '29 days',
-      false, '9003', '79');
+      false, '9003', '79'),
+    ('us-4', 'uid-up', 'basic', 'active', now() - interval '18 days', now() + interval '12 days',
+      false, '9004', '80');
   INSERT INTO payment_history VALUES
     ('ph-1', 'uid-basic', 9.99, 'USD', 'completed', '5001', '77', 'subscription',
       now() - interval '18 days', now() - interval '18 days'),
     ('ph-2', 'uid-basic', 19.90, 'USD', 'pending', '5002', '77', 'credits', now(), NULL),
     ('ph-3', 'uid-only-paid', 0.29, 'EUR', 'completed', NULL, NULL, 'credits', now(), now());
-  INSERT INTO usage_logs SELECT 'ul-' || n, 'uid-free', 'ai_generation' FROM generate_series(1, 3) n;
+  INSERT INTO usage_logs
+    SELECT 'ul-' || n, 'uid-free', 'ai_generation' FROM generate_series(1, 3) n;
 `;

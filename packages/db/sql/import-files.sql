@@ -30,9 +30,9 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.take_import_file TO ducat_worker;
 
--- Keep a picture that was fetched: p_blob {key, sha256, type, size, width, height} of a file that is
--- stored already, p_thumbnail of its small one (null for an avatar), once. It gets a place of the
--- gallery, or becomes the avatar of an account that has none.
+-- Keep a picture that was fetched: p_blob {key, sha256, type, size, width, height} of a file that
+-- is stored already, p_thumbnail of its small one (null for an avatar), once. It gets a place of
+-- the gallery, or becomes the avatar of an account that has none.
 -- Returns what of the files was not used: their keys.
 --   DU003 not_found {what: file} · DU005 quota_exceeded · DU006 invalid_state {reason: erased}
 -- Locks the account's row, then what save_image and update_profile lock. Safe to retry.

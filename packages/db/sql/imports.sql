@@ -12,7 +12,7 @@
 -- What would become of each row: outcome create, join (an account that is here gets the balance),
 -- equal (it is moved in, and the same there), differs (it has changed there since: `changed` names
 -- the parts), erased (it was moved in, and its account is erased), or refuse with a reason.
--- `credits` is what was carried of one that is moved in, stock as `stock:<feature>`. Writes nothing,
+-- `credits` is what was carried of one that is moved in, stock as `stock:<feature>`. Writes and
 -- locks nothing.
 CREATE OR REPLACE FUNCTION ducat.plan_import(p_source text, p_rows jsonb, p_options jsonb)
 RETURNS TABLE (
@@ -25,7 +25,9 @@ $$;
 GRANT EXECUTE ON FUNCTION ducat.plan_import TO ducat_worker;
 
 -- Move rows in; p_options {mode, join}. Returns what plan_import does, with what became of them. A
--- row that can't be is refused and keeps no other from it; nothing of it is written.
+-- row that can't be is refused and keeps no other from it; nothing of it is written. Its reason is
+-- what the functions of its parts refuse (DU003, DU005, DU006, DU007, DU008), a constraint's name,
+-- or the SQLSTATE of a value that is none.
 -- Serial per source (an advisory lock); locks what the functions of its parts lock. Safe to retry:
 -- a row that is moved in is only looked at.
 CREATE OR REPLACE FUNCTION ducat.run_import(
