@@ -94,3 +94,24 @@ it("a line has the address that our proxy saw, and not one that the caller wrote
     SELECT ip FROM ducat.audit_logs WHERE action = 'account.freeze' AND resource_id = ${account}`;
   expect(line?.ip).toBe("198.51.100.7");
 });
+
+it("a line has why it was done, where the operator said it", async () => {
+  const account = await stage.makeAccount();
+  const act = (what: string, body?: object) =>
+    stage.call(`/v1/admin/accounts/${account}/${what}`, { method: "POST", ...(body && { body }) });
+  const why = "The card was reported as stolen.";
+  expect((await act("freeze", { reason: why })).status).toBe(200);
+  expect((await act("unfreeze", {})).status).toBe(200);
+  expect((await act("deactivate")).status).toBe(200);
+  for (const body of [{ reason: "" }, { reason: "x".repeat(501) }, { reason: 1 }, { why }]) {
+    expect((await act("freeze", body)).status).toBe(422);
+  }
+  const lines = await stage.db.admin`
+    SELECT action, metadata ->> 'why' AS why FROM ducat.audit_logs
+    WHERE resource_id = ${account} AND action <> 'account.create' ORDER BY id`;
+  expect(lines.map(({ action, why }) => [action, why])).toEqual([
+    ["account.freeze", why],
+    ["account.freeze", null],
+    ["account.deactivate", null],
+  ]);
+});

@@ -143,7 +143,7 @@ function badTexts(place: Place, good: string): fc.Arbitrary<Malformed> {
 const badQuery = fc.constantFrom("\0", "\ud800", "[]", "{}", "-1", "1e9", "1;DROP TABLE x", long);
 
 const freeNames = new Set([
-  ...["style", "text", "query", "tags", "actor", "resource_id", "request_id", "error_code"],
+  ...["code", "style", "text", "query", "tags", "actor", "resource_id", "request_id", "error_code"],
   // A plan's key may look like a number, and an amount may be negative.
   ...["plan", "min_amount", "max_amount"],
 ]);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import {
   audit,
@@ -12,7 +13,7 @@ import { atOnce, openSessions } from "../test/parallel.ts";
 import { makePlan } from "../test/subscription-facts.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { advanceClock, findBalance } from "./credits.ts";
-import { assignPlan, findEntitlements } from "./entitlements.ts";
+import { assignPlan, findEntitlements, liftPlan } from "./entitlements.ts";
 import { eraseAccount } from "./erasures.ts";
 import { sweepOwnSubscriptions } from "./own-subscriptions.ts";
 import { refillAccount, refillDue } from "./refills.ts";
@@ -169,6 +170,19 @@ describe("assignPlan", () => {
     const nobody = "00000000-0000-7000-8000-000000000000";
     expect(await refusalOf(assign(nobody, product.key))).toMatchObject({ what: "account" });
   });
+});
+
+it("an assigned plan is lifted, and the account is on the default plan; a repeat changes nothing", async () => {
+  const { id } = await makeAccount(database.app);
+  const { product } = await makeGiven();
+  await assign(id, product.key);
+  expect(await readPlan(id)).toBe(product.key);
+  const lifts = await Promise.all([1, 2, 3].map(() => liftPlan(database.app, id, audit)));
+  expect(lifts.filter(Boolean)).toHaveLength(1);
+  expect(await readPlan(id)).toBe("free");
+  expect(await liftPlan(database.app, id, audit)).toBe(false);
+  const nobody = await refusalOf(liftPlan(database.app, randomUUID(), audit));
+  expect(nobody).toMatchObject({ code: "not_found" });
 });
 
 it("an assigned plan keeps nobody from being erased, and ends with it", async () => {

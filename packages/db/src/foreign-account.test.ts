@@ -334,11 +334,12 @@ const alone = [
   ...["set_account_active", "update_profile", "verify_vendor"],
   ...["get_auto_reload", "get_credit_balance", "grant_credits", "hold_credits"],
   ...["keep_request_answer", "list_api_keys", "redeem_code", "refill_account"],
-  ...["remove_outdated_results"],
+  ...["remove_outdated_results", "summarize_usage"],
   ...["release_request", "reserve_reload", "resume_own", "schedule_change", "search_payments"],
   ...["search_audit_logs", "search_generations"],
   ...["set_auto_reload"],
-  ...["add_allowance", "assign_plan", "find_entitlements", "refill_base"],
+  ...["add_allowance", "assign_plan", "find_entitlements", "lift_plan"],
+  ...["refill_base"],
   ...["set_feature_override", "track_usage"],
 ];
 

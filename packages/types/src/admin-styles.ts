@@ -4,7 +4,7 @@ import { page, pageQuery } from "./pagination.ts";
 import { Style } from "./styles.ts";
 import { Time, text } from "./text.ts";
 
-export const StyleId = z
+const StyleId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_]{0,63}$/, "1 to 64 of a-z, 0-9 and _, as in modern_minimalist.");
 

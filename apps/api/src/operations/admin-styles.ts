@@ -2,7 +2,6 @@ import {
   NewStyle,
   PublishStyle,
   RestoreStyle,
-  StyleId,
   StyleVersion,
   StyleVersionList,
   StyleVersionPage,
@@ -14,7 +13,9 @@ import { readJson } from "../body.ts";
 import { answer, behindKey, jsonBody, problems, withBody } from "../describe-route.ts";
 
 const tags = ["Admin"];
-const params = z.object({ id: StyleId });
+/** Looser than a new style's: what is not there is told after the body was read. */
+const id = z.string().regex(/^[a-z0-9][\w-]{0,99}$/);
+const params = z.object({ id });
 
 export const list = createRoute({
   method: "get",
@@ -56,7 +57,7 @@ export const getVersion = createRoute({
   path: "/{id}/versions/{version}",
   tags,
   summary: "One version of a preset",
-  request: { params: z.object({ id: StyleId, version: VersionNumber }) },
+  request: { params: z.object({ id, version: VersionNumber }) },
   responses: { 200: answer(StyleVersion, "As it was."), ...problems(...behindKey, "not_found") },
 });
 

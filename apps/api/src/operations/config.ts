@@ -3,7 +3,6 @@ import {
   ResetSettingQuery,
   SetSetting,
   Setting,
-  SettingKey,
   SettingList,
 } from "@ducat/types/config";
 import { createRoute, z } from "@hono/zod-openapi";
@@ -11,7 +10,8 @@ import { readJson } from "../body.ts";
 import { answer, behindKey, jsonBody, problems, withBody } from "../describe-route.ts";
 
 const tags = ["Admin"];
-const params = z.object({ key: SettingKey });
+/** Whether there is such a setting is asked after the body was read, as of every other thing. */
+const params = z.object({ key: z.string().regex(/^[a-z0-9][\w:-]{0,63}$/) });
 
 export const list = createRoute({
   method: "get",

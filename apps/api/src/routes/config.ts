@@ -13,6 +13,7 @@ import {
   settingKeys,
   settings,
 } from "@ducat/types/config";
+import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { z } from "zod";
 import { auditOf } from "../audit.ts";
@@ -45,10 +46,12 @@ export const configRoutes = ({ db, cache }: Deps) => {
     return c.json({ data }, 200);
   });
 
-  app.openapi(operations.get, async (c) => c.json(await read(c.req.valid("param").key), 200));
+  app.openapi(operations.get, async (c) => {
+    return c.json(await read(getKey(c.req.valid("param").key)), 200);
+  });
 
   app.openapi(operations.set, async (c) => {
-    const { key } = c.req.valid("param");
+    const key = getKey(c.req.valid("param").key);
     const { value, updated_at: seen } = c.req.valid("json");
     const change = { value: checkValue(key, value), seen: seen as Seen, audit: auditOf(c) };
     await setSetting(db, key, change);
@@ -57,7 +60,7 @@ export const configRoutes = ({ db, cache }: Deps) => {
   });
 
   app.openapi(operations.reset, async (c) => {
-    const { key } = c.req.valid("param");
+    const key = getKey(c.req.valid("param").key);
     const { updated_at: seen } = c.req.valid("query");
     await resetSetting(db, key, { seen, audit: auditOf(c) });
     await forget();
@@ -87,6 +90,13 @@ export const publicConfigRoutes = ({ db, cache }: Deps) => {
   });
   return app;
 };
+
+/** Rows of our own are no settings. Errors: not_found. */
+function getKey(key: string): SettingKey {
+  const known = settingKeys.find((one) => one === key);
+  if (known) return known;
+  throw new DomainError("not_found");
+}
 
 /** Errors: validation_failed, with the place in the body. */
 function checkValue(key: SettingKey, value: unknown): unknown {

@@ -160,6 +160,17 @@ describe("another account's things", () => {
       "POST /v1/admin/webhook-events/{id}/discard",
       "POST /v1/admin/webhook-events/{id}/replay",
       "PATCH /v1/admin/promo-codes/{id}",
+      "DELETE /v1/admin/accounts/{id}/plan",
+      "DELETE /v1/admin/logins/{id}/totp",
+      "GET /v1/admin/styles/{id}",
+      "GET /v1/admin/styles/{id}/versions",
+      "GET /v1/admin/styles/{id}/versions/{version}",
+      "PUT /v1/admin/styles/{id}",
+      "POST /v1/admin/messages/{id}/discard",
+      "POST /v1/admin/messages/{id}/retry",
+      "POST /v1/admin/styles/{id}/activate",
+      "POST /v1/admin/styles/{id}/deactivate",
+      "POST /v1/admin/styles/{id}/restore",
     ];
     const routes = stage.app.routes
       .filter(({ method, path }) => method !== METHOD_NAME_ALL && path.includes("/:id"))

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
 import { type Answer, type Stage, setStage } from "../../test/stage.ts";
@@ -267,6 +268,26 @@ it("who is shut out is not asked, but refused", async () => {
     UPDATE ducat.logins SET banned_at = clock_timestamp() WHERE email = ${email}`;
   expect((await answer(one, showNext(secret))).status).toBe(401);
   expect(await logIn(stage, email)).toMatchObject({ code: "unauthenticated" });
+});
+
+it("one that was lost is taken away by an admin: sessions end, and the password is enough", async () => {
+  const { email, bearer, secret } = await makeGuarded();
+  const [login] = await stage.db.admin`SELECT id FROM ducat.logins WHERE email = ${email}`;
+  const open = await challenge(email);
+  const remove = () => stage.call(`/v1/admin/logins/${login?.id}/totp`, { method: "DELETE" });
+  expect((await remove()).status).toBe(204);
+  expect((await answer(open, showNext(secret))).status).toBe(401);
+  expect((await stage.call("/v1/me", { bearer })).status).toBe(401);
+  const again = await logIn(stage, email);
+  expect(again).toMatchObject({ access_token: expect.any(String) });
+  expect((await remove()).status).toBe(204);
+  expect((await stage.call("/v1/me", { bearer: again.access_token })).status).toBe(200);
+  const lines = await stage.db.admin`
+    SELECT actor FROM ducat.audit_logs
+    WHERE action = 'login.remove_totp' AND resource_id = ${login?.id}`;
+  expect(lines).toEqual([{ actor: "root" }]);
+  const nobody = `/v1/admin/logins/${randomUUID()}/totp`;
+  expect((await stage.call(nobody, { method: "DELETE" })).status).toBe(404);
 });
 
 it("no secret, backup code or challenge is to be found in a dump or in what was logged", async () => {
