@@ -11,7 +11,8 @@ DROP FUNCTION IF EXISTS ducat.push_catalog(jsonb, boolean);
 -- Returns what changed: [{action: add | change | retire | restore, what: product | price | setting,
 -- product?, price?, before?, after?}]; [] for the same again. With p_dry_run nothing is written.
 -- What is not the same again becomes the next row of catalog_versions, with p_document, the file
--- that the rows were made of (json, because the order of its features means something). p_audit {actor, request_id, ip} leaves an audit line, changes or not.
+-- that the rows were made of (json, because the order of its features means something). p_audit
+-- {actor, request_id, ip} leaves an audit line, changes or not.
 --   DU006 invalid_state       a product's kind changed; {reason, product}
 --   DU007 validation_failed   an amount below 1, or not one default plan for users and one for
 --                             vendors; {reason, …}

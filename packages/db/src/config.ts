@@ -25,8 +25,8 @@ export type Seen = string | null | undefined;
 const seenOf = (seen: Seen) => (seen === undefined ? null : JSON.stringify(seen));
 
 /**
- * Sets a setting whose value was checked. Errors: invalid_state (reason: changed), validation_failed
- * (reason: value: over 16 KiB).
+ * Sets a setting whose value was checked. Errors: invalid_state (reason: changed),
+ * validation_failed (reason: value: over 16 KiB).
  */
 export async function setSetting(
   db: Db,

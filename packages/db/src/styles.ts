@@ -90,8 +90,8 @@ export type StyleContent = Pick<
 >;
 
 /**
- * Publishes a preset: a new one, or the next version of one that is there, whose running generations
- * keep theirs. Errors: already_exists, not_found.
+ * Publishes a preset: a new one, or the next version of one that is there, whose running
+ * generations keep theirs. Errors: already_exists, not_found.
  */
 export async function publishStyle(
   db: Db,

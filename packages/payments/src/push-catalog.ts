@@ -33,7 +33,7 @@ type Push = { catalog: Catalog; document: CatalogDocument; dryRun: boolean; audi
 const leaseSeconds = 15 * 60;
 
 /**
- * Makes everything sell what a checked catalog says, for operators: `pnpm catalog push` and the API.
+ * Makes everything sell what a checked catalog says, for operators: `pnpm catalog push`, the API.
  * The provider's prices first, since their ids belong into the database's rows; then the database;
  * and only when that is stored, the provider's old prices go. Broken off anywhere, the next push
  * ends it. Errors: in_progress (another push is changing prices), invalid_state (kind_changed, or

@@ -88,8 +88,8 @@ export const liftPlan = createRoute({
   tags,
   summary: "Take an assigned plan away",
   description:
-    "The account is on the default plan again, at once; what is paid for goes on. Also where none " +
-    "was assigned. Leaves an audit line.",
+    "The account is on the default plan again, at once; what is paid for goes on. Also where " +
+    "none was assigned. Leaves an audit line.",
   request: { params },
   responses: {
     200: answer(Entitlements, "What it may do now."),

@@ -81,8 +81,8 @@ export const publish = createRoute({
   tags,
   summary: "Publish the next version of a preset",
   description:
-    "Generations keep the version that they were made with. What doesn't differ makes no version. " +
-    "Leaves an audit line.",
+    "Generations keep the version that they were made with. What doesn't differ makes no " +
+    "version. Leaves an audit line.",
   request: { params, ...jsonBody(PublishStyle) },
   middleware: [readJson] as const,
   responses: {

@@ -36,8 +36,8 @@ export const set = createRoute({
   tags,
   summary: "Set a setting",
   description:
-    "In force at once, everywhere. `invalid_state` with `reason: changed`: it is not what you saw " +
-    "any more. Leaves an audit line.",
+    "In force at once, everywhere. `invalid_state` with `reason: changed`: it is not what you " +
+    "saw any more. Leaves an audit line.",
   request: { params, ...jsonBody(SetSetting) },
   middleware: [readJson] as const,
   responses: {

@@ -25,8 +25,8 @@ export const retry = createRoute({
   tags,
   summary: "Try to send a message again",
   description:
-    "As if it were new, to the address that the account has now. `invalid_state`: what it said is " +
-    "gone. Leaves an audit line.",
+    "As if it were new, to the address that the account has now. `invalid_state`: what it said " +
+    "is gone. Leaves an audit line.",
   request: { params },
   responses: {
     200: answer(FailedMessage, "It waits for a worker."),

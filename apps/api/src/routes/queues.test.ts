@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { QueueTicket } from "@ducat/types/queues";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { type Call, type QueueKind, type Stage, setStage } from "../../test/stage.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describeQueues } from "../../../../infra/test/describe-queues.ts";
+import { type Call, type Stage, setStage } from "../../test/stage.ts";
 import { makeSession } from "../../test/tenant.ts";
 import { createQueueCookies } from "../queue-cookies.ts";
 
@@ -28,10 +29,9 @@ const browseWith =
   (at, how = {}) =>
     stage.call(`${path}${at}`, { bearer: null, ...how, headers: { cookie, ...how.headers } });
 
-describe.each(["postgres", "redis"] as const)("the dashboard of queues on %s", (kind) => {
-  const isThere = kind === "postgres" || inject("redis") !== undefined;
-  it.runIf(isThere)("shows both, and does what it is asked with an audit line", async () => {
-    const stage = await setStage({ queue: kind as QueueKind });
+describeQueues("the dashboard", (kind) => {
+  it("shows both queues, and does what it is asked with an audit line", async () => {
+    const stage = await setStage({ queue: kind });
     const { browse } = await comeIn(stage);
     const eventId = randomUUID();
     await stage.queue.add("process-webhook", [{ id: eventId, data: { eventId }, delayMs: 60_000 }]);
