@@ -76,7 +76,7 @@ const argon2 =
   /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,6}),t=(\d{1,2}),p=(\d)(?:\$[A-Za-z\d+/]{11,86}){2}$/;
 
 /** What the log-in here can check; null for everything else: a new password is asked for then. */
-export function readPassword(value: unknown): string | null {
+function readPassword(value: unknown): string | null {
   if (typeof value !== "string" || value.length > 300) return null;
   const [, memory, passes, lanes] = (argon2.exec(value) ?? []).map(Number);
   if (memory === undefined || passes === undefined || lanes === undefined) return null;

@@ -33,7 +33,7 @@ export type ImportReport = {
 };
 
 /** Lists in a report end here; the counts are of all. */
-export const mostListed = 1000;
+const mostListed = 1000;
 
 export function startReport(source: string, system: string, isDryRun: boolean): ImportReport {
   return {
@@ -53,7 +53,7 @@ export function startReport(source: string, system: string, isDryRun: boolean): 
 }
 
 /** What was read of a person: each grant's amount under its source. */
-export function sumDraft({ row }: Draft): Sums {
+function sumDraft({ row }: Draft): Sums {
   const sums: Sums = {};
   for (const { source, amount } of row.grants) addSums(sums, { [source]: amount });
   for (const { feature, amount } of row.allowances) addSums(sums, { [`stock:${feature}`]: amount });
