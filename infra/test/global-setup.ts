@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../packages/db/src/migrate.ts";
@@ -8,6 +8,7 @@ import { seedStyles } from "../../packages/db/src/seed.ts";
 import { loadCatalog } from "../catalog/load-catalog.ts";
 import { startCluster } from "../dev/cluster.ts";
 import { findRedisServer } from "../dev/parts.ts";
+import { bundlesOf } from "./bundle-entry.ts";
 import { startRedis } from "./redis.ts";
 
 /** One PostgreSQL cluster and one Redis a run; DATABASE_URL names another cluster to use. */
@@ -20,11 +21,20 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const redis = findRedisServer() ? await startRedis() : undefined;
   project.provide("postgres", url);
   project.provide("redis", redis?.url ?? null);
+  project.provide("run", basename(dir));
   return async () => {
     await redis?.stop();
     await cluster?.stop("immediate");
     await rm(dir, { recursive: true, force: true });
+    await removeBundles(basename(dir));
   };
+}
+
+async function removeBundles(run: string): Promise<void> {
+  for (const folder of ["packages", "apps"].map((one) => join(import.meta.dirname, "../..", one))) {
+    const folders = (await readdir(folder)).map((name) => bundlesOf(join(folder, name)));
+    await Promise.all(folders.map((one) => rm(join(one, run), { recursive: true, force: true })));
+  }
 }
 
 async function makeTemplate(url: string): Promise<void> {

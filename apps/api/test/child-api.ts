@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePort } from "../../../infra/dev/ports.ts";
+import { bundleEntry } from "../../../infra/test/bundle-entry.ts";
 import { eventually, rootKey } from "./stage.ts";
 
 export type ChildApi = {
@@ -21,9 +22,9 @@ export type ChildApi = {
 export async function startChildApi(databaseUrl: string): Promise<ChildApi> {
   const dir = await mkdtemp(join(tmpdir(), "ducat-child-api-"));
   const port = await findFreePort();
-  const main = new URL("../src/main.ts", import.meta.url).pathname;
-  const preload = new URL("./tell-memory.ts", import.meta.url).href;
-  const child = spawn(process.execPath, ["--import", "tsx", "--import", preload, main], {
+  const main = await bundleEntry(join(import.meta.dirname, "../src/main.ts"));
+  const preload = await bundleEntry(join(import.meta.dirname, "tell-memory.ts"));
+  const child = spawn(process.execPath, ["--import", preload, main], {
     env: {
       PATH: process.env.PATH,
       PORT: String(port),

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { inputKey } from "@ducat/storage/blob-key";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { bundleEntry } from "../../../infra/test/bundle-entry.ts";
 import { assertBooks, eventually, type MadeItem, type Stage, setStage } from "../test/stage.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -22,9 +23,10 @@ afterEach(async () => {
 });
 
 /** Runs main.ts itself; the result is how it ends. */
-const run = (env: Record<string, string>) => {
+const run = async (env: Record<string, string>) => {
   const { PATH = "" } = process.env;
-  child = spawn(process.execPath, ["--import", "tsx", entry], { cwd: root, env: { PATH, ...env } });
+  const main = await bundleEntry(entry);
+  child = spawn(process.execPath, [main], { cwd: root, env: { PATH, ...env } });
   output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk) => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import { bundleEntry } from "../../../infra/test/bundle-entry.ts";
 import type { Point } from "../src/points.ts";
 import type { Arms, ChildConfig, FromChild, ToChild } from "./child.ts";
 import { eventually, type LogLine, quick, type Stage } from "./stage.ts";
@@ -49,10 +50,9 @@ export async function startChild(stage: Stage, options: Options = {}): Promise<C
     arms: options.arms ?? {},
     payments: options.payments ?? {},
   };
-  const imports = ["tsx", ...(options.preload ? [options.preload] : [])];
-  const flags = imports.flatMap((name) => ["--import", name]);
+  const preloads = options.preload ? ["--import", await bundleEntry(options.preload)] : [];
   const child = follow(
-    spawn(process.execPath, [...flags, entry, JSON.stringify(config)], {
+    spawn(process.execPath, [...preloads, await bundleEntry(entry), JSON.stringify(config)], {
       cwd: root,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     }),

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { findDueAttempts } from "@ducat/db/auto-reload";
 import { findDueRefunds } from "@ducat/db/refunds";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { bundleEntry } from "../../../infra/test/bundle-entry.ts";
 import { startStripeRig, stripeSecret } from "../../billing/test/stripe-rig.ts";
 import { stripeKey } from "../../billing/test/stripe-server.ts";
 import { useDatabase } from "../../db/test/use-database.ts";
@@ -25,10 +26,12 @@ afterAll(() => rig.close());
 const eventually = <T>(check: () => T | Promise<T>) =>
   vi.waitFor(check, { timeout: 60_000, interval: 25 });
 
-function start(task: Pick<MoneyTask, "accountId" | "attemptId" | "paymentId">): ChildProcess {
+async function start(
+  task: Pick<MoneyTask, "accountId" | "attemptId" | "paymentId">,
+): Promise<ChildProcess> {
   const stripe = { secretKey: stripeKey, webhookSecret: stripeSecret, baseUrl: rig.server.url };
   const whole: MoneyTask = { databaseUrl: database.url, stripe, ...task };
-  const flags = ["--import", "tsx", script, JSON.stringify(whole)];
+  const flags = [await bundleEntry(script), JSON.stringify(whole)];
   const child = spawn(process.execPath, flags, { stdio: ["ignore", "inherit", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
@@ -93,7 +96,7 @@ describe("a process that is killed", () => {
     const holder = await makeCardholder(database, holderRig());
     await holder.spend(85);
     rig.faults.add("POST /v1/payment_intents", "hang_after");
-    const child = start({ accountId: holder.id });
+    const child = await start({ accountId: holder.id });
     await eventually(() => expect(countCharges()).toBe(before + 1));
     await kill(child);
     expect(await holder.available()).toBe(15);
@@ -116,7 +119,7 @@ describe("a process that is killed", () => {
       if (reserved.action !== "charge") throw new Error("nothing was reserved");
       const { attempt_id: attemptId, payment_id } = reserved.charge;
       const unlock = await lockPayment(payment_id);
-      const child = start({ accountId: holder.id, attemptId });
+      const child = await start({ accountId: holder.id, attemptId });
       const session = await findWaitingSession();
       expect(countCharges()).toBe(before + 1);
       await kill(child);
@@ -136,7 +139,7 @@ describe("a process that is killed", () => {
     await rig.pay(page);
     await shop.hear();
     rig.faults.add("POST /v1/refunds", "hang_after");
-    const child = start({ accountId, paymentId: payment.id });
+    const child = await start({ accountId, paymentId: payment.id });
     const refunds = () => rig.books.list("refund").length;
     await eventually(() => expect(refunds()).toBe(1));
     await kill(child);

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { bundleEntry } from "../../../infra/test/bundle-entry.ts";
 import {
   describeBackends,
   makeJobs,
@@ -36,9 +37,9 @@ describeBackends("a worker process", (kind) => {
     await place.close();
   });
 
-  const spawnWorker = () => {
+  const spawnWorker = async () => {
     const options = JSON.stringify({ ...place.options, lockMs: LOCK_MS });
-    const child = spawn(process.execPath, ["--import", "tsx", script, options], {
+    const child = spawn(process.execPath, [await bundleEntry(script), options], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     children.push(child);
@@ -50,7 +51,7 @@ describeBackends("a worker process", (kind) => {
     const list = makeJobs(1);
     await queue.add("run-item", list);
     for (let kills = 0; kills < 2; kills++) {
-      const { child, says } = spawnWorker();
+      const { child, says } = await spawnWorker();
       expect(await says()).toBe("running");
       child.kill("SIGKILL");
     }
@@ -72,7 +73,7 @@ describeBackends("a worker process", (kind) => {
 
   it("ends by itself once it is closed, also when the backend is down", async () => {
     await queue.add("run-item", makeJobs(1));
-    const { child, says } = spawnWorker();
+    const { child, says } = await spawnWorker();
     expect(await says()).toBe("running");
     await server.stop();
     try {

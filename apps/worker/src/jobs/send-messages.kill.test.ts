@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { bundleEntry } from "../../../../infra/test/bundle-entry.ts";
 import { createAccount } from "../../../../packages/db/src/accounts.ts";
 import { cloneDatabase, type TestDatabase } from "../../../../packages/db/test/clone.ts";
 import { type MailSink, startMailSink } from "../../../../packages/messages/test/mail-sink.ts";
@@ -20,8 +21,8 @@ afterAll(async () => {
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const entry = fileURLToPath(new URL("../../test/send-once.ts", import.meta.url));
-const startWorker = (): ChildProcess =>
-  spawn(process.execPath, ["--import", "tsx", entry, database.url, sink.url], {
+const startWorker = async (): Promise<ChildProcess> =>
+  spawn(process.execPath, [await bundleEntry(entry), database.url, sink.url], {
     cwd: root,
     stdio: "inherit",
   });
@@ -37,7 +38,7 @@ it("a mail whose worker is killed before it is recorded comes again under its id
     return row;
   };
 
-  const first = startWorker();
+  const first = await startWorker();
   const ended = once(first, "exit");
   // The server has the whole mail; its answer finds nobody.
   sink.onMail = () => {
@@ -49,8 +50,8 @@ it("a mail whose worker is killed before it is recorded comes again under its id
 
   delete sink.onMail;
   await database.admin`UPDATE ducat.messages SET due_at = clock_timestamp()`;
-  expect(await once(startWorker(), "exit")).toEqual([0, null]);
-  expect(await once(startWorker(), "exit")).toEqual([0, null]);
+  expect(await once(await startWorker(), "exit")).toEqual([0, null]);
+  expect(await once(await startWorker(), "exit")).toEqual([0, null]);
   const row = await read();
   expect(row).toMatchObject({ status: "sent", attempts: 2 });
   const id = `<${row?.id}@shop.example>`;
