@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openArchive } from "./archive.ts";
 import { ensureDataFolder, PASSWORD_FILE, SUPERUSER } from "./initdb.ts";
 import { type Lock, takeLock } from "./lock.ts";
 import { findPlace } from "./place.ts";
@@ -21,6 +22,8 @@ export interface ClusterOptions {
   port?: number;
   /** false gives up safety against power cuts for speed; meant for tests. */
   fsync?: boolean;
+  /** A folder that finished pieces of the write-ahead log are copied to; made if missing. */
+  archiveDir?: string | undefined;
   /** More server settings, stronger than the ones chosen here. */
   settings?: Record<string, string | number>;
   /** The lock on `dir` if the caller holds it; else it is taken, and released by stop(). */
@@ -77,7 +80,8 @@ async function startLocked(
   const sync = options.fsync ?? true;
   const dataDir = await ensureDataFolder(dir, place, sync);
   const { native, user } = place;
-  const settings = { ...chooseSettings(sync), ...options.settings };
+  const archiving = options.archiveDir ? await openArchive(options.archiveDir, user) : {};
+  const settings = { ...chooseSettings(sync), ...archiving, ...options.settings };
   const launch = { native, user, dataDir, logFile: join(dir, "postgres.log"), settings };
   const { child, port } = await launchOnSomePort(launch, options.port);
   const password = (await readFile(join(dataDir, PASSWORD_FILE), "utf8")).trim();

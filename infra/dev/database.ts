@@ -32,10 +32,10 @@ export async function openDatabase(
 ): Promise<Database> {
   const { databaseUrl } = environment;
   if (databaseUrl !== undefined) return takeGiven(environment, databaseUrl);
-  const { dataDir, mode = "test" } = environment;
+  const { dataDir, mode = "test", archiveDir } = environment;
   const hasData = existsSync(join(dataDir, DATA_NAME));
   const secrets = await loadSecrets(dataDir, { mode, hasData });
-  const cluster = await startCluster({ dir: dataDir, lock, onExit });
+  const cluster = await startCluster({ dir: dataDir, lock, archiveDir, onExit });
   try {
     await createDatabase(cluster.url);
   } catch (error) {

@@ -14,6 +14,7 @@ describe("readEnvironment", () => {
       rootKey: undefined,
       secretKeys: undefined,
       catalog: undefined,
+      archiveDir: undefined,
     });
   });
 

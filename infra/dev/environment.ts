@@ -15,6 +15,8 @@ export interface Environment {
   secretKeys: string | undefined;
   /** What is sold: see loadCatalog. */
   catalog: string | undefined;
+  /** Where the embedded PostgreSQL archives its log; undefined: nowhere. */
+  archiveDir: string | undefined;
 }
 
 /** Reads the variables, an empty one counting as unset. Throws naming every fault at once. */
@@ -38,6 +40,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv, root: string): Enviro
     faults.push("DUCAT_MODE is missing; with DATABASE_URL set it must be given (test or live).");
   }
   if (faults.length > 0) throw new Error(faults.join("\n"));
+  const archiveDir = read("WAL_ARCHIVE_DIR");
   // The embedded database means a machine for trying out: not to be reached from the network.
   const host = read("HOST") ?? (databaseUrl === undefined ? "127.0.0.1" : "0.0.0.0");
   return {
@@ -51,6 +54,7 @@ export function readEnvironment(source: NodeJS.ProcessEnv, root: string): Enviro
     rootKey,
     secretKeys: read("SECRET_KEYS"),
     catalog: read("CATALOG"),
+    archiveDir: archiveDir && resolve(root, archiveDir),
   };
 }
 
