@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { csvQuery } from "./pagination.ts";
 import { Money } from "./payments.ts";
 import { Reference, Time } from "./text.ts";
 
@@ -32,11 +33,16 @@ const groupBy = <T extends readonly string[]>(names: T) =>
     .optional()
     .meta({ description: `With commas between them: ${names.join(", ")}. \`day\` alone.` });
 
-export const UsageSummaryQuery = z.strictObject({ group_by: groupBy(groups), ...span });
+export const UsageSummaryQuery = z.strictObject({
+  group_by: groupBy(groups),
+  ...span,
+  ...csvQuery,
+});
 export const AdminUsageQuery = z.strictObject({
   group_by: groupBy(adminGroups),
   account: Reference.optional().meta({ description: "Of this account only." }),
   ...span,
+  ...csvQuery,
 });
 
 const count = z.int().min(0);
@@ -98,6 +104,7 @@ export const UsageSummary = z
   })
   .meta({ id: "UsageSummary" });
 export type UsageSummary = z.infer<typeof UsageSummary>;
+export type UsageSummaryLine = z.infer<typeof UsageSummaryLine>;
 export type UsageTotal = z.infer<typeof UsageTotal>;
 
 const micros = z.int().meta({ description: "In millionths of a dollar." });
@@ -132,4 +139,5 @@ export const AdminUsage = z
   })
   .meta({ id: "AdminUsage" });
 export type AdminUsage = z.infer<typeof AdminUsage>;
+export type AdminUsageLine = z.infer<typeof AdminUsageLine>;
 export type AdminUsageTotal = z.infer<typeof AdminUsageTotal>;

@@ -5,7 +5,7 @@ import {
   UsageSummaryQuery,
 } from "@ducat/types/usage-summaries";
 import { createRoute } from "@hono/zod-openapi";
-import { answer, behindKey, ducatAccount, forAccount, problems } from "../describe-route.ts";
+import { answerWithCsv, behindKey, ducatAccount, forAccount, problems } from "../describe-route.ts";
 
 export const summary = createRoute({
   method: "get",
@@ -18,7 +18,7 @@ export const summary = createRoute({
   parameters: [ducatAccount],
   request: { query: UsageSummaryQuery },
   responses: {
-    200: answer(UsageSummary, "The sums."),
+    200: answerWithCsv(UsageSummary, "The sums."),
     ...problems(...forAccount, "validation_failed"),
   },
 });
@@ -33,7 +33,7 @@ export const adminUsage = createRoute({
     "5,000 lines at most; some minutes old.",
   request: { query: AdminUsageQuery },
   responses: {
-    200: answer(AdminUsage, "The sums."),
+    200: answerWithCsv(AdminUsage, "The sums."),
     ...problems(...behindKey, "not_found", "validation_failed"),
   },
 });
