@@ -70,10 +70,6 @@ BEGIN
       WHERE account_id = v_nobody AND id < uuid_at(clock_timestamp() - interval '1 day')
       ORDER BY id LIMIT least(p_limit, 1000)));
     GET DIAGNOSTICS v_codes = ROW_COUNT;
-    IF v_codes >= least(p_limit, 1000) THEN
-      removed := v_codes;
-      RETURN;
-    END IF;
   END IF;
   SELECT f.last_id, f.removed + v_codes INTO last_id, removed
   FROM forget_by_account('messages', 'status <> ''pending''',

@@ -218,6 +218,21 @@ it("the newest good reconciliation stays, however old: the next begins where it 
   expect([await at(older), await at(newest)]).toEqual([false, true]);
 });
 
+it("what one account has goes in as many batches as it takes, before the next one's", async () => {
+  const ids = [await account(), await account()].sort();
+  for (const id of ids) {
+    await database.admin`
+      INSERT INTO ducat.outbox (account_id, id, type, data, created_at)
+      SELECT ${id}, ducat.uuid_at(at + make_interval(secs => n)), 'credits.granted', '{}', at
+      FROM (VALUES (clock_timestamp() - interval '40 days')) AS v (at), generate_series(1, 5) n`;
+  }
+  expect((await run("forgetEvents", 2)).filter((count) => count > 0)).toEqual([2, 2, 2, 2, 2]);
+  const left = await database.admin`
+    SELECT FROM ducat.outbox
+    WHERE account_id = ANY (${ids}::uuid[]) AND created_at < now() - interval '31 days'`;
+  expect(left).toHaveLength(0);
+});
+
 describe("audit lines", () => {
   const lines = cases.find(({ table }) => table === "audit_logs") as Case;
   const setDays = (days: unknown) => database.admin`

@@ -58,7 +58,9 @@ it("who lost the lease writes nothing, and the run goes on with another's token"
   expect(await extendUpkeepTask(database.worker, first, place)).toBe(true);
   await lapse(name);
   expect(await extendUpkeepTask(database.worker, first, { ...place, cursor: 2 })).toBe(false);
+  const { started_at } = (await read(name)) ?? {};
   const second = await claim(name);
+  expect((await read(name))?.started_at).toBe(started_at);
   expect(second?.cursor).toEqual({ at: 1 });
   const end = { outcome: "done", done: 1, everySeconds: 60 } as const;
   expect(await finishUpkeepTask(database.worker, first, end)).toBe(false);

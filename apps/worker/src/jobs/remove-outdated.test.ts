@@ -80,6 +80,16 @@ describe("results that are kept no longer", () => {
     expect(await allThere(keys)).toEqual([false, false]);
   });
 
+  it("go in bounded batches, and none is passed over between two of them", async () => {
+    const keys = [...(await makeOld(1, 2)), ...(await makeOld(1, 2)), ...(await makeOld(1, 2))];
+    const remove = createRemoveOutdated(blobs, { limit: 1 });
+    const context = { db: db.worker, log, signal, cursor: null, saveCursor: async () => {} };
+    expect(await remove(context)).toEqual({ done: 1, more: true });
+    expect((await allThere(keys)).filter(Boolean)).toHaveLength(2);
+    expect(await runTask(db.worker, remove)).toBe(2);
+    expect(await allThere(keys)).toEqual([false, false, false]);
+  });
+
   it("are looked through account by account, from where a run was cut short", async () => {
     const keys = [...(await makeOld(1, 2)), ...(await makeOld(1, 2))];
     const first = [...keys].sort()[0] ?? "";

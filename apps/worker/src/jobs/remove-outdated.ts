@@ -7,7 +7,7 @@ import { removeBlobs } from "./remove-blobs.ts";
 
 const accountsAtOnce = 500;
 const resultsAtOnce = 200;
-/** What one batch removes; an account with more has its next turn in the next one. */
+/** What one batch removes at most, but for the rest of 200; what is left has its next turn. */
 const resultsABatch = 1_000;
 
 /** The last account that is done with; what another release may have left begins anew. */
@@ -19,7 +19,7 @@ const Place = z.uuid().optional().catch(undefined);
  * go later. Goes through all accounts in their order. One whose rows can't be changed keeps no
  * other from its turn; a store that is away ends the run.
  */
-export function createRemoveOutdated(blobs: Blobs): Task["run"] {
+export function createRemoveOutdated(blobs: Blobs, { limit = resultsABatch } = {}): Task["run"] {
   return async (context) => {
     const after = Place.parse(context.cursor);
     const { lastId, due } = await findOutdatedAccounts(context.db, {
@@ -27,10 +27,9 @@ export function createRemoveOutdated(blobs: Blobs): Task["run"] {
     });
     let done = 0;
     for (const accountId of due) {
-      const left = resultsABatch - done;
-      done += await clearAccount(context, { blobs, accountId, limit: left });
+      done += await clearAccount(context, { blobs, accountId, limit: limit - done });
       // The account is not done with: what was looked at is looked at again.
-      if (done >= resultsABatch || context.signal.aborted) return { done, more: true };
+      if (done >= limit || context.signal.aborted) return { done, more: true };
     }
     if (lastId !== null) await context.saveCursor(lastId);
     return { done, more: lastId !== null };
