@@ -181,6 +181,10 @@ export const accountChecks: AccountCheck[] = [
       -- Events are forgotten after a while, and with the account: what they took is told no more.
       WHERE a.erased_at IS NULL AND c.used <> coalesce(u.taken, 0)
         AND (period_start = '-infinity' OR period_start > clock_timestamp() - interval '30 days')
+        -- Who was moved in has brought what was used of the period before.
+        AND NOT (c.used > coalesce(u.taken, 0) AND EXISTS (
+          SELECT FROM ducat.import_rows r WHERE r.account_id = c.account_id
+            AND ${inRange("r.account_id")} AND r.created_at >= period_start))
       LIMIT 20`,
   },
   {

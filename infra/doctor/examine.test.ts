@@ -38,6 +38,16 @@ describe("the doctor", () => {
     expect(checkIds.filter((id) => !shown.has(id))).toEqual([]);
   });
 
+  it("is not misled by use that somebody brought from a former system", async () => {
+    const sql = () => `
+      INSERT INTO ducat.usage_counters (account_id, feature, period_start, used)
+      VALUES ('${stage.person}', 'letters', date_trunc('month', now()), 5);
+      INSERT INTO ducat.import_rows (source, row_key, account_id, credits, history)
+      VALUES ('there', 'users:1', '${stage.person}', '{}', '{}')`;
+    const report = await lookAtPlanted(stage, { name: "use", sql, expected: [] });
+    expect(report).toMatchObject({ findings: [], skipped: [] });
+  });
+
   it("is not misled by what is written while it looks", async () => {
     const { app, worker } = stage.database;
     let isOver = false;
