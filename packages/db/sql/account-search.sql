@@ -28,12 +28,14 @@ LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
       LIMIT 2000)) AS meant
 $$;
 
+-- As the former release had it.
+DROP FUNCTION IF EXISTS ducat.search_accounts(text, text, uuid, int);
+
 -- Accounts, newest first, before p_before and not before p_floor (ids), p_limit (1001 at most) at
 -- once. p_query: see list_meant_accounts; with p_is_common all whose name begins with it, and no
 -- others, which reads every account between the two ids. p_plan is the key of the plan that the
 -- account has now, a default plan too; p_frozen: whether anything freezes it. Null: whatever. Each
 -- with its plan's key, what freezes it and its balance. For administrators: sees every account.
-DROP FUNCTION IF EXISTS ducat.search_accounts(text, text, uuid, int);
 CREATE OR REPLACE FUNCTION ducat.search_accounts(
   p_query text, p_kind text, p_before uuid, p_limit int, p_floor uuid DEFAULT NULL,
   p_is_common boolean DEFAULT false, p_plan text DEFAULT NULL, p_frozen boolean DEFAULT NULL,

@@ -1,11 +1,13 @@
 -- Payments of every account, for administrators.
 
+-- As the former release had it.
+DROP FUNCTION IF EXISTS ducat.search_payments(int, uuid, text, text, text, text, uuid);
+
 -- Payments newest first, before p_before_id and not before p_floor (ids), up to p_limit (1001 at
 -- most), by any of the filters: p_text is one payment's id, our reference, the receipt's number, or
 -- what the provider calls payment or invoice; p_min and p_max are of what was charged, else asked.
 -- Each with its product's key, whether a dispute is open, and its refunds, newest first, 20 at
 -- most. For administrators: sees every account.
-DROP FUNCTION IF EXISTS ducat.search_payments(int, uuid, text, text, text, text, uuid);
 CREATE OR REPLACE FUNCTION ducat.search_payments(
   p_limit int, p_account_id uuid DEFAULT NULL, p_provider text DEFAULT NULL,
   p_status text DEFAULT NULL, p_purpose text DEFAULT NULL, p_text text DEFAULT NULL,

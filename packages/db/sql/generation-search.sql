@@ -87,6 +87,8 @@ GRANT EXECUTE ON FUNCTION ducat.search_generations TO ducat_app;
 -- Moments as whole microseconds since 1970, which lose nothing on their way through JavaScript.
 CREATE OR REPLACE FUNCTION ducat.to_microseconds(p_at timestamptz) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (extract(epoch FROM p_at) * 1000000)::bigint $$;
+
+-- The moment of so many microseconds since 1970.
 CREATE OR REPLACE FUNCTION ducat.of_microseconds(p_us bigint) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT timestamptz 'epoch' + make_interval(secs => p_us / 1000000)

@@ -20,9 +20,11 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.find_slice_floor TO ducat_app;
 
--- No id comes after it, and none before the other.
+-- No id comes after it.
 CREATE OR REPLACE FUNCTION ducat.last_id() RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid $$;
+
+-- No id comes before it.
 CREATE OR REPLACE FUNCTION ducat.first_id() RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '00000000-0000-0000-0000-000000000000'::uuid $$;
 

@@ -1,8 +1,10 @@
 -- For support: what providers sent.
 
+-- As the former release had it.
+DROP FUNCTION IF EXISTS ducat.list_webhook_events(text, text, text, uuid, int);
+
 -- Events, newest first, before p_before and not before p_floor (ids), p_limit (1001 at most) at
 -- once, without their bodies. Null: whatever. For administrators.
-DROP FUNCTION IF EXISTS ducat.list_webhook_events(text, text, text, uuid, int);
 CREATE OR REPLACE FUNCTION ducat.list_webhook_events(
   p_status text, p_event_type text, p_provider text, p_before uuid, p_limit int,
   p_floor uuid DEFAULT NULL, p_from timestamptz DEFAULT NULL, p_to timestamptz DEFAULT NULL)

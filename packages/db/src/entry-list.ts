@@ -4,7 +4,7 @@ import type { EntryFilter } from "./entry-filter.ts";
 import type { SlicedList } from "./slices.ts";
 import { withAccount } from "./with-account.ts";
 
-/** An account's ledger, for pages and exports. Lines are numbered without a gap: slices are free. */
+/** An account's ledger, for pages and exports. Its lines are numbered: slices cost nothing. */
 export function listLedger(db: Db, accountId: string, filter: EntryFilter): SlicedList<Entry> {
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   return {

@@ -3,7 +3,7 @@ import type { Payment, PaymentStatus, ProviderName, Purpose } from "./payments.t
 import type { SlicedList } from "./slices.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
 
-/** Which payments of an account are meant; `from` (included) and `to` are when they were ordered. */
+/** Which payments are meant; `from` (included) and `to` are when they were ordered. */
 export type PaymentFilter = {
   status?: PaymentStatus | undefined;
   purpose?: Purpose | undefined;

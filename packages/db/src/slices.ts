@@ -3,7 +3,7 @@ import { ask } from "./errors.ts";
 
 /**
  * A list that is read newest first, slice by slice, so that no statement looks at more rows than a
- * slice has, however few of them a filter fits. A position is a text: what comes before it is older.
+ * slice has, however few of them a filter fits. A position is a text; what is before it is older.
  */
 export type SlicedList<T> = {
   /** The rows between two positions (`floor` is one of them), `limit` of them at most. */

@@ -1,4 +1,4 @@
-/** What a spreadsheet may take for the beginning of a formula: also wide, small and raised forms. */
+/** What may begin a formula in a spreadsheet: also wide, small and raised forms. */
 const trigger = "=＝﹦⁼₌+＋﹢⁺₊\\-－﹣⁻₋−@＠﹫";
 /**
  * Where a cell begins: the text's own beginning, and behind whatever a spreadsheet of another
