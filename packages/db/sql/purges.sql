@@ -218,7 +218,7 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.forget_sandbox_documents TO ducat_worker;
 
 -- Audit lines that are older than the setting audit_retention_days says (400 where it says nothing,
--- 90 at least), with a line of their own that tells how many. The table is append-only for
+-- 90 to 3650), with a line of their own that tells how many. The table is append-only for
 -- everybody else, and lines of 90 days for this function too (refuse_change).
 -- Locks what it removes.
 CREATE OR REPLACE FUNCTION ducat.forget_audit_lines(p_limit int) RETURNS int
@@ -226,7 +226,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_setting jsonb := (SELECT value FROM admin_config WHERE key = 'audit_retention_days');
   v_days int := CASE WHEN jsonb_typeof(v_setting) = 'number'
-    THEN least(greatest((v_setting #>> '{}')::numeric, 90), 36500)::int ELSE 400 END;
+    THEN least(greatest((v_setting #>> '{}')::numeric, 90), 3650)::int ELSE 400 END;
   v_before timestamptz := clock_timestamp() - make_interval(days => v_days);
   v_count int;
 BEGIN
