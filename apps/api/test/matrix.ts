@@ -46,7 +46,7 @@ function claimsOf(operation: Operation): string[] {
   return body ? claims.filter((name) => !(name in body)) : [];
 }
 
-/** Everything that is asked of one operation by one caller, or by somebody like them. */
+/** Everything that may be asked of one operation by one caller; the plain way comes first. */
 export async function listCells(
   operation: Operation,
   caller: Caller,
@@ -59,17 +59,35 @@ export async function listCells(
     return [{ operation, caller, place: { in: "nowhere" }, path: path(owner), call }];
   }
   const cells = await listKeyedCells(operation, caller, owner);
-  const { again } = caller;
-  if (!again || !endsCaller(operation)) return cells;
-  return Promise.all(
-    cells
-      .filter(({ place }) => place.in !== "query")
-      .map(async (cell) => {
-        const other = await again();
-        const named = cell.call.account === caller.accountId && { account: other.accountId };
-        return { ...cell, caller: other, call: { ...cell.call, bearer: other.bearer, ...named } };
-      }),
-  );
+  if (!isLikeThem({ operation, caller })) return cells;
+  return cells.filter(({ place }) => place.in !== "query");
+}
+
+/** Whom it ends is not asked again: somebody like them is. */
+const isLikeThem = ({ operation, caller }: Pick<Cell, "operation" | "caller">) =>
+  caller.again !== undefined && endsCaller(operation);
+
+/** The same, by somebody new where it ends its caller. */
+export async function renewCaller(cell: Cell): Promise<Cell> {
+  const { caller, call } = cell;
+  if (!isLikeThem(cell) || !caller.again) return cell;
+  const other = await caller.again();
+  const named = call.account === caller.accountId && { account: other.accountId };
+  return { ...cell, caller: other, call: { ...call, bearer: other.bearer, ...named } };
+}
+
+/**
+ * The plain way of each operation and one in `every` of the hostile ones: others for the next
+ * caller (`turn`), so that `every` callers in a row ask for all of them; and what few can ask.
+ */
+export function sampleCells(cells: Cell[], every: number, turn: number): Cell[] {
+  const seen = new Map<Operation, number>();
+  return cells.filter(({ operation, place }) => {
+    const nth = seen.get(operation) ?? 0;
+    seen.set(operation, nth + 1);
+    const isRare = place.in === "no account" || (place.in === "query" && endsCaller(operation));
+    return nth === 0 || isRare || (nth + turn) % every === 0;
+  });
 }
 
 async function listKeyedCells(
@@ -217,8 +235,11 @@ export const showsThing = ({ operation, caller, id }: Cell): boolean =>
   mayDo(caller, operation) &&
   !isForAnybody(operation);
 
-export const nameCell = ({ operation, caller, place }: Cell): string =>
-  `${caller.name}, ${operation.name}, ${Object.values(place).join(" ")}`;
+export const nameCell = (cell: Cell): string => `${cell.caller.name}, ${nameWay(cell)}`;
+
+/** What is asked in which way, whoever asks. */
+export const nameWay = ({ operation, place }: Cell): string =>
+  `${operation.name}, ${Object.values(place).join(" ")}`;
 
 /** They have to wait for each other. */
 export const isAfterOthers = ({ operation }: Cell): boolean =>

@@ -1,0 +1,3 @@
+import { describeMatrix } from "../test/describe-matrix.ts";
+
+describeMatrix({ every: 1 });
