@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `suite` runs files in parallel; `kills` runs the files that kill processes and servers, one at a
- * time. Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
+ * `suite` is everything quick; `kills` then runs the files that kill processes and servers.
+ * Exhaustive forms (*.long.test.ts) run by `pnpm test:long` only.
  *
  * The files of a worker share its modules: to load the API anew for each of them took longer than
  * its tests. So no module keeps a value that changes (tidy.test.ts sees to it), and what a test
@@ -45,7 +45,9 @@ export default defineConfig({
           name: "kills",
           include: ["**/*.kill.test.ts"],
           exclude,
-          fileParallelism: false,
+          isolate: false,
+          // They wait more than they work, each on servers and processes of its own.
+          maxWorkers: 3,
           testTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import pg from "pg";
-import { describe, inject } from "vitest";
+import { describe, expect, inject, vi } from "vitest";
 import { startCluster } from "../../../infra/dev/cluster.ts";
+import { findProcessStart } from "../../../infra/dev/processes.ts";
 import { describeRedis } from "../../../infra/test/describe-queues.ts";
 import type { Log } from "../src/backend.ts";
 import { migrateQueue } from "../src/migrate.ts";
@@ -175,9 +176,21 @@ async function startOwnPostgres(): Promise<Server> {
   const settings = { synchronous_commit: "on" };
   const own = await startCluster({ dir, fsync: false, settings });
   const server = postgresServer(own.url);
+  const pool = new pg.Pool({ connectionString: own.url, max: 1, allowExitOnIdle: true });
+  pool.on("error", () => undefined);
   return {
     ...server,
-    stop: own.kill,
+    async stop() {
+      const { rows } = await pool.query<{ pid: number }>("SELECT pid FROM pg_stat_activity");
+      await own.kill();
+      // Sessions outlive their server by a moment, and answer.
+      await vi.waitFor(
+        async () => {
+          for (const { pid } of rows) expect(await findProcessStart(pid)).toBeUndefined();
+        },
+        { timeout: 10_000, interval: 10 },
+      );
+    },
     start: own.restart,
     async hang({ options }) {
       const client = new pg.Client(own.url);
@@ -186,6 +199,7 @@ async function startOwnPostgres(): Promise<Server> {
       return () => client.end();
     },
     async close() {
+      await pool.end();
       await server.close();
       await own.stop();
       await rm(dir, { recursive: true, force: true });
