@@ -37,6 +37,7 @@ export function makeContext(options: Partial<Context> & { saved?: string[] } = {
     requestId: null,
     saveRequestId: async (id) => void saved.push(id),
     idempotencyKey: randomUUID(),
+    deadline: new Date(Date.now() + 60_000),
     ...given,
   };
 }

@@ -102,6 +102,7 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
     requestId: own.requestId(),
     saveRequestId: own.saveRequestId,
     idempotencyKey: item.item_id,
+    deadline: item.deadline_at,
   });
   const outcome = await measure(deps, item, work);
   await at("after-answer", item.item_id);
