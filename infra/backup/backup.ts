@@ -1,7 +1,7 @@
 /**
- * `pnpm backup --to FOLDER [--keep N] [--files]`: a backup of the embedded database that `npm start`
- * runs on DATA_DIR, with its secrets and files, while it works. `--files` only adds the files that
- * came since to the newest one. A PostgreSQL of your own has its own ways: docs/operations.md.
+ * `pnpm backup --to FOLDER [--keep N] [--files]`: a backup of the embedded database that runs on
+ * DATA_DIR, with its secrets and files, while it works. `--files` only adds the files that came
+ * since to the newest one. A PostgreSQL of your own has its own ways: docs/operations.md.
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";

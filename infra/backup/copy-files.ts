@@ -27,7 +27,7 @@ export async function unlessGone<T>(asked: Promise<T>): Promise<T | undefined> {
 }
 
 /** Does something for each of many, a few at a time. */
-export async function forEach<T>(list: T[], run: (item: T) => Promise<unknown>): Promise<void> {
+async function forEach<T>(list: T[], run: (item: T) => Promise<unknown>): Promise<void> {
   let next = 0;
   const work = async () => {
     for (let at = next++; at < list.length; at = next++) await run(list[at] as T);

@@ -17,17 +17,17 @@ import { findRunningUrl } from "../dev/running-cluster.ts";
 import { copyCluster } from "./copy-cluster.ts";
 import { digestFiles, type Listed, linkOrCopyFiles, listFiles } from "./copy-files.ts";
 
-/** What a backup says of itself, in manifest.json: written last, so that one without is no backup. */
+/** What a backup says of itself, in manifest.json, written last: without one it is no backup. */
 export type Manifest = {
   madeAt: string;
   systemId: string;
   startWal: string;
   stopWal: string;
-  /** The database and secrets.json. Files of customers have their sha256 in their names and rows. */
+  /** The database and secrets.json. Rows know the sha256 of customers' files. */
   files: Listed[];
 };
 
-export const MANIFEST = "manifest.json";
+const MANIFEST = "manifest.json";
 const SECRETS = "secrets.json";
 const DRAFT = ".draft-";
 /** As in 2026-11-21T04-14-00-123Z, so that names sort by time. */

@@ -25,7 +25,7 @@ export type RestoreOptions = {
   /** The folder of one backup. */
   from: string;
   dataDir: string;
-  /** Where the log since then was archived to (WAL_ARCHIVE_DIR); left out: the backup's own state. */
+  /** Where the log was archived to (WAL_ARCHIVE_DIR); left out: the backup's own state. */
   archiveDir?: string | undefined;
   /** The moment to go back to, in the archived log; left out: its end. */
   until?: Date | undefined;

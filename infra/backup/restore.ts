@@ -1,7 +1,7 @@
 /**
- * `pnpm restore --from BACKUP [--at 2026-11-21T10:00:00Z] [--replace]`: puts a backup into DATA_DIR,
- * where nothing may run. With WAL_ARCHIVE_DIR everything archived since comes back too, up to that
- * moment. `--replace` moves aside what DATA_DIR has. Afterwards `npm start`, then `pnpm doctor`.
+ * `pnpm restore --from BACKUP [--at 2026-11-21T10:00:00Z] [--replace]`: puts a backup into
+ * DATA_DIR, where nothing may run. With WAL_ARCHIVE_DIR everything archived since comes back too,
+ * up to that moment. `--replace` moves aside what is there. Then `npm start`, `pnpm doctor`.
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";

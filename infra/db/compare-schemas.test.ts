@@ -39,6 +39,9 @@ within(p_id uuid)
 nobody
 `;
 
+const lastParameter = "p_name text";
+const traits = "ducat_owner plpgsql volatile with (search_path=ducat)";
+
 const breaks: [string, [string, string]][] = [
   ["type state lost done", ["(open, done)", "(open)"]],
   ["notes is gone", ["notes table owner ducat_owner; nobody\n", ""]],
@@ -83,8 +86,8 @@ const kept: [string, [string, string]][] = [
   [
     "a parameter with a default",
     [
-      "p_name text)\n  returns jsonb\n  ducat_owner plpgsql volatile with (search_path=ducat); the last 1",
-      "p_name text, p_a int)\n  returns jsonb\n  ducat_owner sql volatile with (search_path=x); the last 2",
+      `${lastParameter})\n  returns jsonb\n  ${traits}; the last 1`,
+      `${lastParameter}, p_a int)\n  returns jsonb\n  ${traits}; the last 2`,
     ],
   ],
   ["a column more in a result", ["uuid, name text)", "uuid, name text, at date)"]],

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { findPreviousRelease, layOutPrevious, runPreviousSuite } from "./previous.ts";
 
 const release = await findPreviousRelease("the former release's whole suite on this schema");
+// A checkout without history needs it for these.
 const whenKnown = it.runIf(release !== undefined);
 
 const LIMIT_MS = 15 * 60_000;

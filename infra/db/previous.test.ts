@@ -11,6 +11,7 @@ import { findPreviousRelease, layOutPrevious, readAtCommit, runPreviousSuite } f
 const sample = ["credits.test.ts", "items.test.ts"];
 
 const release = await findPreviousRelease("the former release on this schema");
+// A checkout without history needs it for these.
 const whenKnown = it.runIf(release !== undefined);
 
 whenKnown("(needs its history) the former release finds all that it uses", async () => {

@@ -29,7 +29,7 @@ export type Release = {
 };
 
 /** Which release an upgrade may come from: packages/db/previous-release.json. */
-export async function readPreviousRelease(): Promise<Release> {
+async function readPreviousRelease(): Promise<Release> {
   const text = await readFile(join(root, "packages/db/previous-release.json"), "utf8");
   return JSON.parse(text) as Release;
 }

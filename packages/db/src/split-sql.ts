@@ -5,8 +5,17 @@ export type Statement = { text: string; line: number };
  * What a scanner sees next, the longest first: comments (blocks may nest), strings, dollar quotes,
  * quoted names, the end of a statement, anything else.
  */
-const token =
-  /--[^\n]*|\/\*|[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'|(\$[A-Za-z_]?\w*\$)[\s\S]*?\1|"(?:[^"]|"")*"|;|[A-Za-z_][\w$]*|[\s\S]/y;
+const token = new RegExp(
+  [
+    /--[^\n]*|\/\*/,
+    /[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'/,
+    /(\$[A-Za-z_]?\w*\$)[\s\S]*?\1|"(?:[^"]|"")*"/,
+    /;|[A-Za-z_][\w$]*|[\s\S]/,
+  ]
+    .map((part) => part.source)
+    .join("|"),
+  "y",
+);
 
 /**
  * Cuts SQL text into its statements, as the server would. With `mask`, strings and dollar quotes
