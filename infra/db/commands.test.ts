@@ -72,7 +72,11 @@ describe("db:migrate and db:status", () => {
     const after = await run("status", shop, "--json");
     expect(after.code).toBe(0);
     expect(JSON.parse(after.output)).toMatchObject({ ok: true, pending: [] });
-    expect((await run("migrate", shop)).output).toBe("up to date\n");
+    const again = await run("migrate", { ...shop, DUCAT_APP_PASSWORD: "chosen outside" });
+    expect(again.output).toBe("up to date\n");
+    const app = postgres(at("shop", "ducat_app", encodeURIComponent("chosen outside")), { max: 1 });
+    expect(await app`SELECT current_user::text AS who`).toEqual([{ who: "ducat_app" }]);
+    await app.end();
   });
 
   it("leave a database that the roles can log in to, within limits of time", async () => {
