@@ -7,8 +7,15 @@ export function describeRedis(title: string, suite: () => void): void {
   describe.skipIf(requirePart("redis-server", name) === undefined)(name, suite);
 }
 
-/** The suite once per kind of queue. */
-export function describeQueues(title: string, suite: (kind: "postgres" | "redis") => void): void {
-  describe(`${title}, the queue on postgres`, () => suite("postgres"));
-  describeRedis(`${title}, the queue on redis`, () => suite("redis"));
+/**
+ * The suite once per kind of queue. Where what it is about is the same on both, it may be a sample
+ * on the second: `isWhole` is false there, but in the long form.
+ */
+export function describeQueues(
+  title: string,
+  suite: (kind: "postgres" | "redis", isWhole: boolean) => void,
+): void {
+  describe(`${title}, the queue on postgres`, () => suite("postgres", true));
+  const isLong = process.env.DUCAT_TEST_LONG === "1";
+  describeRedis(`${title}, the queue on redis`, () => suite("redis", isLong));
 }

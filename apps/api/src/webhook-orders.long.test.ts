@@ -1,3 +1,3 @@
 import { describeLives } from "../test/purchase-lives.ts";
 
-describeLives(Array.from({ length: 70 }, (_, n) => n + 31));
+describeLives(Array.from({ length: 90 }, (_, n) => n + 11));

@@ -37,9 +37,17 @@ async function textOf(task: Task): Promise<string> {
   return outcome.output.text;
 }
 
+/** What was decoded once is held against many others. */
+const decoded = new WeakMap<Buffer, Promise<Buffer>>();
+function pixelsOf(picture: Buffer): Promise<Buffer> {
+  const pixels = decoded.get(picture) ?? toPixels(picture);
+  decoded.set(picture, pixels);
+  return pixels;
+}
+
 /** Mean difference of two pictures at the same small size, 0 to 255 a channel. */
 async function distance(one: Buffer, other: Buffer): Promise<number> {
-  const [a, b] = await Promise.all([toPixels(one), toPixels(other)]);
+  const [a, b] = await Promise.all([pixelsOf(one), pixelsOf(other)]);
   return a.reduce((sum, value, at) => sum + Math.abs(value - b[at]!), 0) / a.length;
 }
 
