@@ -4,8 +4,8 @@
 
 -- Publish the presets of a release: each that differs from its current version becomes the next
 -- version. Returns the ids of the new versions. p_styles: [{id, name, description, category, kind,
--- generator, prompt, params, cost, deadline_s?, max_attempts?}]. Locks the styles' rows. Safe to
--- retry.
+-- generator, prompt, params, cost, deadline_s?, max_attempts?, pricing?, fallbacks?, cache_days?}].
+-- Locks the styles' rows. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.publish_styles(p_styles jsonb) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION ducat.add_style_version(p_current ducat.styles, p_sty
 RETURNS boolean LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_new styles := jsonb_populate_record(NULL::styles,
-    '{"is_active": true, "deadline_s": 900, "max_attempts": 3}'::jsonb || p_style
+    '{"is_active": true, "deadline_s": 900, "max_attempts": 3, "fallbacks": [],
+      "cache_days": 0}'::jsonb || p_style
     || '{"is_current": true}' || jsonb_build_object('created_at', clock_timestamp()));
 BEGIN
   v_new.version := coalesce(p_current.version, 0);

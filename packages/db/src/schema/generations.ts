@@ -1,3 +1,4 @@
+import type { Fallback, PriceLine, Pricing, Terms } from "@ducat/types/pricing";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -47,6 +48,12 @@ export const styles = ducat.table(
     created_at: createdAt(),
     /** The operator whose word it is; null: it comes with the release. */
     published_by: text("published_by"),
+    /** What an item costs by what is asked for, see `Pricing`; null: `cost`. */
+    pricing: jsonb("pricing").$type<Pricing>(),
+    /** Asked in turn when the generator is away: [{generator, params, pricing?}]. */
+    fallbacks: jsonb("fallbacks").$type<Fallback[]>().notNull().default([]),
+    /** How long a result answers the same request of its account; 0: not at all. */
+    cache_days: integer("cache_days").notNull().default(0),
   },
   (t) => [
     primaryKey({ name: "styles_pkey", columns: [t.id, t.version] }),
@@ -97,6 +104,10 @@ export const generations = ducat.table(
     deadline_at: at("deadline_at").notNull(),
     completed_at: at("completed_at"),
     deleted_at: at("deleted_at"),
+    // json, as above. What an item costs at most and why, as it was told: {unit, n?, lines}.
+    terms: json("terms").$type<Terms>(),
+    /** Of a generation whose items came as rows. */
+    batch: json("batch").$type<Record<string, unknown>>(),
   },
   (t) => [
     primaryKey({ name: "generations_pkey", columns: [t.account_id, t.id] }),
@@ -144,6 +155,10 @@ export const generation_items = ducat.table(
     provider_cost_micros: bigint("provider_cost_micros", { mode: "number" }),
     started_at: at("started_at"),
     completed_at: at("completed_at"),
+    /** Why it cost what it did in the end: lines, as in the generation's terms. */
+    charge: jsonb("charge").$type<PriceLine[]>(),
+    /** Hash of all that its result was made of, while that may answer others; see the index. */
+    result_key: bytea("result_key"),
   },
   (t) => [
     primaryKey({ name: "generation_items_pkey", columns: [t.account_id, t.id] }),
