@@ -123,18 +123,20 @@ export async function runPreviousSuite(
   if (unknown.length > 0) throw new Error(`The former release has no ${unknown.join(", ")}.`);
   const chosen = files.length > 0 ? files : tests.filter((name) => !(name in leftOut));
   const report = join(dir, "report.json");
-  const output = await runVitest(dir, [
+  const { code, output } = await runVitest(dir, [
     ...["run", "--project", "suite", "--reporter=default", "--reporter=json"],
     `--outputFile.json=${report}`,
     ...chosen.map((name) => `packages/db/src/${name}`),
   ]);
   const { numPassedTests, testResults } = JSON.parse(await readFile(report, "utf8")) as Report;
-  const failed = testResults.flatMap(({ name, status, assertionResults }) => {
+  const faults = testResults.flatMap(({ name, status, assertionResults }) => {
     const titles = assertionResults.flatMap((test) => (test.status === "failed" ? test.title : []));
     // A file may fail outside of its tests.
-    const faults = status === "failed" && titles.length === 0 ? [basename(name)] : titles;
-    return faults.filter((title) => !(title in mayFail));
+    return status === "failed" && titles.length === 0 ? [basename(name)] : titles;
   });
+  // Its set-up may break before any of them runs.
+  if (code !== 0 && faults.length === 0) faults.push("an error outside of the tests");
+  const failed = faults.filter((title) => !(title in mayFail));
   return { passed: numPassedTests, failed, output };
 }
 
@@ -147,7 +149,7 @@ type Report = {
   }[];
 };
 
-function runVitest(dir: string, args: string[]): Promise<string> {
+function runVitest(dir: string, args: string[]): Promise<{ code: number; output: string }> {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
   // Nothing of a run around this one, and no server but its own: it makes a template there.
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: "1" };
@@ -163,7 +165,7 @@ function runVitest(dir: string, args: string[]): Promise<string> {
   }
   return new Promise((settle, reject) => {
     child.once("error", reject);
-    child.once("close", () => settle(output));
+    child.once("close", (code) => settle({ code: code ?? 1, output }));
   });
 }
 
