@@ -9,6 +9,7 @@ import { benchLists } from "./lists.ts";
 import { benchQueue } from "./queue.ts";
 import { describeMachine, formatTable } from "./report.ts";
 import type { Row } from "./rounds.ts";
+import { benchStatistics } from "./statistics.ts";
 
 const measurements: Record<string, Measurement> = {
   create: benchCreateGeneration,
@@ -17,6 +18,7 @@ const measurements: Record<string, Measurement> = {
   entitlements: benchEntitlements,
   lists: benchLists,
   growth: benchGrowth,
+  stats: benchStatistics,
 };
 
 const usage = `Usage: pnpm bench [${Object.keys(measurements).join("] [")}] [options]

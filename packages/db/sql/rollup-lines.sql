@@ -12,9 +12,10 @@ $$;
 
 -- A text of a request's params that use is told apart by: at most 64 characters, empty where it
 -- has none. The API stores no NUL and no lone surrogate; what came another way counts as none
--- instead of breaking the hour for everybody.
+-- instead of breaking the hour for everybody. (This and those below that have no search path are
+-- inlined: they are called for each item.)
 CREATE OR REPLACE FUNCTION ducat.read_param(p_params json, p_key text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN strpos(p_params::text, '"' || p_key || '"') = 0
       OR p_params::text ~* '\\u(0000|d[89a-f])' THEN ''
@@ -24,7 +25,7 @@ $$;
 
 -- A count that a provider told, or 0: workers check little of what they hand on.
 CREATE OR REPLACE FUNCTION ducat.read_count(p_usage jsonb, p_key text) RETURNS bigint
-LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN jsonb_typeof(p_usage -> p_key) = 'number'
     THEN least(greatest(trunc((p_usage ->> p_key)::numeric), 0), 1000000000000)::bigint
     ELSE 0 END
@@ -32,7 +33,7 @@ $$;
 
 -- Who did the work of a style: its generator, and the model that its params name.
 CREATE OR REPLACE FUNCTION ducat.model_of(p_style ducat.styles) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = ducat, pg_temp AS $$
+LANGUAGE sql IMMUTABLE AS $$
   SELECT left(coalesce(
     p_style.generator || coalesce(':' || nullif(p_style.params ->> 'model', ''), ''), ''), 200)
 $$;
@@ -128,7 +129,7 @@ BEGIN
   ) AS s GROUP BY 1, 2, 3;
 END $$;
 
--- The hour of a line: 0 to 23, or 24 for the whole day. (No search path: so it is inlined.)
+-- The hour of a line: 0 to 23, or 24 for the whole day.
 CREATE OR REPLACE FUNCTION ducat.hour_of(p_at timestamptz, p_by_day boolean) RETURNS smallint
 LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_by_day THEN 24
@@ -137,7 +138,7 @@ $$;
 
 -- How many credits a payment's money is spread over: those that it gave, and of what gives more
 -- later (a year is paid at once and given by the month) those that were promised. What an update
--- gives is a difference, of which nothing was promised. (No search path: so it is inlined.)
+-- gives is a difference, of which nothing was promised.
 CREATE OR REPLACE FUNCTION ducat.credits_paid_for(
   p_granted bigint, p_promised bigint, p_reason text, p_interval text)
 RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
@@ -164,7 +165,8 @@ SET search_path = ducat, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
   RETURN QUERY
   SELECT i.account_id, (i.completed_at AT TIME ZONE 'UTC')::date,
-    hour_of(i.completed_at, p_by_day), g.style_id, g.style_version, model_of(s), w.currency,
+    hour_of(i.completed_at, p_by_day), g.style_id, g.style_version, model_of(s),
+    w.currency,
     sum(div(part.n::numeric * w.net * 1000000, w.credits))
   FROM generation_items i
   JOIN generations g ON g.account_id = i.account_id AND g.id = i.generation_id

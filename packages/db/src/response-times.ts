@@ -1,4 +1,4 @@
-/** The bounds of the classes of response times, in ms; sql/rollup-lines.sql counts with the same. */
+/** The bounds of the classes of response times, in ms; those of sql/rollup-lines.sql. */
 export const responseBounds = [
   100, 250, 500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 60_000, 120_000,
   300_000,
@@ -6,7 +6,8 @@ export const responseBounds = [
 
 /**
  * The time in ms within which a part (0.5, 0.95) of all answers came, from how many fell into each
- * class: as if those of a class were spread evenly in it, and never above the longest. Null of none.
+ * class: as if those of a class were spread evenly in it, and never above the longest. Null when
+ * there was none.
  */
 export function readPercentile(
   buckets: readonly number[],

@@ -168,8 +168,9 @@ describe("rolling up", () => {
   test("params that no text can be read from break nothing", async () => {
     const { admin } = database;
     const { account, made } = await makeWork();
+    const params = '{"language": "a\\u0000b", "category": "\\ud800"}';
     await admin`
-      UPDATE ducat.generations SET params = ${'{"language": "a\\u0000b", "category": "\\ud800"}'}::json
+      UPDATE ducat.generations SET params = ${params}::json
       WHERE id = ${made.id}`;
     await rollUpAgain();
     expect(await summarize(account.id, today(), ["language"])).toMatchObject([{ language: "" }]);

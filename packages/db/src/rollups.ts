@@ -20,7 +20,7 @@ export async function rollUp(
 
 /**
  * Has these days (UTC, as in 2026-11-21, both included) summed up anew: rows came with times of
- * the past. For ducat_worker. Errors: validation_failed (no span of at most 4,000 days until today).
+ * the past. For ducat_worker. Errors: validation_failed (no span until today, or over 4,000 days).
  */
 export async function markDays(
   db: Db,

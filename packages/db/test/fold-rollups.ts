@@ -345,7 +345,8 @@ export async function readFolded(admin: Db, days: string[]): Promise<Folded> {
   }
   const levels = ["subscriptions", "mrr", "subscriptions_unpriced", "balances", "levels_read"];
   const stats = await admin`
-    SELECT *, day::text FROM ducat.stat_rollups WHERE day = ANY (${days}) AND name <> ALL (${levels})`;
+    SELECT *, day::text FROM ducat.stat_rollups
+    WHERE day = ANY (${days}) AND name <> ALL (${levels})`;
   for (const { day, hour, name, labels, value } of stats) {
     folded.stats[JSON.stringify([day, hour, name, sortKeys(labels)])] = Number(value);
   }
