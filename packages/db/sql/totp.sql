@@ -68,6 +68,15 @@ BEGIN
   RETURN FOUND;
 END $$;
 
+-- Whether what was shown of a login's second factor is accepted, by itself: for somebody who is in
+-- already and shows again who they are. The caller has taken from a limit before.
+-- Locks the second factor or the backup code. A repeat returns false.
+CREATE OR REPLACE FUNCTION ducat.prove_totp(p_login_id uuid, p_proof jsonb) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
+  SELECT accept_totp(p_login_id, p_proof)
+$$;
+GRANT EXECUTE ON FUNCTION ducat.prove_totp TO ducat_app;
+
 -- Do without a second factor again, by what accept_totp takes. Whether it was accepted.
 -- Locks the login's challenges, the second factor, its codes. A repeat returns false.
 CREATE OR REPLACE FUNCTION ducat.disable_totp(p_login_id uuid, p_proof jsonb, p_audit jsonb)

@@ -47,6 +47,13 @@ export async function activateTotp(
   return row?.activated ?? false;
 }
 
+/** Uses up what was shown of a login's second factor; whether it was accepted. */
+export async function proveTotp(db: Db, loginId: string, proof: TotpProof): Promise<boolean> {
+  const [row] = await ask(db<{ proven: boolean }[]>`
+    SELECT ducat.prove_totp(${loginId}, ${jsonOf(proof)}::text::jsonb) AS proven`);
+  return row?.proven ?? false;
+}
+
 /** Does without the second factor again; whether the proof was accepted. */
 export async function disableTotp(
   db: Db,

@@ -1,14 +1,17 @@
 import { z } from "zod";
-import { Code, LoginEmail, LoginLocale, MobilePhone, Password } from "./logins.ts";
+import { Code, LoginEmail, LoginLocale, MobilePhone, Password, TotpCode } from "./logins.ts";
 
 const password = Password.optional().meta({
   description: "Of the login, where the session did not begin within the last ten minutes.",
+});
+const totp_code = TotpCode.optional().meta({
+  description: "Beside the password, where the login has a second factor.",
 });
 const email = "ada@new.example";
 const phone = "+989121234567";
 
 export const ChangeEmail = z
-  .strictObject({ email: LoginEmail, password, locale: LoginLocale })
+  .strictObject({ email: LoginEmail, password, totp_code, locale: LoginLocale })
   .meta({ id: "ChangeEmail", examples: [{ email }] });
 
 export const VerifyEmailChange = z
@@ -16,7 +19,7 @@ export const VerifyEmailChange = z
   .meta({ id: "VerifyEmailChange", examples: [{ email, code: "042917" }] });
 
 export const ChangePhone = z
-  .strictObject({ phone: MobilePhone, password, locale: LoginLocale })
+  .strictObject({ phone: MobilePhone, password, totp_code, locale: LoginLocale })
   .meta({ id: "ChangePhone", examples: [{ phone, locale: "fa" }] });
 
 export const VerifyPhoneChange = z

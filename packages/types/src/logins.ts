@@ -166,7 +166,7 @@ export const LoggedIn = z.union([SessionTokens, LoginChallenge]).meta({ id: "Log
 export type LoggedIn = z.infer<typeof LoggedIn>;
 
 /** Of an authenticator, or a backup code. */
-const TotpCode = z
+export const TotpCode = z
   .string()
   .min(6)
   .max(20)

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Account } from "./accounts.ts";
+import { TotpCode } from "./logins.ts";
 import { Id, Time, text } from "./text.ts";
 
 export const Me = Account.extend({
@@ -33,6 +34,9 @@ export const EraseMe = z
     }),
     password: z.string().min(1).max(128).optional().meta({
       description: "Of the login, where the session is older than ten minutes.",
+    }),
+    totp_code: TotpCode.optional().meta({
+      description: "Beside the password, where the login has a second factor.",
     }),
   })
   .meta({ id: "EraseMe", examples: [{ confirm: true }] });

@@ -22,6 +22,7 @@ export type Target = { channel: Channel; text: string };
 type Start = Target & {
   asker: Asker;
   password?: string | undefined;
+  totpCode?: string | undefined;
   locale: string;
   ip?: string | undefined;
 };
@@ -32,9 +33,9 @@ type Start = Target & {
  * validation_failed, forbidden (reason: reauthenticate), rate_limited with `retry_after_s`.
  */
 export async function startChange(deps: LoginDeps, start: Start): Promise<void> {
-  const { asker, channel, password, locale, ip } = start;
+  const { asker, channel, password, totpCode, locale, ip } = start;
   const address = readAddress(deps, start);
-  await reauthenticate(deps, { ...asker, password });
+  await reauthenticate(deps, { ...asker, password, totpCode });
   const code = makeCode();
   const { loginId } = asker;
   const [hash] = deps.codes.hashChange({ loginId, channel, address, code });

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Audit } from "@ducat/db/credits";
-import { type Limit, takeLimits } from "@ducat/db/rate-limits";
 import {
   activateTotp,
   challengeTotp,
@@ -8,16 +7,16 @@ import {
   findTotp,
   offerTotp,
   passTotp,
-  type TotpProof,
   tryTotp,
 } from "@ducat/db/totp";
 import { DomainError } from "@ducat/types/errors";
 import { refuseAt } from "../problem.ts";
 import { makeBackupCode } from "./code-secrets.ts";
 import type { LoginDeps } from "./deps.ts";
+import { readTotpProof, takeTotpGuess } from "./read-totp.ts";
 import { reauthenticate, type SessionOwner } from "./reauthenticate.ts";
 import { type Beginning, type BegunSession, beginSession } from "./sessions.ts";
-import { findStep, secretBytes, toBase32, writeOtpauthUrl } from "./totp.ts";
+import { secretBytes, toBase32, writeOtpauthUrl } from "./totp.ts";
 
 /** What somebody holds who has shown the first factor. */
 export type Challenge = { challenge: string };
@@ -57,8 +56,8 @@ export async function answerChallenge(deps: LoginDeps, answer: Answer): Promise<
   const counted = hash && (await tryTotp(deps.db, hash));
   if (!counted) throw new DomainError("unauthenticated");
   const { login_id: loginId, account_id: accountId } = counted;
-  await takeGuess(deps, loginId);
-  const proof = readProof(deps, { loginId, secret: counted.secret, code });
+  await takeTotpGuess(deps, loginId);
+  const proof = readTotpProof(deps, { loginId, secret: counted.secret, code });
   const hasPassed = proof !== undefined && (await passTotp(deps.db, hash, proof));
   if (!hasPassed) throw new DomainError("unauthenticated");
   const passwordHash = counted.password ?? undefined;
@@ -81,7 +80,7 @@ export async function offerSecondFactor(
   { loginId, sessionId, password }: SessionOwner,
 ): Promise<TotpOffer> {
   const { codes, db, phonePasswords, issuer } = deps;
-  await takeGuess(deps, loginId);
+  await takeTotpGuess(deps, loginId);
   const isOwn = await phonePasswords.checkOwn(loginId, password);
   if (isOwn === false) throw refuseAt("/password", "This is not the password of this login.");
   if (isOwn === undefined) await reauthenticate(deps, { loginId, sessionId });
@@ -108,14 +107,14 @@ export async function activateSecondFactor(
   deps: LoginDeps,
   { loginId, code, audit }: Shown,
 ): Promise<void> {
-  await takeGuess(deps, loginId);
+  await takeTotpGuess(deps, loginId);
   const found = await findTotp(deps.db, loginId);
   if (!found || found.is_active) {
     const reason = found ? "totp_active" : "totp_not_offered";
     throw new DomainError("invalid_state", { extra: { reason } });
   }
   const { secret } = found;
-  const proof = readProof(deps, { loginId, secret, code });
+  const proof = readTotpProof(deps, { loginId, secret, code });
   // A backup code proves that the list was kept, not that the app has the secret.
   if (!proof || !("step" in proof)) throw wrongCode();
   const isOn = await activateTotp(deps.db, loginId, { secret, step: proof.step, audit });
@@ -127,39 +126,12 @@ export async function disableSecondFactor(
   deps: LoginDeps,
   { loginId, code, audit }: Shown,
 ): Promise<void> {
-  await takeGuess(deps, loginId);
+  await takeTotpGuess(deps, loginId);
   const found = await findTotp(deps.db, loginId);
   if (!found?.is_active) {
     throw new DomainError("invalid_state", { extra: { reason: "totp_inactive" } });
   }
-  const proof = readProof(deps, { loginId, secret: found.secret, code });
+  const proof = readTotpProof(deps, { loginId, secret: found.secret, code });
   const isOff = proof !== undefined && (await disableTotp(deps.db, loginId, { proof, audit }));
   if (!isOff) throw wrongCode();
-}
-
-/** However many challenges somebody opens: so many guesses at one login's codes. */
-async function takeGuess({ db }: Pick<LoginDeps, "db">, loginId: string): Promise<void> {
-  const limits: Limit[] = [
-    { key: `totp:${loginId}`, limit: 20, windowSeconds: 60 * 60 },
-    { key: `totp-day:${loginId}`, limit: 60, windowSeconds: 24 * 60 * 60 },
-  ];
-  const refused = await takeLimits(db, limits);
-  if (!refused) return;
-  throw new DomainError("rate_limited", { extra: { retry_after_s: refused.retryAfterSeconds } });
-}
-
-/** What a code proves, as far as it can be told without asking whether it was used. */
-function readProof(
-  { codes, now }: Pick<LoginDeps, "codes" | "now">,
-  { loginId, secret, code }: { loginId: string; secret: string; code: string },
-): TotpProof | undefined {
-  if (/^\d{6}$/.test(code)) {
-    const locked = Buffer.from(secret, "hex");
-    const step = findStep(codes.unlock(loginId, locked), code, now());
-    if (step === undefined) return undefined;
-    const to = codes.relock(loginId, locked)?.toString("hex");
-    return to === undefined ? { step } : { step, relocked: { from: secret, to } };
-  }
-  const plain = code.toLowerCase().replaceAll(/[\s-]/g, "");
-  return { codes: codes.hashBackup(loginId, plain).map((hash) => hash.toString("hex")) };
 }

@@ -17,8 +17,9 @@ const sent = answer(CodeSent, "The same for every address, whoever has it.");
 
 const start =
   "Sends six digits there, which work for ten minutes, once, for five guesses, in this session. " +
-  "Nothing changes before they are shown. Takes the password, or a session that began by logging " +
-  "in within the last ten minutes: others are `forbidden` with the reason `reauthenticate`.";
+  "Nothing changes before they are shown. Takes the password (and `totp_code`, with a second " +
+  "factor), or a session that began by logging in within the last ten minutes: others are " +
+  "`forbidden` with the reason `reauthenticate`.";
 const finish =
   "Ends all other sessions of the login and tells the address before. `already_exists`: the code " +
   "is right, and another login has the address; it is told to nobody else.";

@@ -22,8 +22,8 @@ export const eraseMeRoutes = (deps: Deps, findAccount: FindAccount) => {
   app.openapi(operations.erase, async (c) => {
     const { accountId } = c.var;
     // Without a body there are no defaults.
-    const { confirm: isConfirmed = false, password } = c.req.valid("json");
-    await requirePresence(c, deps, password);
+    const { confirm: isConfirmed = false, ...shown } = c.req.valid("json");
+    await requirePresence(c, deps, shown);
     if (isConfirmed) await endRunning(deps, accountId);
     const keys = await eraseAccount(db, accountId, { isConfirmed, audit: auditOf(c) });
     await cache.forget([`account:${accountId}`]);
@@ -46,15 +46,17 @@ const allowErasing: MiddlewareHandler<AppEnv> = async (c, next) => {
   await next();
 };
 
+type Shown = { password?: string | undefined; totp_code?: string | undefined };
+
 /** Errors: forbidden (reason: reauthenticate), validation_failed, rate_limited. */
 async function requirePresence(
   c: Context<AppEnv>,
   { logins, now }: Pick<Deps, "logins" | "now">,
-  password: string | undefined,
+  { password, totp_code: totpCode }: Shown,
 ): Promise<void> {
   const { kind, loginId, sessionId, provenAt } = c.var.principal;
   if (loginId !== undefined && sessionId !== undefined) {
-    return await reauthenticate(logins, { loginId, sessionId, password });
+    return await reauthenticate(logins, { loginId, sessionId, password, totpCode });
   }
   if (kind !== "external") return;
   if (provenAt === undefined || now() - provenAt > freshMs) throw mustReauthenticate();

@@ -17,10 +17,10 @@ export const loginChangeRoutes = ({ logins, proxyHops }: Deps) => {
     [operations.changePhone, "phone"],
   ] as const) {
     app.openapi(operation, async (c) => {
-      const { password, locale, ...sent } = c.req.valid("json");
+      const { password, totp_code: totpCode, locale, ...sent } = c.req.valid("json");
       const target = { channel, text: readTarget(sent) };
       const caller = { asker: requireSession(c), ip: readClientIp(c, proxyHops) };
-      await startChange(logins, { ...target, ...caller, password, locale });
+      await startChange(logins, { ...target, ...caller, password, totpCode, locale });
       return c.json({ expires_in: codeSeconds }, 202);
     });
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { askAuth, logIn, makePerson, password } from "../../test/person.ts";
+import { askAuth, logIn, makeEmail, makePerson, password } from "../../test/person.ts";
 import { type Answer, type Stage, setStage } from "../../test/stage.ts";
 import {
   logInByPhone,
@@ -119,6 +119,47 @@ describe("a second factor", () => {
     expect([late.status, late.body.reason]).toEqual([403, "reauthenticate"]);
     const again = await logInByPhone(stage, phone);
     expect((await askOwn({ bearer: again.access_token }, "totp", {})).status).toBe(201);
+  });
+
+  describe("beside the password, by who has to show again who they are", () => {
+    async function makeLate() {
+      const person = await makeGuarded();
+      await stage.db.admin`
+        UPDATE ducat.sessions SET created_at = created_at - interval '11 minutes'
+        WHERE login_id = (SELECT id FROM ducat.logins WHERE email = ${person.email})`;
+      return person;
+    }
+    const change = (bearer: string, body: object) =>
+      askOwn({ bearer }, "email", { email: makeEmail(), ...body });
+    const erase = (bearer: string, body: object) =>
+      stage.call("/v1/me", { method: "DELETE", bearer, body });
+
+    it.each([
+      ["to change an address", change, 202],
+      ["to erase the account", erase, 204],
+    ])("is asked for %s", async (_, ask, done) => {
+      const { bearer, secret, backups } = await makeLate();
+      const tell = async (body: object) => {
+        const { status, body: told } = await ask(bearer, body);
+        return [status, told?.reason ?? told?.errors?.[0].pointer];
+      };
+      const code = showNext(secret);
+      expect(await tell({ totp_code: code })).toEqual([403, "reauthenticate"]);
+      expect(await tell({ password })).toEqual([422, "/totp_code"]);
+      expect(await tell({ password, totp_code: otherThan(code) })).toEqual([422, "/totp_code"]);
+      const wrong = { password: `${password}!`, totp_code: code };
+      expect(await tell(wrong)).toEqual([422, "/password"]);
+      // What was wrong beside it has not used it up.
+      const shown = { password, totp_code: ask === erase ? backups[0] : code };
+      expect(await tell(shown)).toEqual([done, undefined]);
+    });
+
+    it("is accepted once, also ten times at once", async () => {
+      const { bearer, secret } = await makeLate();
+      const shown = { password, totp_code: showNext(secret) };
+      const answers = await Promise.all(Array.from({ length: 10 }, () => change(bearer, shown)));
+      expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
+    });
   });
 
   it("accepts a code once, one step before and after, and none older than the last", async () => {
