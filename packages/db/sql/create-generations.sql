@@ -2,10 +2,10 @@
 -- order, and each account's requests are served in the order of arrival for as long as its head
 -- grant covers them. What needs more than that (another grant, a subject where something is bound,
 -- quotas, a free style, an expiry that is due, a frozen account, a key that exists or comes twice
--- here, an unknown style or account) is not made and not judged: the caller asks for it singly, so
+-- here, an unknown style or account, a price that was quoted from another version of the style) is not made and not judged: the caller asks for it singly, so
 -- that a request which doesn't fit holds up none that does.
 -- p_requests: [{account_id, key, fingerprint (hex), style, input, params, labels, subject,
--- reference, metadata, webhook_url, unit_cost, retry_of}], 1,000 at most.
+-- reference, metadata, webhook_url, unit_cost, retry_of, terms, style_version}], 1,000 at most.
 -- Returns one row per request that was made: its ordinal (from 1) and the columns of
 -- create_generation.
 --   23505   a parallel call with one of the keys has just won: nothing was made; ask singly
@@ -29,10 +29,12 @@ BEGIN
     FROM ROWS FROM (json_to_recordset(p_requests) AS (
         account_id uuid, key text, fingerprint text, style text, input json, params json,
         labels text[], subject text, reference text, metadata json, webhook_url text,
-        unit_cost bigint, retry_of uuid))
+        unit_cost bigint, retry_of uuid, terms json, style_version int))
       WITH ORDINALITY AS r (account_id, key, fingerprint, style, input, params, labels, subject,
-        reference, metadata, webhook_url, unit_cost, retry_of, ordinality)
+        reference, metadata, webhook_url, unit_cost, retry_of, terms, style_version, ordinality)
     JOIN styles s ON s.id = r.style AND s.is_current AND s.is_active
+      AND CASE WHEN r.style_version IS NULL THEN s.pricing IS NULL
+               ELSE s.version = r.style_version END
     WHERE NOT EXISTS (SELECT FROM generations g
                       WHERE g.account_id = r.account_id AND g.idempotency_key = r.key)
   ), locked AS MATERIALIZED (
@@ -70,10 +72,12 @@ BEGIN
   ), written AS (
     INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id,
       style_version, kind, input, params, subject, reference, metadata, webhook_url, retry_of,
-      item_count, open_items, cost, trial_cost, entry_seq, balance_after, created_at, deadline_at)
+      item_count, open_items, cost, trial_cost, entry_seq, balance_after, created_at, deadline_at,
+      terms)
     SELECT account_id, id, key, decode(fingerprint, 'hex'), style, version, kind, input, params,
       subject, reference, metadata, webhook_url, retry_of, cardinality(labels),
-      cardinality(labels), price, trial, seq + nth, available - bound - upto, v_now, deadline
+      cardinality(labels), price, trial, seq + nth, available - bound - upto, v_now, deadline,
+      terms
     FROM made
   ), items AS (
     INSERT INTO generation_items (account_id, generation_id, position, label, due_at, cost,

@@ -91,10 +91,11 @@ DECLARE
   v_count int;
 BEGIN
   UPDATE generations SET deleted_at = clock_timestamp(), input = '{}', params = '{}',
-    metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL
+    metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL, batch = NULL
   WHERE account_id = p_account_id AND open_items = 0 AND deleted_at IS NULL;
   GET DIAGNOSTICS v_count = ROW_COUNT;
-  UPDATE generation_items SET input = NULL, label = NULL, output = NULL, error_message = NULL
+  UPDATE generation_items
+  SET input = NULL, label = NULL, output = NULL, error_message = NULL, result_key = NULL
   WHERE account_id = p_account_id AND status NOT IN ('pending', 'processing');
   RETURN v_count;
 END $$;

@@ -66,22 +66,30 @@ END $$;
 
 -- Create a generation with its items and set its price aside, in one call, once per p_key.
 -- p_labels has one element per item (null for none); p_inputs, when given, overrides p_input per
--- item. p_unit_cost overrides the style's price (0 = free by the plan: no hold, no entry).
+-- item. p_unit_cost overrides the style's price (0 = free by the plan: no hold, no entry); p_terms
+-- says why it is that price ({unit, n?, lines}, as it was quoted from version p_style_version of
+-- the style). p_deadline_s overrides the style's deadline; p_batch tells of a batch.
 -- Returns what the caller doesn't know yet of the create answer. A repeat returns the same, and in
 -- `replay` what was asked the first time: the answer is made of what stands in the row.
 --   DU001 insufficient_credits {required, available, subject} · DU002 idempotency_conflict
 --   DU003 not_found {what: account | style} · DU004 account_frozen · DU005 quota_exceeded
+--   DU006 invalid_state {what: style_version}   the style is another version by now than the one
+--   that was quoted, or its price has to be quoted and was not: quote again and call again
 --   DU007 validation_failed   not from 1 to 10,000 items, or a price below 0
 --   23505 on generations_idempotency_key: a parallel call with this key has just won; call again
 -- Locks one account row, and counters of p_usage before it. Safe to retry. READ COMMITTED.
 --
 -- The hot path of the product: one UPDATE of the account row when its head grant covers the
 -- price, then three inserts. Plans are generic by force: planning them anew costs more than they.
+DROP FUNCTION IF EXISTS ducat.create_generation(uuid, text, bytea, text, json, json, text[], text,
+  text, json, text, jsonb, bigint, jsonb, uuid);
 CREATE OR REPLACE FUNCTION ducat.create_generation(
   p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input json, p_params json,
   p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
   p_metadata json DEFAULT '{}', p_webhook_url text DEFAULT NULL, p_usage jsonb DEFAULT NULL,
   p_unit_cost bigint DEFAULT NULL, p_inputs jsonb DEFAULT NULL, p_retry_of uuid DEFAULT NULL,
+  p_terms json DEFAULT NULL, p_style_version int DEFAULT NULL, p_deadline_s int DEFAULT NULL,
+  p_batch json DEFAULT NULL,
   OUT id uuid, OUT style_version int, OUT kind text, OUT cost bigint, OUT trial_cost bigint,
   OUT balance_after bigint, OUT created_at timestamptz, OUT deadline_at timestamptz,
   OUT item_ids uuid[], OUT replay json)
@@ -93,6 +101,7 @@ DECLARE
   v_items int := cardinality(p_labels);
   v_unit bigint;
   v_deadline interval;
+  v_is_priced boolean;
   v_paid record;
 BEGIN
   SELECT g.id, g.fingerprint INTO v_known FROM generations g
@@ -106,11 +115,15 @@ BEGIN
     FROM replay_generation(p_account_id, v_known.id);
     RETURN;
   END IF;
-  SELECT s.version, s.kind, s.cost, make_interval(secs => s.deadline_s)
-  INTO style_version, kind, v_unit, v_deadline
+  SELECT s.version, s.kind, s.cost, make_interval(secs => coalesce(p_deadline_s, s.deadline_s)),
+    s.pricing IS NOT NULL
+  INTO style_version, kind, v_unit, v_deadline, v_is_priced
   FROM styles s WHERE s.id = p_style AND s.is_current AND s.is_active;
   IF NOT FOUND THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "style"}');
+  END IF;
+  IF style_version <> p_style_version OR v_is_priced AND p_style_version IS NULL THEN
+    PERFORM refuse('DU006', 'invalid_state', '{"what": "style_version"}');
   END IF;
   v_unit := coalesce(p_unit_cost, v_unit);
   cost := v_unit * v_items;
@@ -153,12 +166,13 @@ BEGIN
   balance_after := v_paid.unbound;
   INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id, style_version,
     kind, input, params, subject, reference, metadata, webhook_url, retry_of, item_count,
-    open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at, deadline_at)
+    open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at, deadline_at, terms,
+    batch)
   VALUES (p_account_id, create_generation.id, p_key, p_fingerprint, p_style,
     create_generation.style_version, create_generation.kind, p_input, p_params, p_subject,
     p_reference, p_metadata, p_webhook_url, p_retry_of, v_items, v_items, create_generation.cost,
     v_paid.trial, v_paid.seq, v_paid.unbound, p_usage, create_generation.created_at,
-    create_generation.deadline_at);
+    create_generation.deadline_at, p_terms, p_batch);
   FOR n IN 1..v_items LOOP
     item_ids[n] := uuid_v7();
   END LOOP;
@@ -211,7 +225,7 @@ BEGIN
          g.deadline_at, i.ids,
          json_build_object('style', g.style_id, 'input', g.input, 'params', g.params,
            'labels', i.labels, 'subject', g.subject, 'reference', g.reference,
-           'metadata', g.metadata, 'retryOf', g.retry_of)
+           'metadata', g.metadata, 'retryOf', g.retry_of, 'terms', g.terms, 'batch', g.batch)
   INTO id, style_version, kind, cost, trial_cost, balance_after, created_at, deadline_at,
     item_ids, replay
   FROM generations g CROSS JOIN LATERAL (
@@ -341,9 +355,10 @@ BEGIN
     PERFORM refuse('DU006', 'invalid_state', jsonb_build_object('status', v_generation.status));
   END IF;
   UPDATE generations SET deleted_at = clock_timestamp(), input = '{}', params = '{}',
-    metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL
+    metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL, batch = NULL
   WHERE account_id = p_account_id AND id = p_generation_id;
-  UPDATE generation_items SET input = NULL, label = NULL, output = NULL, error_message = NULL
+  UPDATE generation_items
+  SET input = NULL, label = NULL, output = NULL, error_message = NULL, result_key = NULL
   WHERE account_id = p_account_id AND generation_id = p_generation_id;
   PERFORM mark_usage(p_account_id, min(completed_at), max(completed_at), 'deleted')
   FROM generation_items WHERE account_id = p_account_id AND generation_id = p_generation_id;

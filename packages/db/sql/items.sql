@@ -37,7 +37,8 @@ RETURNS TABLE (
   generation_id uuid, item_position int, label text, attempt int, attempt_token uuid,
   lease_until timestamptz, deadline_at timestamptz, provider_request_id text, input jsonb,
   params jsonb, cost bigint, style_id text, style_version int, kind text, generator text,
-  prompt text, style_params jsonb, running_limit int)
+  prompt text, style_params jsonb, running_limit int, pricing jsonb, fallbacks jsonb,
+  terms json, cache_days int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -61,10 +62,12 @@ BEGIN
     AND CASE WHEN g.usage IS NULL THEN true
              ELSE take_slot(i.account_id, g.id, i.id, g.usage, g.deadline_at) END
   RETURNING i.generation_id, i.position, i.label::text, i.attempt, i.attempt_token, i.lease_until,
-    g.deadline_at, i.provider_request_id, coalesce(i.input, g.input::jsonb), g.params::jsonb,
-    i.cost, s.id,
+    g.deadline_at, i.provider_request_id, input_of_row(i.input, g.input),
+    params_of_row(i.input, g.params), i.cost, s.id,
     s.version, s.kind, s.generator, s.prompt, s.params,
-    running_limit(g.usage);
+    running_limit(g.usage), s.pricing, s.fallbacks, g.terms,
+    -- What failed is asked for anew, not out of what there is.
+    CASE WHEN g.retry_of IS NULL THEN s.cache_days ELSE 0 END;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.claim_item TO ducat_worker;
 
@@ -125,12 +128,16 @@ END $$;
 -- Finish an item with its output: capture p_actual (default and at most its price) and pay the
 -- rest back. p_output: {kind: image, key, type, width, height, size, sha256} or {kind: text,
 -- text}. p_usage: what the provider said it cost, with response_time_ms, provider_cost_micros.
+-- p_charge: the lines of p_actual. p_result_key: the hash under which the result may answer the
+-- same request again (find_cached_result).
 -- Returns the final status (`canceled` when its end was asked for before any provider was), or
 -- null when the item is not ours any more: then nothing was written, and the file is an orphan.
 -- Locks generation, item, account. Safe to retry: the repeat returns the same.
+DROP FUNCTION IF EXISTS ducat.complete_item(uuid, uuid, uuid, uuid, jsonb, bigint, jsonb);
 CREATE OR REPLACE FUNCTION ducat.complete_item(
   p_account_id uuid, p_generation_id uuid, p_item_id uuid, p_token uuid, p_output jsonb,
-  p_actual bigint DEFAULT NULL, p_usage jsonb DEFAULT '{}')
+  p_actual bigint DEFAULT NULL, p_usage jsonb DEFAULT '{}', p_charge jsonb DEFAULT NULL,
+  p_result_key bytea DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v record;
@@ -146,7 +153,8 @@ BEGIN
   UPDATE generation_items SET output = p_output,
     usage = p_usage - 'response_time_ms' - 'provider_cost_micros',
     response_time_ms = (p_usage ->> 'response_time_ms')::int,
-    provider_cost_micros = (p_usage ->> 'provider_cost_micros')::bigint
+    provider_cost_micros = (p_usage ->> 'provider_cost_micros')::bigint,
+    charge = p_charge, result_key = p_result_key
   WHERE account_id = p_account_id AND id = p_item_id;
   IF p_output ? 'key' THEN
     INSERT INTO blobs (account_id, key, sha256, type, size, width, height, purpose,
@@ -272,7 +280,8 @@ BEGIN
     p_generation_id => p_item.generation_id, p_item_id => p_item.id, p_cause => 'support',
     p_description => p_reason);
   PERFORM close_account(p_item.account_id);
-  UPDATE generation_items SET captured = 0, refunded = cost
+  -- What was not worth its price answers nobody else either.
+  UPDATE generation_items SET captured = 0, refunded = cost, result_key = NULL
   WHERE account_id = p_item.account_id AND id = p_item.id;
   UPDATE generations
   SET captured = captured - p_item.captured, refunded = refunded + p_item.captured

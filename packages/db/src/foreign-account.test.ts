@@ -6,10 +6,11 @@ import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { keepImage, makeResult, makeThumbnail } from "../test/gallery.ts";
 import { assertInvariants } from "../test/invariants.ts";
-import { claim, complete, output } from "../test/work.ts";
+import { claim, output } from "../test/work.ts";
 import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
 import { createApiKey, findApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
 import { findUpload, insertUpload } from "./blobs.ts";
+import { findCachedResult } from "./cached-results.ts";
 import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
 import { removeFeatureOverride, setFeatureOverride } from "./entitlements.ts";
@@ -66,7 +67,9 @@ async function makeVictim() {
   const hold = await holdCredits(app, accountId, { ...makeKey(), amount: 2, expiresInSeconds: 60 });
   const key = makeKey();
   const done = await makeGeneration(app, accountId, key);
-  await complete(worker, await claim(worker, accountId, done));
+  const resultKey = createHash("sha256").update("a request").digest();
+  const first = await claim(worker, accountId, done);
+  await completeItem(worker, first, { output, usage: {}, resultKey });
   const open = await makeGeneration(app, accountId, { labels: ["claimed", "pending"] });
   const item = await claim(worker, accountId, open);
   const upload = await insertUpload(app, accountId, {
@@ -89,8 +92,8 @@ async function makeVictim() {
   const logins = await makeLogins(accountId);
   const clock = await makeStep(accountId);
   const file = await makeFile(accountId);
-  const made = { accountId, grant, hold, key, done, open, item, upload, bought, message };
-  return { ...made, gallery, apiKey, logins, clock, usage, file };
+  const made = { accountId, grant, hold, key, done, resultKey, open, item, upload, bought };
+  return { ...made, message, gallery, apiKey, logins, clock, usage, file };
 }
 
 async function makeLogins(accountId: string) {
@@ -226,6 +229,8 @@ function listAttempts(): Record<string, Call> {
     fail_item: () =>
       failItem(worker, stolen, { code: "x", message: "x", retryable: false, delaySeconds: 0 }),
     end_due_item: () => endDueItem(worker, target),
+    find_cached_result: () =>
+      findCachedResult(worker, intruder, { key: victim.resultKey, days: 9 }),
     record_message: () =>
       recordMessage(worker, { ...victim.message, accountId: intruder }, { outcome: "sent" }),
     request_payment: () => {
@@ -327,7 +332,8 @@ function listAttempts(): Record<string, Call> {
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
-  ...["create_album", "create_api_key", "create_generation", "erase_account", "expire_account"],
+  ...["create_album", "create_api_key", "create_batch", "create_generation", "erase_account"],
+  ...["expire_account"],
   ...["freeze_account", "list_account_logins", "list_running", "save_vendor"],
   ...["list_waiting_items", "begin_clock_run", "tick_clock", "list_subscription_pages"],
   ...["get_alerts", "note_account_token", "raise_alerts", "set_alerts"],

@@ -1,3 +1,4 @@
+import type { PriceLine, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
 import type { Audit, RequestKey } from "./credits.ts";
@@ -33,6 +34,13 @@ export type NewGeneration = RequestKey & {
   /** Per item, instead of `input`; null where it is the same. */
   inputs?: (Record<string, unknown> | null)[] | undefined;
   retryOf?: string | undefined;
+  /** Why an item costs `unitCost`; null or left out: as the style's `cost` says. */
+  terms?: Terms | null | undefined;
+  /** The version that the terms were quoted from: another one by now is refused. */
+  styleVersion?: number | undefined;
+  /** Instead of the style's. */
+  deadlineSeconds?: number | undefined;
+  batch?: Record<string, unknown> | null | undefined;
 };
 
 /** What the call that makes a generation decides. It never changes. */
@@ -56,6 +64,8 @@ type Wanted = {
   reference: string | null;
   metadata: Record<string, unknown>;
   retry_of: string | null;
+  terms: Terms | null;
+  batch: Record<string, unknown> | null;
 };
 
 /** Made of what never changes after creation: the create answer needs nothing else. */
@@ -70,7 +80,7 @@ type CreatedRow = Decided & { item_ids: string[]; replay: NewGeneration | null }
  * same answer as by itself. An account's requests are served in order of arrival, but one that
  * does not fit keeps no later one from being served.
  * Errors: insufficient_credits, idempotency_conflict, not_found (account or style),
- * account_frozen, quota_exceeded.
+ * account_frozen, quota_exceeded, invalid_state {what: style_version} (quote again).
  */
 export function createGeneration(
   db: Db,
@@ -78,8 +88,9 @@ export function createGeneration(
   generation: NewGeneration,
 ): Promise<CreatedGeneration> {
   // Quotas and inputs per item belong to the single call; batches of them gain nothing.
-  const { usage, inputs } = generation;
-  if (usage || inputs) return createSingly(db, { ...generation, accountId });
+  const { usage, inputs, batch, deadlineSeconds } = generation;
+  if (usage || inputs || batch || deadlineSeconds)
+    return createSingly(db, { ...generation, accountId });
   const batcher = batcherOf(batchers, db, () => ({
     single: (asked) => createSingly(db, asked),
     together: (asked) => createTogether(db, asked),
@@ -106,7 +117,8 @@ async function callCreate(db: Db, g: Asked): Promise<CreatedGeneration> {
       ${toJson(g.input)}::text::json, ${toJson(g.params)}::text::json, ${g.labels}::text[],
       ${g.subject ?? null}, ${g.reference ?? null}, ${toJson(g.metadata ?? {})}::text::json,
       ${g.webhookUrl ?? null}, ${toJson(g.usage)}::text::jsonb, ${g.unitCost ?? null},
-      ${toJson(g.inputs)}::text::jsonb, ${g.retryOf ?? null})`;
+      ${toJson(g.inputs)}::text::jsonb, ${g.retryOf ?? null}, ${toJson(g.terms)}::text::json,
+      ${g.styleVersion ?? null}, ${g.deadlineSeconds ?? null}, ${toJson(g.batch)}::text::json)`;
   if (!row) throw new Error("create_generation returned no row");
   return toCreated(row, g);
 }
@@ -126,6 +138,8 @@ async function createTogether(db: Db, asked: Asked[]): Promise<(CreatedGeneratio
     webhook_url: g.webhookUrl,
     unit_cost: g.unitCost,
     retry_of: g.retryOf,
+    terms: g.terms ?? undefined,
+    style_version: g.styleVersion,
   }));
   const rows = await db<(Omit<CreatedRow, "replay"> & { ordinal: number })[]>`
     SELECT * FROM ducat.create_generations(${JSON.stringify(requests)}::text::json)`;
@@ -150,11 +164,13 @@ function toCreated({ replay, ...row }: CreatedRow, asked: NewGeneration): Create
     reference: first.reference ?? null,
     metadata: first.metadata ?? {},
     retry_of: first.retryOf ?? null,
+    terms: first.terms ?? null,
+    batch: first.batch ?? null,
     replayed: replay !== null,
   };
 }
 
-const toJson = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
+const toJson = (value: unknown) => (value == null ? null : JSON.stringify(value));
 
 export type Status = "pending" | "processing" | "completed" | "failed" | "canceled";
 
@@ -171,6 +187,8 @@ export type Item = {
   output_removed_at: string | null;
   error_code: string | null;
   error_message: string | null;
+  /** Why it cost what it did; null: it has not ended well, or cost what was told. */
+  charge: PriceLine[] | null;
   attempt: number;
   /** Times of items are the database's text: RFC 3339 with microseconds. */
   cancel_requested_at: string | null;
@@ -241,13 +259,13 @@ function readGenerations(
     accountId,
     (sql) => sql<Generation[]>`
       SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject,
-        g.reference, g.metadata, g.retry_of, g.cost, g.trial_cost, g.balance_after, g.refunded,
+        g.reference, g.metadata, g.retry_of, g.terms, g.batch, g.cost, g.trial_cost, g.balance_after, g.refunded,
         g.failed_items, g.canceled_items, g.created_at, g.completed_at, g.deadline_at,
         CASE WHEN g.open_items = 0 THEN g.status::text ELSE ducat.status_of(g) END AS status,
         (SELECT json_agg(i ORDER BY i.position) FROM (
           SELECT id, generation_id, position, label, status, cost, refunded, output,
-            output_removed_at, error_code, error_message, attempt, cancel_requested_at, started_at,
-            completed_at
+            output_removed_at, error_code, error_message, charge, attempt, cancel_requested_at,
+            started_at, completed_at
           FROM ducat.generation_items
           WHERE account_id = g.account_id AND generation_id = g.id) AS i) AS items
       FROM ducat.generations g

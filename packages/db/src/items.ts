@@ -1,3 +1,4 @@
+import type { Fallback, PriceLine, Pricing, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 import type { Output } from "./generations.ts";
@@ -25,6 +26,13 @@ export type ClaimedItem = {
   style_params: Record<string, unknown>;
   /** How many items of the account may be worked on at once; null: as many as there are. */
   running_limit: number | null;
+  /** Of the style; null: an item costs `cost`. */
+  pricing: Pricing | null;
+  fallbacks: Fallback[];
+  /** What was told when it was asked for; null: the style's cost. */
+  terms: Terms | null;
+  /** How old a result may be that answers this one; 0: it is to be made. */
+  cache_days: number;
 };
 
 export type ItemRef = { accountId: string; generationId: string; itemId: string };
@@ -96,6 +104,10 @@ export type ItemUsage = {
   provider_cost_micros?: number;
   input_tokens?: number;
   output_tokens?: number;
+  provider?: string;
+  model?: string;
+  /** It was there already: nobody was asked. */
+  cached?: boolean;
 };
 
 /**
@@ -105,12 +117,22 @@ export type ItemUsage = {
 export async function completeItem(
   db: Db,
   item: Claimed,
-  result: { output: Output; actual?: number | undefined; usage: ItemUsage },
+  result: {
+    output: Output;
+    actual?: number | undefined;
+    usage: ItemUsage;
+    /** The lines of `actual`. */
+    charge?: PriceLine[] | undefined;
+    /** Under which the result may answer the same request again. */
+    resultKey?: Uint8Array | undefined;
+  },
 ): Promise<"completed" | "canceled" | undefined> {
   const [row] = await ask(db<{ status: "completed" | "canceled" | null }[]>`
     SELECT ducat.complete_item(${item.account_id}, ${item.generation_id}, ${item.item_id},
       ${item.attempt_token}, ${JSON.stringify(result.output)}::text::jsonb,
-      ${result.actual ?? null}, ${JSON.stringify(result.usage)}::text::jsonb) AS status`);
+      ${result.actual ?? null}, ${JSON.stringify(result.usage)}::text::jsonb,
+      ${result.charge ? JSON.stringify(result.charge) : null}::text::jsonb,
+      ${result.resultKey ?? null}) AS status`);
   return row?.status ?? undefined;
 }
 

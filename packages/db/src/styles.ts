@@ -1,3 +1,4 @@
+import type { Fallback, Pricing } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import type { Audit } from "./credits.ts";
 import { ask } from "./errors.ts";
@@ -9,21 +10,24 @@ export type Style = {
   description: string;
   category: string;
   kind: "image" | "text";
+  /** Of an item; with a pricing, of a request without params. */
   cost: number;
   deadline_s: number;
+  pricing: Pricing | null;
+  cache_days: number;
 };
 
 /** The presets on offer, by category and name. */
 export async function listStyles(db: Db): Promise<Style[]> {
   return ask(db<Style[]>`
-    SELECT id, version, name, description, category, kind, cost, deadline_s
+    SELECT id, version, name, description, category, kind, cost, deadline_s, pricing, cache_days
     FROM ducat.styles WHERE is_current AND is_active ORDER BY category, id`);
 }
 
 /** A preset on offer; undefined when there is none of this name. */
 export async function findStyle(db: Db, id: string): Promise<Style | undefined> {
   const [style] = await ask(db<Style[]>`
-    SELECT id, version, name, description, category, kind, cost, deadline_s
+    SELECT id, version, name, description, category, kind, cost, deadline_s, pricing, cache_days
     FROM ducat.styles WHERE id = ${id} AND is_current AND is_active`);
   return style;
 }
@@ -36,6 +40,8 @@ export type StyleVersion = Style & {
   prompt: string;
   params: Record<string, unknown>;
   max_attempts: number;
+  /** Asked in turn when the generator is away. */
+  fallbacks: Fallback[];
   created_at: string;
   published_by: string | null;
 };
@@ -87,7 +93,11 @@ export type StyleContent = Pick<
   | "cost"
   | "deadline_s"
   | "max_attempts"
->;
+> & {
+  pricing?: Pricing | null | undefined;
+  fallbacks?: Fallback[] | undefined;
+  cache_days?: number | undefined;
+};
 
 /**
  * Publishes a preset: a new one, or the next version of one that is there, whose running
