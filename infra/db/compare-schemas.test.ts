@@ -26,6 +26,10 @@ list_orders(p_id uuid)
   returns TABLE(id uuid, name text)
   ducat_owner sql stable with (search_path=ducat)
   body 2; ducat_app=EXECUTE
+make_order(p_id uuid, OUT id uuid, OUT at date)
+  returns record
+  ducat_owner sql volatile with (search_path=ducat)
+  body 5; ducat_app=EXECUTE
 find_orders(p_id uuid)
   returns SETOF ducat.orders
   ducat_owner sql stable with (search_path=ducat)
@@ -73,6 +77,8 @@ const breaks: [string, [string, string]][] = [
     "function find_orders: it no longer returns each id uuid",
     ["SETOF ducat.orders", "ducat.notes"],
   ],
+  ["function make_order: it no longer returns record at date", [", OUT at date", ""]],
+  ["function make_order: it needs more parameters", ["p_id uuid, OUT", "p_id uuid, p_n int, OUT"]],
 ];
 
 const kept: [string, [string, string]][] = [
@@ -94,6 +100,13 @@ const kept: [string, [string, string]][] = [
   [
     "a row that is written out, with more in it",
     ["SETOF ducat.orders", "TABLE(at timestamp with time zone, name text, n int, id uuid)"],
+  ],
+  [
+    "more going in and coming out",
+    [
+      "p_id uuid, OUT id uuid, OUT at date)\n  returns record\n  ",
+      "p_id uuid, p_n int, OUT id uuid, OUT at date)\n  returns record\n  the last 1 optional; ",
+    ],
   ],
   ["another body", ["body 1", "body 9"]],
   ["an inner function's form", ["within(p_id uuid)", "within(p_id text)"]],

@@ -87,7 +87,14 @@ function findColumnBreaks(old: Sections, now: Sections): string[] {
   return [...changed, ...added];
 }
 
-type Callable = { parameters: string[]; optional: number; returns: string; rights: string[] };
+type Callable = {
+  parameters: string[];
+  /** OUT parameters. */
+  results: string[];
+  optional: number;
+  returns: string;
+  rights: string[];
+};
 
 function findFunctionBreaks(old: Sections, now: Sections): string[] {
   const nameOfFunction = (line: string) => line.slice(0, line.indexOf("("));
@@ -101,7 +108,7 @@ function findFunctionBreaks(old: Sections, now: Sections): string[] {
     if (same === undefined) return [`function ${name} is gone`];
     const callable = readFunction(same);
     const faults = compareFunctions(called, callable);
-    const columns = missing(readResult(called.returns, old), readResult(callable.returns, now));
+    const columns = missing(readResult(called, old), readResult(callable, now));
     faults.push(...columns.map((column) => `it no longer returns ${column}`));
     return faults.map((fault) => `function ${name}: ${fault}`);
   });
@@ -109,8 +116,10 @@ function findFunctionBreaks(old: Sections, now: Sections): string[] {
 
 function readFunction(line: string): Callable {
   const [head = "", returns = "", traits = ""] = line.split(" | ");
+  const all = splitList(head.slice(head.indexOf("(") + 1, head.lastIndexOf(")")));
   return {
-    parameters: splitList(head.slice(head.indexOf("(") + 1, head.lastIndexOf(")"))),
+    parameters: all.filter((parameter) => !parameter.startsWith("OUT ")),
+    results: all.flatMap((parameter) => /^OUT (.*)/.exec(parameter)?.[1] ?? []),
     optional: Number(/the last (\d+) optional/.exec(traits)?.[1] ?? 0),
     returns: returns.replace(/^returns /, ""),
     rights: readRights(line),
@@ -130,7 +139,8 @@ function compareFunctions(old: Callable, now: Callable): string[] {
  * What a function returns, as `name type` for each column of a row, which readers take by name, or
  * its type. A single row and many are not the same.
  */
-function readResult(returns: string, { columns }: Sections): string[] {
+function readResult({ returns, results }: Callable, { columns }: Sections): string[] {
+  if (results.length > 0) return results.map((each) => `${returns} ${each}`);
   const [, many = "", table] = /^(SETOF )?ducat\.(\w+)$/.exec(returns) ?? [];
   const rows = columns.filter((line) => line.startsWith(`${table}.`));
   if (table !== undefined && rows.length > 0) {
