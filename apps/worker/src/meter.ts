@@ -19,7 +19,21 @@ export type ItemMeter = {
   generated(generator: string, result: { ms: number; isError: boolean }): void;
 };
 
+/** Who counts what this worker has with the providers of models. */
+export type ProviderMeter = {
+  /** A provider was asked; `result` is completed, unknown, broken or a failure's code. */
+  asked(provider: string, answer: { result: string; ms: number }): void;
+  /** It was not asked: its breaker, its limit, its spend cap, too much at it already. */
+  turnedAway(provider: string, reason: string): void;
+  /** Another model is asked in its place. */
+  fellBack(provider: string, code: string): void;
+  breaker(provider: string, state: "closed" | "half-open" | "open"): void;
+  /** In millionths of a US dollar. */
+  spent(provider: string, micros: number): void;
+};
+
 export type WorkerMeter = ItemMeter &
+  ProviderMeter &
   UpkeepMeter & {
     /** What the watchdog saw: how long work has waited, how long we have looked stuck. */
     watched(seen: { waitingMs: number; stuckMs: number }): void;
@@ -27,6 +41,11 @@ export type WorkerMeter = ItemMeter &
 
 export const noMeter: WorkerMeter = {
   ...noUpkeepMeter,
+  asked() {},
+  turnedAway() {},
+  fellBack() {},
+  breaker() {},
+  spent() {},
   claimed() {},
   settled() {},
   generated() {},

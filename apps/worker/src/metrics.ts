@@ -3,6 +3,7 @@ import { listUpkeepTasks } from "@ducat/db/upkeep";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Log } from "./log.ts";
 import type { WorkerMeter } from "./meter.ts";
+import { meterProviders } from "./meter-providers.ts";
 import { safeError } from "./safe-error.ts";
 
 export type Metrics = {
@@ -25,7 +26,12 @@ export function createMetrics({ db, log }: { db: Db; log: Log }): Metrics {
     registers: [registry],
   });
   return {
-    meter: { ...meterItems(registry), ...meterUpkeep(registry), ...meterWatchdog(registry) },
+    meter: {
+      ...meterItems(registry),
+      ...meterProviders(registry),
+      ...meterUpkeep(registry),
+      ...meterWatchdog(registry),
+    },
     async read() {
       try {
         await upkeep();

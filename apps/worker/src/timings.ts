@@ -1,3 +1,4 @@
+import type { GateTimings } from "./generators/provider-gate.ts";
 import type { UpkeepTimings } from "./upkeep/start-upkeep.ts";
 
 /** Every duration of a worker, so that a test can be as patient as it likes. */
@@ -59,6 +60,10 @@ export type Timings = {
   bootRetryMs: number;
   watch: { everyMs: number; waitingMs: number; idleMs: number };
   upkeep: UpkeepTimings;
+  models: GateTimings & {
+    /** Between two rounds that give back what of the caps is not needed. */
+    flushMs: number;
+  };
 };
 
 export const defaultTimings: Timings = {
@@ -98,5 +103,14 @@ export const defaultTimings: Timings = {
     sliceMs: 10_000,
     noteMs: 15_000,
     registerMs: 3_600_000,
+  },
+  models: {
+    breakerFaults: 5,
+    breakerOpenMs: 30_000,
+    slotWaitMs: 5_000,
+    slotBackMs: 10_000,
+    capHoldMs: 60_000,
+    capRetryMs: 5_000,
+    flushMs: 10_000,
   },
 };

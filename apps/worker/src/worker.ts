@@ -8,6 +8,9 @@ import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Work } from "@ducat/queue/work";
+import type { Generator } from "./generators/generator.ts";
+import { createModels } from "./generators/models.ts";
+import type { ProviderLimits } from "./generators/provider-gate.ts";
 import { createProcessWebhook, webhookConcurrency } from "./jobs/process-webhooks.ts";
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { noMeter, type WorkerMeter } from "./meter.ts";
@@ -23,9 +26,13 @@ import { startWatchdog } from "./watchdog.ts";
 
 export type WorkerDeps = Omit<
   RunDeps,
-  "queue" | "timings" | "at" | "closing" | "dropUsage" | "meter"
+  "queue" | "timings" | "at" | "closing" | "dropUsage" | "meter" | "routeModels"
 > & {
   queue: Queue;
+  /** By the name that a style gives. */
+  generators: Record<string, Generator>;
+  /** What may be asked of them; one that is not listed has no limits. */
+  providers?: ProviderLimits[];
   payments: PaymentDeps;
   /** Who sends messages, and in whose name. */
   messages: {
@@ -68,6 +75,7 @@ export function createWorker(options: WorkerDeps): Worker {
   });
   const { meter = noMeter } = options;
   const deps = { ...options, timings, dropUsage, at: options.at ?? (() => undefined), meter };
+  const models = createModels({ providers: [], ...deps, timings: timings.models });
   const closing = new AbortController();
   const givingBack = new AbortController();
   // One listener for each running item.
@@ -81,9 +89,10 @@ export function createWorker(options: WorkerDeps): Worker {
     async start() {
       await untilUp(deps, closing.signal, () => refuseOtherQueue(deps));
       // Before the queue is there: paying back what is overdue needs only the database.
-      periodic.push(...startPeriodic(deps));
+      periodic.push(...startPeriodic(deps), ...models.start());
       await untilUp(deps, closing.signal, () => deps.queue.assertReady());
-      const runItem = createRunItem({ ...deps, closing: givingBack.signal });
+      const { signal } = givingBack;
+      const runItem = createRunItem({ ...deps, closing: signal, routeModels: models.route });
       work = deps.queue.work("run-item", runItem, {
         concurrency: deps.concurrency,
         lockMs: timings.jobLockMs,
@@ -102,6 +111,7 @@ export function createWorker(options: WorkerDeps): Worker {
       const stopping = periodic.map((one) => one.stop());
       await Promise.all([work?.close({ graceMs }), webhooks?.close({ graceMs }), ...stopping]);
       clearTimeout(grace);
+      await models.close();
     },
     state: () => (closing.signal.aborted ? "stopping" : isWorking ? "working" : "starting"),
   };

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { ClaimedItem } from "@ducat/db/items";
 import sharp from "sharp";
 import { expect, it } from "vitest";
-import { BadOutput, checkPicture, checkText } from "./check-output.ts";
+import { BadOutput } from "../generators/bad-output.ts";
+import { checkPicture, checkText } from "./check-output.ts";
 
 const item = { account_id: randomUUID(), item_id: randomUUID(), attempt: 3 } as ClaimedItem;
 const create = { width: 40, height: 30, channels: 3, background: "#2f6f4f" } as const;

@@ -3,6 +3,7 @@ import type { Output } from "@ducat/db/generations";
 import type { ClaimedItem } from "@ducat/db/items";
 import { type BlobExtension, outputKey } from "@ducat/storage/blob-key";
 import sharp from "sharp";
+import { BadOutput } from "../generators/bad-output.ts";
 import { toStorable } from "../storable-text.ts";
 
 const maxPictureBytes = 32 * 1024 * 1024;
@@ -14,14 +15,6 @@ const formats: Record<string, { extension: BlobExtension; type: string }> = {
   png: { extension: "png", type: "image/png" },
   jpeg: { extension: "jpg", type: "image/jpeg" },
 };
-
-/** What a generator handed over is not what it promised. Another attempt may do better. */
-export class BadOutput extends Error {
-  constructor(why: string, options?: ErrorOptions) {
-    super(`A generator's output is not usable: ${why}`, options);
-    this.name = "BadOutput";
-  }
-}
 
 /** A picture as it will be stored: the row's `output`, and the bytes behind its key. */
 export type CheckedOutput = { output: Output; bytes?: Uint8Array };

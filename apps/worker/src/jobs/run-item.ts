@@ -3,11 +3,14 @@ import type { RunItem } from "@ducat/queue/jobs";
 import type { Handler } from "@ducat/queue/work";
 import { DomainError } from "@ducat/types/errors";
 import { PhotoUnreachable } from "../fetch-photo.ts";
-import type { Generator, Outcome, Task } from "../generators/generator.ts";
+import { BadOutput } from "../generators/bad-output.ts";
+import { makeChain } from "../generators/chain.ts";
+import type { Outcome, Task } from "../generators/generator.ts";
+import type { RouteModels } from "../generators/route-models.ts";
 import type { ItemMeter, Settled } from "../meter.ts";
 import { safeError } from "../safe-error.ts";
 import { waitForDatabase } from "../wait-for-database.ts";
-import { BadOutput, checkPicture, checkText } from "./check-output.ts";
+import { checkPicture, checkText } from "./check-output.ts";
 import { type InputDeps, loadInput } from "./load-input.ts";
 import { type OwnDeps, type OwnedItem, ownItem, type Stopped } from "./own-item.ts";
 import { type Result, type SettleDeps, settleItem, tryAgain } from "./settle-item.ts";
@@ -16,8 +19,7 @@ import { wakeWaiting } from "./wake-waiting.ts";
 export type RunDeps = OwnDeps &
   InputDeps &
   SettleDeps & {
-    /** By the name that a style gives. */
-    generators: Record<string, Generator>;
+    routeModels: RouteModels;
     meter: ItemMeter;
   };
 
@@ -88,40 +90,36 @@ async function makeResult(deps: RunDeps, own: OwnedItem): Promise<Result> {
 }
 
 async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
-  const { at, generators, timings } = deps;
+  const { at, routeModels, timings } = deps;
   const { item, signal } = own;
   const startedAt = performance.now();
-  const generator = generators[item.generator];
-  if (!generator) throw new Error(`there is no generator named ${item.generator}`);
   const input = await loadInput(deps, item, signal);
   await at("after-input", item.item_id);
   if (performance.now() - startedAt > timings.recheckAfterMs) await own.check();
   await at("before-run", item.item_id);
-  const work = generator.run(toTask(item, input), {
-    signal,
-    requestId: own.requestId(),
-    saveRequestId: own.saveRequestId,
-    idempotencyKey: item.item_id,
-    deadline: item.deadline_at,
+  const result = await routeModels({
+    task: toTask(item, input),
+    chain: makeChain(item),
+    context: {
+      signal,
+      requestId: own.requestId(),
+      saveRequestId: own.saveRequestId,
+      idempotencyKey: item.item_id,
+      deadline: item.deadline_at,
+    },
+    isOverdue: own.isOverdue,
+    accept: async (outcome) => {
+      await at("after-answer", item.item_id);
+      return await check(item, outcome);
+    },
   });
-  const outcome = await measure(deps, item, work);
-  await at("after-answer", item.item_id);
-  return await check(item, outcome);
+  if (result.status !== "completed") await at("after-answer", item.item_id);
+  return result;
 }
 
-async function measure<T>({ meter }: RunDeps, item: ClaimedItem, work: Promise<T>): Promise<T> {
-  const startedAt = performance.now();
-  const told = (isError: boolean) =>
-    meter.generated(item.generator, { ms: performance.now() - startedAt, isError });
-  work.then(
-    () => told(false),
-    () => told(true),
-  );
-  return await work;
-}
+type Completed = Extract<Outcome, { status: "completed" }>;
 
-async function check(item: ClaimedItem, outcome: Outcome): Promise<Result> {
-  if (outcome.status !== "completed") return outcome;
+async function check(item: ClaimedItem, outcome: Completed): Promise<Result> {
   const { output, ...rest } = outcome;
   if (output.kind !== item.kind) throw new BadOutput(`the kind ${output.kind}`);
   const made = output.kind === "text" ? checkText(output.text) : await checkPicture(item, output);
@@ -159,7 +157,5 @@ function explain(deps: RunDeps, own: OwnedItem, error: unknown): Result {
     const { code, message, retryable } = error;
     return { status: "failed", code, message, retryable };
   }
-  if (!(error instanceof BadOutput)) return tryAgain(deps, own);
-  const message = "The model's answer was not usable.";
-  return { status: "failed", code: "bad_output", message, retryable: true };
+  return tryAgain(deps, own);
 }

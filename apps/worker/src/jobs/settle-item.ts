@@ -125,19 +125,23 @@ async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Pr
 }
 
 function toItemUsage(usage: Usage, tookMs: number): ItemUsage {
-  const { inputTokens, outputTokens, providerCostMicros } = usage;
+  const { inputTokens, outputTokens, providerCostMicros, provider, model, cached } = usage;
   return {
     response_time_ms: tookMs,
     ...(inputTokens === undefined ? {} : { input_tokens: inputTokens }),
     ...(outputTokens === undefined ? {} : { output_tokens: outputTokens }),
     ...(providerCostMicros === undefined ? {} : { provider_cost_micros: providerCostMicros }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(model === undefined ? {} : { model }),
+    ...(cached === undefined ? {} : { cached }),
   };
 }
 
 async function fail(deps: SettleDeps, item: ClaimedItem, failure: Failed): Promise<Settled> {
   const { db, log, at, timings } = deps;
-  const { code, retryable } = failure;
-  const delayMs = retryable ? retryDelayMs(timings.retryMs, item.attempt) : 0;
+  const { code, retryable, retryInMs = 0 } = failure;
+  const askedMs = Math.min(Math.max(retryInMs, 0), longestAskMs);
+  const delayMs = retryable ? Math.max(retryDelayMs(timings.retryMs, item.attempt), askedMs) : 0;
   const message = toStorable(failure.message, maxMessageLength);
   const delaySeconds = delayMs / 1_000;
   const report = () => failItem(db, item, { code, message, retryable, delaySeconds });
