@@ -211,6 +211,8 @@ export type Output =
 export type Generation = Decided &
   Wanted & {
     status: Status;
+    item_count: number;
+    open_items: number;
     refunded: number;
     failed_items: number;
     canceled_items: number;
@@ -218,7 +220,10 @@ export type Generation = Decided &
     items: Item[];
   };
 
-/** A generation with its items (10,000 at most); undefined when the account has no such one. */
+/**
+ * A generation with its items, of a batch the first 100; undefined when the account has no such
+ * one.
+ */
 export async function findGeneration(
   db: Db,
   accountId: string,
@@ -259,7 +264,8 @@ function readGenerations(
     accountId,
     (sql) => sql<Generation[]>`
       SELECT g.id, g.style_id, g.style_version, g.kind, g.input, g.params, g.subject,
-        g.reference, g.metadata, g.retry_of, g.terms, g.batch, g.cost, g.trial_cost, g.balance_after, g.refunded,
+        g.reference, g.metadata, g.retry_of, g.terms, g.batch::jsonb - 'errors' AS batch,
+        g.item_count, g.open_items, g.cost, g.trial_cost, g.balance_after, g.refunded,
         g.failed_items, g.canceled_items, g.created_at, g.completed_at, g.deadline_at,
         CASE WHEN g.open_items = 0 THEN g.status::text ELSE ducat.status_of(g) END AS status,
         (SELECT json_agg(i ORDER BY i.position) FROM (
@@ -267,7 +273,8 @@ function readGenerations(
             output_removed_at, error_code, error_message, charge, attempt, cancel_requested_at,
             started_at, completed_at
           FROM ducat.generation_items
-          WHERE account_id = g.account_id AND generation_id = g.id) AS i) AS items
+          WHERE account_id = g.account_id AND generation_id = g.id
+            AND (g.batch IS NULL OR position < 100)) AS i) AS items
       FROM ducat.generations g
       WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
         ${filter.id ? sql`AND g.id = ${filter.id}` : sql``}

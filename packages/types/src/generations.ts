@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BatchProgress } from "./batch-progress.ts";
 import { Charged, CreditType } from "./credits.ts";
 import { CheckedFeature } from "./entitlements.ts";
 import { findExcess, jsonObject } from "./json-object.ts";
@@ -36,7 +37,8 @@ const Area = z.union([text(200), z.strictObject({ label: text(200).optional() })
 export const simulations = ["error", "flaky", "slow", "timeout", "crash"] as const;
 
 const paramBounds = { bytes: 4096, members: 50, depth: 4 };
-const Params = z
+/** What a style takes beside the input. */
+export const Params = z
   .object({
     simulate: z
       .enum(simulations)
@@ -137,6 +139,9 @@ export const Generation = z
     completed_at: Time.nullable(),
     deadline_at: Time,
     metadata: z.record(z.string(), z.unknown()),
+    batch: BatchProgress.optional().meta({
+      description: "Of a batch: its `items` are the first 100 here.",
+    }),
   })
   .meta({ id: "Generation" });
 export type Generation = z.infer<typeof Generation>;
