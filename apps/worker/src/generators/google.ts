@@ -1,0 +1,59 @@
+import { createGoogleGenerativeAI } from "@ai-sdk/google";
+import { generateImage } from "ai";
+import type { Exchange } from "./exchange.ts";
+import type { Context, Generator, Task } from "./generator.ts";
+import { type ModelParams, readModelParams } from "./model-params.ts";
+import { toImagePrompt, toMessages } from "./model-prompt.ts";
+import { failWith } from "./provider-failures.ts";
+import { readGeminiFacts } from "./read-gemini.ts";
+import { type Made, type ModelDeps, type ModelEndpoint, runOnce } from "./run-once.ts";
+import { writeText } from "./stream-text.ts";
+
+type Asking = { task: Task; context: Context; params: ModelParams };
+
+/** Gemini's texts and pictures, the latter also from a photo, and Imagen's pictures. */
+export function createGoogleGenerator(endpoint: ModelEndpoint, deps: ModelDeps): Generator {
+  // The SDK's warnings go to the console.
+  globalThis.AI_SDK_LOG_WARNINGS = false;
+  return {
+    name: endpoint.name,
+    async run(task, context) {
+      const params = readModelParams(task);
+      if (!params) return failWith("provider_refused");
+      const asking = { task, context, params };
+      return await runOnce({
+        ...{ endpoint, deps, task, context },
+        readFacts: readGeminiFacts,
+        ask: (exchange) => ask(endpoint, exchange, asking),
+      });
+    },
+  };
+}
+
+async function ask(endpoint: ModelEndpoint, exchange: Exchange, asking: Asking): Promise<Made> {
+  const { task, context, params } = asking;
+  const provider = createGoogleGenerativeAI({
+    // Without one it would look for a variable of its own.
+    apiKey: endpoint.key ?? "",
+    fetch: exchange.fetch,
+    ...(endpoint.url !== undefined && { baseURL: endpoint.url }),
+  });
+  const providerOptions = { google: params.extra };
+  if (task.style.kind === "text") {
+    const model = provider.languageModel(params.model);
+    const messages = toMessages(task);
+    const writing = { model, params, messages, exchange, context, providerOptions };
+    return { kind: "text", text: await writeText(writing) };
+  }
+  const { image } = await generateImage({
+    model: provider.imageModel(params.model),
+    prompt: toImagePrompt(task),
+    maxRetries: 0,
+    abortSignal: exchange.signal,
+    providerOptions,
+    ...(params.aspect_ratio !== undefined && {
+      aspectRatio: params.aspect_ratio as `${number}:${number}`,
+    }),
+  });
+  return { kind: "image", bytes: image.uint8Array };
+}

@@ -1,0 +1,187 @@
+import { createImageIntake } from "@ducat/storage/image-intake";
+import sharp from "sharp";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createPhotoFetcher } from "../src/fetch-photo.ts";
+import { checkUsage } from "../src/generators/check-usage.ts";
+import type { Generator, Task } from "../src/generators/generator.ts";
+import type { ModelDeps } from "../src/generators/run-once.ts";
+import { type Books, type Fault, faults, type Order } from "./model-books.ts";
+import { makeResult } from "./model-picture.ts";
+import { assertBooks, type ItemRow, type MadeItem, type Stage, setStage } from "./stage.ts";
+
+/** A generator and the provider that it speaks to. */
+export type Subject = {
+  name: string;
+  kind: "image" | "text";
+  /** From a photo, instead of from a text. */
+  fromPhoto?: boolean;
+  params: Task["style"]["params"];
+  server: { books: Books };
+  createGenerator(deps: ModelDeps): Generator;
+  /** Where its API differs from what most do; null for a fault that it can't have. */
+  ends?: Partial<Record<Fault, End | null>>;
+};
+
+/** How an item ends whose provider has the fault once, or always. */
+export type End = { once: string; ever?: string };
+
+/** `completed`, or the code of the failure. What may have been done is never sent again. */
+export const usualEnds: Record<Fault, End> = {
+  "limit-seconds": { once: "completed", ever: "provider_limit" },
+  "limit-date": { once: "completed", ever: "provider_limit" },
+  overloaded: { once: "completed", ever: "provider_failed" },
+  unauthorized: { once: "provider_failed" },
+  "bad-input": { once: "provider_refused" },
+  redirect: { once: "provider_failed" },
+  "error-before": { once: "outcome_unknown" },
+  "error-after": { once: "outcome_unknown" },
+  hang: { once: "outcome_unknown" },
+  truncated: { once: "outcome_unknown" },
+  cut: { once: "outcome_unknown" },
+  html: { once: "outcome_unknown" },
+  "wrong-type": { once: "bad_output" },
+  "broken-output": { once: "bad_output" },
+  huge: { once: "outcome_unknown" },
+  "error-inside": { once: "provider_failed" },
+  drip: { once: "outcome_unknown" },
+  "reset-before": { once: "outcome_unknown" },
+  "reset-after": { once: "outcome_unknown" },
+  "absurd-usage": { once: "completed" },
+  "negative-usage": { once: "completed" },
+  refused: { once: "moderation_refused" },
+  filtered: { once: "moderation_refused" },
+};
+
+const always = 99;
+const styles = { image: "modern_minimalist", text: "product_description" };
+
+type Run = { order: Order; item: MadeItem; end: string };
+type Key = `${string} ${Fault | "none"} ${number}`;
+
+/**
+ * What every generator of a provider must stand: each fault, through the real worker on a real
+ * database, ends in exactly one charge or one pay-back, and the provider has done, by its own
+ * books, at most one piece of work for the item. All items run side by side, in one worker.
+ */
+export function testConformance(start: () => Promise<Subject[]>, names: string[]): void {
+  let stage: Stage;
+  let subjects: Subject[];
+  const runs = new Map<Key, Run>();
+  const rows = new Map<string, ItemRow>();
+
+  beforeAll(async () => {
+    [stage, subjects] = await Promise.all([setStage("postgres"), start()]);
+    expect(subjects.map(({ name }) => name)).toEqual(names);
+    const generators = Object.fromEntries(subjects.map((one) => [one.name, toGenerator(one)]));
+    const photo = await makePhoto();
+    await Promise.all(subjects.flatMap((one) => planRuns(one).map((plan) => prepare(one, plan))));
+    const items = [...runs.values()].map(({ item }) => item);
+    const byItem = new Map([...runs].map(([key, { item }]) => [item.itemId, key.split(" ")[0]]));
+    const local: Generator = {
+      name: "chosen",
+      async run(task, context) {
+        const generator = generators[byItem.get(task.itemId) ?? ""];
+        const subject = subjects.find(({ name }) => name === byItem.get(task.itemId));
+        if (!generator || !subject) throw new Error("an item of nobody");
+        return await generator.run(toTask(task, subject, photo), context);
+      },
+    };
+    const worker = stage.createWorker({ generators: { local }, concurrency: 64 });
+    await stage.enqueue(...items);
+    await worker.start();
+    for (const row of await stage.ended(...items)) rows.set(row.id, row);
+    await stage.closeWorkers();
+  });
+  afterAll(() => stage.close());
+
+  const prepare = async (subject: Subject, { fault, times, end }: Plan) => {
+    const order = subject.server.books.order(fault ? { fault, times } : {});
+    const input = { type: "text", prompt: order.prompt };
+    const item = await stage.makeItem({}, { style: styles[subject.kind], input });
+    runs.set(`${subject.name} ${fault ?? "none"} ${times}`, { order, item, end });
+  };
+  const find = (name: string) => {
+    const subject = subjects.find((one) => one.name === name);
+    if (!subject) throw new Error(`no subject ${name}`);
+    const own = [...runs].filter(([key]) => key.startsWith(`${name} `));
+    return { subject, own };
+  };
+  const endOf = ({ item }: Run) => {
+    const row = rows.get(item.itemId);
+    return row?.status === "completed" ? "completed" : row?.error_code;
+  };
+
+  it.each(names)("%s ends every fault as it should", (name) => {
+    const { own } = find(name);
+    const ends = own.map(([key, run]) => [key, endOf(run)]);
+    expect(Object.fromEntries(ends)).toEqual(
+      Object.fromEntries(own.map(([key, { end }]) => [key, end])),
+    );
+  });
+
+  it.each(names)("%s is asked for one piece of work an item, whatever happens", (name) => {
+    const { subject, own } = find(name);
+    const { books } = subject.server;
+    const twice = own.filter(([, { order }]) => books.submissions(order.id).length > 1);
+    expect(twice.map(([key]) => key)).toEqual([]);
+    // Nothing is given away: what is completed was paid for by us.
+    const free = own.filter((one) => endOf(one[1]) === "completed" && !books.owed(one[1].order.id));
+    expect(free.map(([key]) => key)).toEqual([]);
+    expect(books.strays).toEqual([]);
+  });
+
+  it.each(names)("%s: each item is captured once or paid back once", async (name) => {
+    const items = find(name).own.map(([, { item }]) => item);
+    await assertBooks(stage, items);
+  });
+
+  it("nothing of an order is in the log", () => {
+    const logged = JSON.stringify(stage.lines);
+    expect(logged).not.toContain("a garden by the sea");
+  });
+}
+
+type Plan = { fault: Fault | undefined; times: number; end: string };
+
+function planRuns({ ends = {} }: Subject): Plan[] {
+  const plans = faults.flatMap((fault): Plan[] => {
+    const end = ends[fault] === undefined ? usualEnds[fault] : ends[fault];
+    if (end === null) return [];
+    const once = { fault, times: 1, end: end.once };
+    return end.ever === undefined ? [once] : [once, { fault, times: always, end: end.ever }];
+  });
+  return [{ fault: undefined, times: 0, end: "completed" }, ...plans];
+}
+
+/** As the router hands its outcome on. */
+function toGenerator(subject: Subject): Generator {
+  const deps = {
+    fetchPhoto: createPhotoFetcher({ allowHosts: [] }),
+    imageIntake: createImageIntake(),
+    mostAnswerBytes: 2 * 1024 * 1024,
+  };
+  const generator = subject.createGenerator(deps);
+  return {
+    name: subject.name,
+    async run(task, context) {
+      const outcome = await generator.run(task, context);
+      if (outcome.status === "unknown" || !outcome.usage) return outcome;
+      const { usage } = checkUsage(outcome.usage, { kind: subject.kind, most: 40_000 });
+      return { ...outcome, usage };
+    },
+  };
+}
+
+function toTask(task: Task, { params, fromPhoto }: Subject, photo: Buffer): Task {
+  const style = { ...task.style, params, prompt: "{input}" };
+  if (!fromPhoto || task.input.type !== "text") return { ...task, style };
+  // The mark is in the template, then.
+  const prompt = task.input.prompt;
+  return { ...task, style: { ...style, prompt }, input: { type: "photo", photo } };
+}
+
+async function makePhoto(): Promise<Buffer> {
+  return await sharp(await makeResult())
+    .webp()
+    .toBuffer();
+}
