@@ -41,12 +41,14 @@ $$;
 -- Lines of use from p_from until before p_to, of one account or of all. p_by_day: their hour is 24.
 -- Of an account's languages and categories the 50 most frequent of each hour are told apart, of
 -- equals the first by alphabet; the rest is `other`.
--- A custom plan: of one account and of all are two different queries.
+-- A custom plan: of one account and of all are two different queries. An hour's rows lie together, so
+-- that their generations are better looked up than found by reading the whole table.
 CREATE OR REPLACE FUNCTION ducat.usage_lines(
   p_from timestamptz, p_to timestamptz, p_account_id uuid DEFAULT NULL,
   p_by_day boolean DEFAULT false)
 RETURNS SETOF ducat.usage_rollups LANGUAGE plpgsql STABLE
-SET search_path = ducat, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = ducat, pg_temp SET plan_cache_mode = force_custom_plan
+SET random_page_cost = 1.1 AS $$
 BEGIN
   RETURN QUERY
   WITH items AS MATERIALIZED (
@@ -161,7 +163,8 @@ CREATE OR REPLACE FUNCTION ducat.revenue_lines(
   p_from timestamptz, p_to timestamptz, p_account_id uuid DEFAULT NULL,
   p_by_day boolean DEFAULT false)
 RETURNS SETOF ducat.revenue_rollups LANGUAGE plpgsql STABLE
-SET search_path = ducat, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+SET search_path = ducat, pg_temp SET plan_cache_mode = force_custom_plan
+SET random_page_cost = 1.1 AS $$
 BEGIN
   RETURN QUERY
   SELECT i.account_id, (i.completed_at AT TIME ZONE 'UTC')::date,

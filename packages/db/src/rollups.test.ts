@@ -127,6 +127,19 @@ describe("rolling up", () => {
     expect(row?.most).toBe(1);
   });
 
+  test("while somebody is at a step nobody else begins one", async () => {
+    const { worker, admin } = database;
+    await makeWork();
+    await rollUpAgain();
+    await admin`UPDATE ducat.rollup_hours SET computed_at = '-infinity'`;
+    await admin.begin(async (sql) => {
+      const [row] = await sql`SELECT ducat.roll_up() AS did`;
+      expect(row?.did).toBe("hour");
+      expect(await rollUp(worker)).toBeUndefined();
+    });
+    expect(await rollUp(worker)).toBe("hour");
+  });
+
   test("a day that is over for three days becomes one line a style, and is final", async () => {
     const { account } = await makeWork();
     const day = await moveBack(account.id, 5);
@@ -137,6 +150,23 @@ describe("rolling up", () => {
       SELECT DISTINCT hour FROM ducat.usage_rollups WHERE account_id = ${account.id}`;
     expect(hours).toEqual([{ hour: 24 }]);
     expect(await admin`SELECT FROM ducat.rollup_hours WHERE hour < ${day}::date + 1`).toEqual([]);
+  });
+
+  test("three days after its end a day is summed up once more, then it is final", async () => {
+    const { admin, worker } = database;
+    await rollUpAgain();
+    const day = ago(6);
+    await admin`DELETE FROM ducat.rollup_days WHERE day = ${day}`;
+    await admin`INSERT INTO ducat.rollup_days (day, computed_at) VALUES (${day}, ${ago(4)})`;
+    await admin`
+      INSERT INTO ducat.rollup_hours
+      SELECT ducat.start_of(${day}) + n * interval '1 hour', ${ago(4)}, 0
+      FROM generate_series(0, 23) AS n`;
+    const steps: Record<string, number> = {};
+    for (let step = await rollUp(worker); step; step = await rollUp(worker)) {
+      steps[step] = (steps[step] ?? 0) + 1;
+    }
+    expect(steps).toEqual({ hour: 24, final: 1 });
   });
 
   test("of many languages the fifty most frequent are told apart", async () => {
