@@ -41,8 +41,8 @@ $$;
 -- Lines of use from p_from until before p_to, of one account or of all. p_by_day: their hour is 24.
 -- Of an account's languages and categories the 50 most frequent of each hour are told apart, of
 -- equals the first by alphabet; the rest is `other`.
--- A custom plan: of one account and of all are two different queries. An hour's rows lie together, so
--- that their generations are better looked up than found by reading the whole table.
+-- A custom plan: of one account and of all are two different queries. An hour's rows lie together,
+-- so that their generations are better looked up than found by reading the whole table.
 CREATE OR REPLACE FUNCTION ducat.usage_lines(
   p_from timestamptz, p_to timestamptz, p_account_id uuid DEFAULT NULL,
   p_by_day boolean DEFAULT false)

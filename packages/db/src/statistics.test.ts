@@ -11,12 +11,9 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 // statistics.long.test.ts has fifty more.
-it.each([1, 2, 3])(
-  "use and statistics are a fold over the raw rows of seed %i",
-  async (seed) => {
-    await checkRollups(database, seed);
-  },
-);
+it.each([1, 2, 3])("use and statistics are a fold over the raw rows of seed %i", async (seed) => {
+  await checkRollups(database, seed);
+});
 
 it("classes of response times have the same bounds in SQL", async () => {
   const [row] = await database.admin`SELECT ducat.response_bounds() AS bounds`;
