@@ -5,6 +5,7 @@ import { type Issuer, startIssuer } from "../test/issuer.ts";
 import { ask, rootKey, type Stage, setStage } from "../test/stage.ts";
 import { makeSession } from "../test/tenant.ts";
 import { trustIssuers } from "../test/trust-issuers.ts";
+import { makeApiKey } from "./api-key.ts";
 import { createApp } from "./app.ts";
 
 const times = 100;
@@ -108,5 +109,43 @@ describe("finding out who calls", () => {
     await Promise.all(Array.from({ length: 30 }, () => ask(app, "/v1/credits/balance", caller)));
     expect(asked.filter((text) => text.includes("use_api_key"))).toHaveLength(1);
     expect(asked.filter((text) => text.includes("find_account"))).toHaveLength(1);
+  });
+
+  const askFrom = (remoteAddress: string, bearer: string) =>
+    app.request("/v1/credits/balance", { headers: { authorization: `Bearer ${bearer}` } }, {
+      incoming: { socket: { remoteAddress } },
+    } as object);
+  const countWrong = async (ips: string[]) => {
+    asked = [];
+    const answers = await Promise.all(ips.map((ip) => askFrom(ip, makeApiKey("test").text)));
+    const queries = asked.filter((text) => text.includes("use_api_key")).length;
+    return { statuses: [...new Set(answers.map(({ status }) => status))], queries };
+  };
+
+  it("asks nothing any more for whoever has shown a hundred keys that are none", async () => {
+    const account = await stage.makeAccount();
+    const ip = "203.0.113.7";
+    const [known = "", other = ""] = await Promise.all(
+      [1, 2].map(async () => (await makeKey(account)).bearer),
+    );
+    expect((await askFrom(ip, known)).status).toBe(200);
+    expect(await countWrong(Array(100).fill(ip))).toEqual({ statuses: [401], queries: 100 });
+    expect(await countWrong(Array(50).fill(ip))).toEqual({ statuses: [429], queries: 0 });
+    const refused = await askFrom(ip, other);
+    expect(await refused.json()).toMatchObject({ policy: "wrong-keys-minute" });
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    // Who was here before goes on, and so does whoever is elsewhere.
+    expect((await askFrom(ip, known)).status).toBe(200);
+    expect((await askFrom("203.0.113.8", other)).status).toBe(200);
+  });
+
+  it("counts a network of IPv6 as one place, and good keys for nothing", async () => {
+    const ips = Array.from({ length: 101 }, (_, n) => `2001:db8:7:7::${n.toString(16)}`);
+    const account = await stage.makeAccount();
+    for (const ip of ips.slice(0, 10)) {
+      expect((await askFrom(ip, (await makeKey(account)).bearer)).status).toBe(200);
+    }
+    expect(await countWrong(ips.slice(0, 100))).toEqual({ statuses: [401], queries: 100 });
+    expect((await countWrong(ips.slice(100))).statuses).toEqual([429]);
   });
 });

@@ -3,10 +3,11 @@ import { findAccount } from "@ducat/db/accounts";
 import { useApiKey } from "@ducat/db/api-keys";
 import type { Db } from "@ducat/db/connect";
 import { DomainError } from "@ducat/types/errors";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { hashKey, readApiKey } from "./api-key.ts";
 import type { AppEnv, Deps } from "./deps.ts";
 import { findExternalPrincipal } from "./external-principal.ts";
+import { limitWrongKeys } from "./limits/limit-wrong-keys.ts";
 import { isScope, type Scope, scopes } from "./scopes.ts";
 import { findSessionPrincipal } from "./session-principal.ts";
 
@@ -32,18 +33,26 @@ export type Principal = {
 
 type AuthDeps = Pick<
   Deps,
-  "rootKeyHash" | "db" | "mode" | "now" | "cache" | "accountTokens" | "externalIssuers" | "logins"
+  | "rootKeyHash"
+  | "db"
+  | "mode"
+  | "now"
+  | "cache"
+  | "accountTokens"
+  | "externalIssuers"
+  | "logins"
+  | "limits"
 >;
 
 /**
  * Finds out who calls, the only place that does; the credential's shape says what it is. Every
  * refusal is the same, whatever was wrong. Callers that are an account are refused everywhere while
- * it is not active. Errors: unauthenticated, forbidden.
+ * it is not active. Errors: unauthenticated, forbidden, rate_limited (too many wrong keys).
  */
 export function authenticate(deps: AuthDeps, findAccount: FindAccount): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const [, token] = /^Bearer +([!-~]+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
-    const principal = token === undefined ? undefined : await findPrincipal(deps, token);
+    const principal = token === undefined ? undefined : await findPrincipal(c, deps, token);
     if (!principal) throw new DomainError("unauthenticated");
     if (principal.accountId !== undefined) await findAccount(principal.accountId);
     c.set("principal", principal);
@@ -51,7 +60,11 @@ export function authenticate(deps: AuthDeps, findAccount: FindAccount): Middlewa
   };
 }
 
-async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal | undefined> {
+async function findPrincipal(
+  c: Context<AppEnv>,
+  deps: AuthDeps,
+  token: string,
+): Promise<Principal | undefined> {
   const hash = hashKey(token);
   if (timingSafeEqual(hash, deps.rootKeyHash)) {
     return { kind: "root", actor: "root", scopes };
@@ -59,7 +72,8 @@ async function findPrincipal(deps: AuthDeps, token: string): Promise<Principal |
   if (token.startsWith("dat_")) return readAccountToken(deps, token);
   if (token.split(".").length === 3) return await findExternalPrincipal(deps, token);
   if (token.startsWith("ds_")) return await findSessionPrincipal(deps, token);
-  return await findKey(deps, token, hash);
+  const limit = (load: () => Promise<CachedKey | null>) => limitWrongKeys(c, deps, load);
+  return await findKey(deps, { token, hash, limit });
 }
 
 function readAccountToken({ accountTokens }: AuthDeps, token: string): Principal | undefined {
@@ -80,18 +94,24 @@ type CachedKey = {
   limitPerMinute?: number;
 };
 
+type ShownKey = {
+  token: string;
+  hash: Buffer;
+  /** What bounds how many wrong ones are looked up. */
+  limit(load: () => Promise<CachedKey | null>): Promise<CachedKey | null>;
+};
+
 /** A key that was not revoked, has not expired and is this very one; no query while cached. */
 async function findKey(
   deps: AuthDeps,
-  token: string,
-  hash: Buffer,
+  { token, hash, limit }: ShownKey,
 ): Promise<Principal | undefined> {
   const id = readApiKey(token, deps.mode);
   if (id === undefined) return undefined;
   const found = await deps.cache.getOrSet<CachedKey | null>(`api-key:${hash.toString("hex")}`, {
     ttlMs: keyLifeMs,
     tags: [`key:${id}`],
-    load: () => loadKey(deps.db, id, hash),
+    load: () => limit(() => loadKey(deps.db, id, hash)),
   });
   if (!found || !timingSafeEqual(hash, Buffer.from(found.hash, "hex"))) {
     return undefined;

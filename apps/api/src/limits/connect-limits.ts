@@ -10,6 +10,8 @@ import { createRedisLimits } from "./redis-limits.ts";
 export type Limits = InsuredLimits & {
   /** Takes from limits that each process counts for itself, and asks nobody. */
   takeHere(limits: readonly RequestLimit[]): Verdict;
+  /** The refusal that `takeHere` would be now, taking nothing; undefined while there is room. */
+  findRefusalHere(limits: readonly RequestLimit[]): Verdict | undefined;
 };
 
 type Options = {
@@ -31,6 +33,7 @@ export function connectLimits({ redisUrl, db, now, log, retryMs }: Options): Lim
   return {
     ...insured,
     takeHere: (limits) => memory.take(limits),
+    findRefusalHere: (limits) => memory.findRefusal(limits),
     close() {
       insured.close();
       close();
