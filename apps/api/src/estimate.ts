@@ -4,27 +4,31 @@ import type { AskedGeneration } from "@ducat/entitlements/quote-generation";
 import { DomainError } from "@ducat/types/errors";
 import type { CreateGeneration, Estimate } from "@ducat/types/generations";
 import type { Deps } from "./deps.ts";
+import { makeTerms, toFree } from "./quote-terms.ts";
 import { showReset } from "./show-entitlements.ts";
 import { describeCharge } from "./show-generation.ts";
 
-type Wanted = Pick<CreateGeneration, "style" | "areas" | "subject">;
+type Wanted = Pick<CreateGeneration, "style" | "areas" | "n" | "subject" | "input" | "params">;
 
 /**
  * What this generation would cost now: nothing where the plan makes it free; else subject-bound
- * credits go first, then trial, then the rest. Takes nothing. Errors: not_found (account or style).
+ * credits go first, then trial, then the rest. Takes nothing. Errors: not_found (account or style),
+ * validation_failed (a param's value has no price).
  */
 export async function estimateGeneration(
   deps: Pick<Deps, "db" | "entitlements">,
   accountId: string,
-  { style: id, areas, subject }: Wanted,
+  { style: id, areas = [{}], n = 1, subject, input, params = {} }: Wanted,
 ): Promise<Estimate> {
   const { db } = deps;
   const [style, balance] = await Promise.all([findStyle(db, id), findBalance(db, accountId)]);
   if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
   if (!balance) throw new DomainError("not_found", { extra: { what: "account" } });
-  const items = areas?.length ?? 1;
-  const asked = { style: style.id, items, areas: items, subject };
-  const { unitCost, quota } = await findTerms(deps, accountId, { ...asked, price: style.cost });
+  const items = areas.length * n;
+  const asked = { style: style.id, items, areas: areas.length, subject };
+  const terms = makeTerms(style, { input, params, n });
+  const { unitCost, quota } = await findTerms(deps, accountId, { ...asked, price: terms.unit });
+  const { unit, lines } = unitCost === 0 ? toFree(terms) : terms;
   const cost = unitCost * items;
   const bound = balance.bound
     .filter((grant) => grant.subject === subject)
@@ -35,6 +39,7 @@ export async function estimateGeneration(
     style: { id: style.id, version: style.version },
     items,
     cost,
+    price: { unit, lines },
     ...describeCharge(cost, trial),
     available,
     quota,

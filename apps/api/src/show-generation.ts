@@ -1,7 +1,8 @@
 import type { CreatedGeneration, Item as ItemRow, Generation as Row } from "@ducat/db/generations";
 import type { UrlSigner } from "@ducat/storage/signed-url";
 import type { Charged, CreditType } from "@ducat/types/credits";
-import type { Generation, Item, Output } from "@ducat/types/generations";
+import type { Generation, Item, Output, Price } from "@ducat/types/generations";
+import { listBase } from "./quote-terms.ts";
 
 export const toTime = (date: Date | string): string => new Date(date).toISOString();
 
@@ -13,6 +14,13 @@ export function describeCharge(
   const token = cost - trial;
   const credit_type = cost === 0 ? "none" : token === 0 ? "trial" : trial === 0 ? "token" : "mixed";
   return { charged: { trial, token }, credit_type };
+}
+
+/** What an item was said to cost. Where nothing else was said, that is the style's cost. */
+function showPrice({ terms }: Pick<Row, "terms">, items: Pick<Item, "cost">[]): Price {
+  if (terms) return { unit: terms.unit, lines: terms.lines };
+  const unit = items[0]?.cost ?? 0;
+  return { unit, lines: listBase(unit) };
 }
 
 type State = Pick<
@@ -34,6 +42,7 @@ function assemble(row: CreatedGeneration | Row, state: State): Generation {
     retry_of: row.retry_of,
     status: state.status,
     cost: row.cost,
+    price: showPrice(row, state.items),
     ...describeCharge(row.cost, row.trial_cost),
     balance: row.balance_after,
     items: state.items,
@@ -56,6 +65,7 @@ export function showCreated(row: CreatedGeneration): Generation {
     status: "pending" as const,
     cost,
     refunded: 0,
+    charge: null,
     output: null,
     output_removed_at: null,
     error: null,
@@ -87,6 +97,7 @@ function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
     status,
     cost,
     refunded,
+    charge: row.charge,
     output: row.output && showOutput(row.output, urlSigner),
     output_removed_at: row.output_removed_at && toTime(row.output_removed_at),
     error: hasFailed

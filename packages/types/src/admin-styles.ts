@@ -1,6 +1,8 @@
 import { z } from "zod";
-import { GeneratorName, generators, StyleParams } from "./generators.ts";
+import { findParams, GeneratorName, StyleParams } from "./generators.ts";
 import { page, pageQuery } from "./pagination.ts";
+import { Pricing, quotePrice } from "./pricing.ts";
+import { findTemplateFault } from "./prompt-template.ts";
 import { Style } from "./styles.ts";
 import { Time, text } from "./text.ts";
 
@@ -8,32 +10,73 @@ const StyleId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_]{0,63}$/, "1 to 64 of a-z, 0-9 and _, as in modern_minimalist.");
 
+/** Another generator for the same style, asked when those before it are away. */
+const StyleFallback = z
+  .strictObject({
+    generator: GeneratorName,
+    params: StyleParams.default({}),
+    pricing: Pricing.optional().meta({ description: "Its own; never above what was set aside." }),
+  })
+  .meta({ id: "StyleFallback" });
+
 const content = {
   name: text(100),
   description: text(500),
   category: z.string().regex(/^[a-z0-9][a-z0-9_]{0,63}$/, "As in landscape."),
   kind: z.enum(["image", "text"]),
   generator: GeneratorName,
-  prompt: text(8_000).meta({ description: "`{label}` stands for the item's label." }),
+  prompt: text(8_000).meta({
+    description: "`{label}`, `{input}` and `{params.name}` stand for what a request says.",
+  }),
   params: StyleParams.default({}).meta({ description: "The generator's own." }),
   cost: z.int().min(0).max(1_000_000).meta({ description: "Credits per item." }),
   deadline_s: z.int().min(1).max(86_400).default(900),
   max_attempts: z.int().min(1).max(20).default(3),
+  pricing: Pricing.nullable().default(null).meta({ description: "Without it: `cost`." }),
+  fallbacks: z.array(StyleFallback).max(5).default([]),
+  cache_days: z.int().min(0).max(365).default(0).meta({
+    description: "For so long a result answers the same request of its account again.",
+  }),
 };
 
-type Made = { kind: "image" | "text"; generator: GeneratorName; params: unknown };
+type Model = { generator: GeneratorName; params: unknown };
+type Made = Model & {
+  kind: "image" | "text";
+  prompt: string;
+  cost: number;
+  pricing: Pricing | null;
+  fallbacks: Model[];
+};
+
+/** What the members say only together. */
+function checkStyle(style: Made, context: z.RefinementCtx): void {
+  checkModel(style, style, { context, path: [] });
+  const named = [style.generator];
+  for (const [index, fallback] of style.fallbacks.entries()) {
+    if (named.includes(fallback.generator)) {
+      const path = ["fallbacks", index, "generator"];
+      context.addIssue({ code: "custom", path, message: "No provider is asked twice." });
+    }
+    named.push(fallback.generator);
+    checkModel(style, fallback, { context, path: ["fallbacks", index] });
+  }
+  const fault = findTemplateFault(style.prompt);
+  if (fault) context.addIssue({ code: "custom", path: ["prompt"], message: fault });
+  // One with faults of its own can't be added up.
+  if (!Pricing.safeParse(style.pricing).success || !style.pricing) return;
+  const least = quotePrice(style.pricing, { params: {} }).most;
+  if (least === style.cost) return;
+  const message = `By its pricing it is ${least} for a request without params.`;
+  context.addIssue({ code: "custom", path: ["cost"], message });
+}
+
+type Place = { context: z.RefinementCtx; path: (string | number)[] };
 
 /** A generator says itself what its params are. */
-function checkParams({ kind, generator, params }: Made, context: z.RefinementCtx): void {
-  const kinds: Partial<Record<"image" | "text", z.ZodType>> = generators[generator];
-  const schema = kinds[kind];
-  if (!schema) {
-    const message = `The generator ${generator} makes no ${kind}.`;
-    context.addIssue({ code: "custom", path: ["generator"], message });
-    return;
-  }
-  for (const issue of schema.safeParse(params).error?.issues ?? []) {
-    const path = ["params", ...issue.path];
+function checkModel({ kind }: Made, { generator, params }: Model, { context, path: at }: Place) {
+  const { error } = findParams(generator, kind).safeParse(params);
+  for (const issue of error?.issues ?? []) {
+    const path = [...at, "params", ...issue.path];
     context.addIssue({ code: "custom", path, message: issue.message });
   }
 }
@@ -51,12 +94,12 @@ const example = {
 
 export const PublishStyle = z
   .strictObject(content)
-  .superRefine(checkParams)
+  .superRefine(checkStyle)
   .meta({ id: "PublishStyle", examples: [example] });
 
 export const NewStyle = z
   .strictObject({ id: StyleId, ...content })
-  .superRefine(checkParams)
+  .superRefine(checkStyle)
   .meta({ id: "NewStyle", examples: [{ id: "night_garden", ...example }] });
 
 export const RestoreStyle = z
@@ -71,6 +114,13 @@ export const StyleVersion = Style.extend({
   prompt: z.string(),
   params: z.record(z.string(), z.unknown()),
   max_attempts: z.int(),
+  fallbacks: z.array(
+    z.strictObject({
+      generator: z.string(),
+      params: z.record(z.string(), z.unknown()),
+      pricing: Pricing.optional(),
+    }),
+  ),
   created_at: Time,
   published_by: z.string().nullable().meta({
     description: "An operator, whose word a new release leaves alone; null: it came with one.",

@@ -4,6 +4,7 @@ import { Charged, CreditType } from "./credits.ts";
 import { CheckedFeature } from "./entitlements.ts";
 import { findExcess, jsonObject } from "./json-object.ts";
 import { page, pageQuery } from "./pagination.ts";
+import { PriceLine } from "./pricing.ts";
 import { Id, Moment, Time, text } from "./text.ts";
 
 const PhotoUrl = z
@@ -61,6 +62,12 @@ export const CreateGeneration = z
       .max(100)
       .optional()
       .meta({ description: "One item each; without it there is one item." }),
+    n: z
+      .int()
+      .min(1)
+      .max(10)
+      .optional()
+      .meta({ description: "So many items for each area, each priced on its own; default 1." }),
     params: Params.optional(),
     subject: text(255).optional().meta({ description: "Credits bound to it are spent first." }),
     reference: text(255).optional(),
@@ -81,6 +88,15 @@ export type CreateGeneration = z.infer<typeof CreateGeneration>;
 export const Status = z.enum(["pending", "processing", "completed", "failed", "canceled"]);
 
 const StyleRef = z.strictObject({ id: z.string(), version: z.int() });
+
+/** What an item costs at most, and why. */
+export const Price = z
+  .strictObject({
+    unit: z.int().meta({ description: "Credits that are set aside for each item." }),
+    lines: z.array(PriceLine).meta({ description: "They add up to it." }),
+  })
+  .meta({ id: "Price" });
+export type Price = z.infer<typeof Price>;
 
 export const Output = z
   .union([
@@ -105,6 +121,9 @@ export const Item = z
     status: Status,
     cost: z.int(),
     refunded: z.int(),
+    charge: z.array(PriceLine).nullable().meta({
+      description: "What it really cost, line by line; null: it has not ended well, or as priced.",
+    }),
     output: Output.nullable(),
     output_removed_at: Time.nullable().meta({
       description: "When the output went: it was older than the plan keeps results.",
@@ -129,6 +148,7 @@ export const Generation = z
     retry_of: Id.nullable(),
     status: Status,
     cost: z.int(),
+    price: Price,
     charged: Charged,
     credit_type: CreditType,
     balance: z.int().meta({ description: "What was available right after it was paid." }),
@@ -161,6 +181,7 @@ export const Estimate = z
     style: StyleRef,
     items: z.int(),
     cost: z.int(),
+    price: Price,
     charged: Charged,
     credit_type: CreditType,
     available: z.int().meta({ description: "Spendable for this subject." }),

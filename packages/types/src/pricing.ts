@@ -45,7 +45,7 @@ const Factor = z
 const Extra = z.strictObject({ param: Param, values: Values });
 const TokenPrice = z.strictObject({
   credits: Decimal,
-  per: z.int().min(1).max(maxTokens).meta({ description: "So many tokens." }),
+  per: z.int().min(1, { abort: true }).max(maxTokens).meta({ description: "So many tokens." }),
 });
 const Tokens = z.strictObject({
   input: TokenPrice,

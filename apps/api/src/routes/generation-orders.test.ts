@@ -199,6 +199,7 @@ describe("asking for a generation", () => {
       style: { id: "modern_minimalist", version: 1 },
       items: 5,
       cost: 5,
+      price: { unit: 1, lines: [{ kind: "base", credits: 1 }] },
       charged: { trial: 3, token: 2 },
       credit_type: "mixed",
       available: 4,

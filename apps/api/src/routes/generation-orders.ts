@@ -43,7 +43,7 @@ export const generationOrderRoutes = (deps: Deps) => {
   );
 
   app.openapi(operations.create, async (c) => {
-    const { areas = [{}], params = {}, ...body } = c.req.valid("json");
+    const { areas = [{}], n = 1, params = {}, ...body } = c.req.valid("json");
     const { accountId } = c.var;
     const asked = { ...readRequestKey(c), input: body.input, params };
     const made = await orderGeneration(deps, accountId, {
@@ -51,7 +51,10 @@ export const generationOrderRoutes = (deps: Deps) => {
       ...asked,
       input: await resolveInput(deps, accountId, asked),
       areas: areas.length,
-      labels: areas.map((area) => (typeof area === "string" ? area : (area.label ?? null))),
+      n,
+      labels: areas.flatMap((area) =>
+        Array<string | null>(n).fill(typeof area === "string" ? area : (area.label ?? null)),
+      ),
     });
     return answerCreated(c, made);
   });
