@@ -3,6 +3,7 @@ import { checkMessageSettings, MessageSettings } from "@ducat/messages/settings"
 import { checkPaymentSettings, PaymentSettings } from "@ducat/payments/settings";
 import { checkStorageSettings, StorageSettings } from "@ducat/storage/settings";
 import { z } from "zod";
+import { ModelSettings } from "./model-settings.ts";
 
 const scheme = (...names: string[]) => new RegExp(`^(?:${names.join("|")})://`);
 const postgresUrl = z.string().regex(scheme("postgres", "postgresql"), "starts with postgres://");
@@ -23,6 +24,8 @@ export const Env = z.object({
   /** Where files are kept. */
   ...StorageSettings.shape,
   ...MessageSettings.shape,
+  /** The providers of models. */
+  ...ModelSettings.shape,
   /** Whose pages mailed links lead to. */
   ...LoginPageSettings.shape,
   /** How many items one process works on at the same time. */

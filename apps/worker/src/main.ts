@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { connectDatabase } from "@ducat/db/connect";
 import { createSeal } from "@ducat/messages/seal";
 import { createSenders } from "@ducat/messages/senders";
@@ -5,15 +6,15 @@ import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { openBlobs } from "@ducat/storage/settings";
-import type { GeneratorName } from "@ducat/types/generators";
 import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { type Env, parseEnv } from "./env.ts";
 import { createPhotoFetcher } from "./fetch-photo.ts";
-import type { Generator } from "./generators/generator.ts";
 import { createLocalGenerator } from "./generators/local.ts";
+import { openGenerators } from "./generators/open-generators.ts";
 import { type Listener, listen } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
+import { type ProviderSettings, readProviders } from "./model-settings.ts";
 import { createReadiness } from "./readiness.ts";
 import { safeError } from "./safe-error.ts";
 import { createWorker } from "./worker.ts";
@@ -23,9 +24,12 @@ const graceMs = 25_000;
 /** Beyond the grace: giving back, closing. */
 const closeLimitMs = graceMs + 10_000;
 
-function readEnv(): Env {
+function readEnv(): Env & { providers: ProviderSettings[] } {
   try {
-    return parseEnv(process.env);
+    const read = parseEnv(process.env);
+    const path = read.MODEL_PROVIDERS;
+    const file = path === undefined ? undefined : readFileSync(path, "utf8");
+    return { ...read, providers: readProviders(read, { file, source: process.env }) };
   } catch (error) {
     pino({ name: "worker" }).fatal((error as Error).message);
     process.exit(1);
@@ -51,6 +55,8 @@ for (const [channel, name] of [
   if (!senders[channel]) log.warn({ channel }, `${name} is not set: these messages wait`);
 }
 const metrics = createMetrics({ db, log });
+const imageIntake = createImageIntake();
+const fetchPhoto = createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS });
 const worker = createWorker({
   meter: metrics.meter,
   db,
@@ -62,11 +68,13 @@ const worker = createWorker({
   },
   log,
   blobs: await openBlobs(env),
-  imageIntake: createImageIntake(),
-  fetchPhoto: createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS }),
+  imageIntake,
+  fetchPhoto,
   generators: {
+    ...(await openGenerators(env.providers, { imageIntake, fetchPhoto })),
     local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }),
-  } satisfies Record<GeneratorName, Generator>,
+  },
+  providers: env.providers,
   concurrency: env.WORKER_CONCURRENCY,
   // Nothing runs, so there is nothing to give back; whoever supervises us starts a new one.
   onStuck(reason) {

@@ -11,6 +11,8 @@ export const ModelCost = z
     input_micros_per_1k: micros.optional(),
     output_micros_per_1k: micros.optional(),
     image_micros: micros.optional(),
+    /** For each second that the model ran, where its provider tells the time. */
+    second_micros: micros.optional(),
     /** The most that one item can cost; without it, what follows from the others. */
     most_micros: micros.optional(),
   })

@@ -14,19 +14,26 @@ export type LocalLook = (typeof localLooks)[number];
 
 const bounds = { bytes: 16_384, members: 50, depth: 8 };
 
-/**
- * What workers can make things with: for each generator and kind what a style's params must be.
- * A kind that is missing is one that the generator can't make.
- */
-export const generators = {
-  local: {
-    image: z.looseObject({ look: z.enum(localLooks) }),
-    text: z.looseObject({}),
-  },
-} as const satisfies Record<string, Partial<Record<"image" | "text", z.ZodType>>>;
+/** The name of `local`, or of a provider as the workers' settings have it. */
+export const GeneratorName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,39}$/, "local, or a provider's name: 1 to 40 of a-z, 0-9, _ and -.");
+export type GeneratorName = string;
 
-export type GeneratorName = keyof typeof generators;
-export const GeneratorName = z.enum(Object.keys(generators) as [GeneratorName]);
+const local = {
+  image: z.looseObject({ look: z.enum(localLooks) }),
+  text: z.looseObject({}),
+};
+/** The rest is for the model, as its API has it. */
+const model = z.looseObject({ model: z.string().min(1).max(200) });
+
+/**
+ * What a style's params must be for a generator to make this kind. Which providers there are the
+ * workers alone know; a style whose provider none has set up fails, and is paid back.
+ */
+export function findParams(generator: string, kind: "image" | "text"): z.ZodType {
+  return generator === "local" ? local[kind] : model;
+}
 
 /** A style's params, whatever its generator. */
 export const StyleParams = jsonObject(bounds);

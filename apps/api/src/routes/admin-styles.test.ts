@@ -134,7 +134,10 @@ describe("a preset", () => {
     const wrong: [object, string][] = [
       [{ params: { look: "nothing" } }, "/params/look"],
       [{ params: {} }, "/params/look"],
-      [{ generator: "nobody" }, "/generator"],
+      [{ generator: "No body" }, "/generator"],
+      [{ generator: "openai" }, "/params/model"],
+      [{ fallbacks: [{ generator: "openai" }] }, "/fallbacks/0/params/model"],
+      [{ fallbacks: [{ generator: "local", params: content.params }] }, "/fallbacks/0/generator"],
       [{ kind: "video" }, "/kind"],
       [{ cost: -1 }, "/cost"],
       [{ cost: 1_000_001 }, "/cost"],

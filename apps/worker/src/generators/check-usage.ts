@@ -8,13 +8,14 @@ const mostMicros = 100_000_000;
 const mostTimes = 1_000;
 const defaultOutputTokens = 4_096;
 const photoTokens = 4_096;
+const mostSeconds = 120;
 
 type Costed = Pick<Task, "style" | "input" | "params">;
 
 /**
  * The most that an item can cost us by our table, in micros. Tokens of the input are reckoned at
  * two letters each, more than any tokenizer needs for a text of size; those of the answer are the
- * style's `max_output_tokens`.
+ * style's `max_output_tokens`, and no model runs longer than two minutes.
  */
 export function reckonMost(cost: ModelCost, { style, input, params }: Costed): number {
   if (cost.most_micros !== undefined) return cost.most_micros;
@@ -23,7 +24,8 @@ export function reckonMost(cost: ModelCost, { style, input, params }: Costed): n
   const inputTokens = Math.ceil(letters / 2) + (input.type === "photo" ? photoTokens : 0);
   const limit = style.params.max_output_tokens;
   const outputTokens = isCount(limit) ? limit : defaultOutputTokens;
-  return reckonCost(cost, { inputTokens, outputTokens }, style.kind) ?? 0;
+  const run = (cost.second_micros ?? 0) * mostSeconds;
+  return run + (reckonCost(cost, { inputTokens, outputTokens }, style.kind) ?? 0);
 }
 
 /** What an item cost by our table and its tokens; undefined when the table can't say. */
