@@ -1,0 +1,99 @@
+import http, { type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { Seen } from "./exchange.ts";
+import { readRetryAfter } from "./retry-after.ts";
+
+export type Call = {
+  method?: "GET" | "POST" | "PUT";
+  headers?: Record<string, string>;
+  body?: Buffer;
+  /** Its reason ends the call, and is what is thrown then. */
+  signal: AbortSignal;
+  timeoutMs: number;
+  maxBytes: number;
+};
+
+/** What came of a call; `json` is undefined when no whole JSON arrived. */
+export type Called = { seen: Seen; headers: IncomingHttpHeaders; body: Buffer; json: unknown };
+
+/**
+ * Calls a provider once and tells how far that came. Follows no redirect, keeps no connection (one
+ * that was idle may be closed under a request, and nobody could tell whether that arrived), ends in
+ * time. Throws only the reason of `signal`; addresses, which may hold a key, are in no error.
+ */
+export async function callProvider(url: URL, call: Call): Promise<Called> {
+  const seen: Seen = { isSent: false, isWhole: false, facts: {} };
+  const called: Called = { seen, headers: {}, body: Buffer.alloc(0), json: undefined };
+  const ending = new AbortController();
+  const stop = () => ending.abort();
+  call.signal.addEventListener("abort", stop, { once: true });
+  if (call.signal.aborted) stop();
+  const timer = setTimeout(stop, call.timeoutMs);
+  try {
+    const answer = await send(url, { ...call, signal: ending.signal }, seen);
+    seen.status = answer.statusCode ?? 0;
+    called.headers = answer.headers;
+    const retryInMs = readRetryAfter(answer.headers);
+    if (retryInMs !== undefined) seen.retryInMs = retryInMs;
+    called.body = await readBody(answer, call.maxBytes);
+    called.json = parseJson(called.body);
+    seen.isWhole = called.json !== undefined;
+  } catch {
+    // How far it came is all that counts.
+    call.signal.throwIfAborted();
+  } finally {
+    clearTimeout(timer);
+    call.signal.removeEventListener("abort", stop);
+    stop();
+  }
+  return called;
+}
+
+/** The call's answer for a client that knows only fetch. Throws when there was none. */
+export function toResponse({ seen, headers, body }: Called): Response {
+  const { status = 0 } = seen;
+  // Response knows no other statuses, and no body with these.
+  const isPlain = status >= 200 && status <= 599 && ![204, 205, 304].includes(status);
+  if (!isPlain) throw new Error("The provider did not answer.");
+  const type = headers["content-type"] ?? "application/json";
+  return new Response(new Uint8Array(body), { status, headers: { "content-type": type } });
+}
+
+function send(url: URL, call: Call, seen: Seen): Promise<IncomingMessage> {
+  const { method = "GET", headers, body, signal } = call;
+  const isSecure = url.protocol === "https:";
+  const length = body ? { "content-length": String(body.length) } : {};
+  const request = (isSecure ? https : http).request(url, {
+    ...{ method, signal, agent: false },
+    headers: { ...headers, "accept-encoding": "identity", ...length },
+  });
+  request.once("socket", (socket) => {
+    socket.once(isSecure ? "secureConnect" : "connect", () => {
+      seen.isSent = true;
+    });
+  });
+  return new Promise((resolve, reject) => {
+    // Stays: a fault after the answer's first byte would end the process without a listener.
+    request.on("error", reject).once("response", resolve);
+    request.end(body);
+  });
+}
+
+async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw new Error("The provider's answer is too large.");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
