@@ -6,6 +6,7 @@ import { type Books, createBooks } from "./model-books.ts";
 import { geminiWork } from "./model-gemini.ts";
 import { openAiWork } from "./model-openai.ts";
 import { makeResult } from "./model-picture.ts";
+import { createResponses } from "./model-responses.ts";
 import { playOrder, send, type Work } from "./play-order.ts";
 
 /** One request as a route of the server sees it. */
@@ -40,7 +41,7 @@ export async function startModelServer(
   const books = createBooks(options);
   const picture = await makeResult();
   const requests: ModelServer["requests"] = [];
-  const routes = [...ownRoutes, ...(options.routes ?? [])];
+  const routes = [...ownRoutes, createResponses(), ...(options.routes ?? [])];
 
   const serve = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const path = incoming.url ?? "";
@@ -52,7 +53,7 @@ export async function startModelServer(
     const asked = { path, text, key, picture, url };
     for (const route of routes) {
       const work = route(asked, incoming);
-      if (work) return playOrder(books, books.find(text), work, answer);
+      if (work) return playOrder(books, books.find(work.text ?? text), work, answer);
     }
     send(answer, { status: 404, body: '{"error":{"message":"no such path"}}' });
   };

@@ -15,7 +15,7 @@ export type Seen = {
 };
 
 export type Exchange = {
-  /** For the SDK: one POST, and then what its answer names. A second POST might be paid again. */
+  /** For the SDK: one POST, then what its answer names. A second POST might be paid again. */
   fetch: typeof fetch;
   signal: AbortSignal;
   seen: Seen;
@@ -55,8 +55,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const post = async (url: string, init: RequestInit): Promise<Response> => {
     posts += 1;
     if (posts > 1) throw new Error("a second request of one item");
-    const { headers, body } = await toRaw(url, init, options);
-    const answer = await send(new URL(url), { headers, body, signal: ending.signal, seen });
+    const { signal } = ending;
+    const answer = await send(new URL(url), { ...(await toRaw(url, init, options)), signal, seen });
     seen.status = answer.statusCode ?? 0;
     const retryInMs = readRetryAfter(answer.headers);
     if (retryInMs !== undefined) seen.retryInMs = retryInMs;

@@ -1,6 +1,7 @@
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { generateImage } from "ai";
 import type { Exchange } from "./exchange.ts";
+import { type Pace, usualPace } from "./follow-request.ts";
 import type { Context, Generator, Task } from "./generator.ts";
 import { type ModelParams, readModelParams } from "./model-params.ts";
 import { toImagePrompt, toMessages } from "./model-prompt.ts";
@@ -12,7 +13,11 @@ import { writeText } from "./stream-text.ts";
 type Asking = { task: Task; context: Context; params: ModelParams };
 
 /** Gemini's texts and pictures, the latter also from a photo, and Imagen's pictures. */
-export function createGoogleGenerator(endpoint: ModelEndpoint, deps: ModelDeps): Generator {
+export function createGoogleGenerator(
+  endpoint: ModelEndpoint,
+  deps: ModelDeps,
+  pace: Pace = usualPace,
+): Generator {
   // The SDK's warnings go to the console.
   globalThis.AI_SDK_LOG_WARNINGS = false;
   return {
@@ -22,7 +27,7 @@ export function createGoogleGenerator(endpoint: ModelEndpoint, deps: ModelDeps):
       if (!params) return failWith("provider_refused");
       const asking = { task, context, params };
       return await runOnce({
-        ...{ endpoint, deps, task, context },
+        ...{ endpoint, deps, task, context, askAgainMs: pace.askAgainMs },
         readFacts: readGeminiFacts,
         ask: (exchange) => ask(endpoint, exchange, asking),
       });

@@ -3,9 +3,9 @@ import type { Outcome } from "./generator.ts";
 import { failWith } from "./provider-failures.ts";
 import { readUsage } from "./read-usage.ts";
 
+const defaultAskAgainMs = 5_000;
 /** How often an item is claimed while its provider doesn't answer, where asking again is safe. */
 const mostClaims = 4;
-const askAgainInMs = 5_000;
 /** Keys, payment and rights of ours, a model that is gone: another provider may do it. */
 const ours = new Set([401, 403, 404, 407, 410]);
 
@@ -13,6 +13,7 @@ type Case = {
   /** The provider gives its first answer to a repeated key. */
   isIdempotent: boolean;
   attempt: number;
+  askAgainMs?: number;
 };
 
 /**
@@ -20,22 +21,22 @@ type Case = {
  * not done is tried again; what may have been done is `unknown` where the provider can be asked
  * under the same key, else outcome_unknown, and never sent there again.
  */
-export function judgeFailure(seen: Seen, { isIdempotent, attempt }: Case): Outcome {
+export function judgeFailure(seen: Seen, item: Case): Outcome {
   const { facts, status } = seen;
   if (!seen.isSent) return failWith("provider_failed", { retryable: true });
   if (facts.isModerated) return { ...failWith("moderation_refused"), ...usageOf(seen) };
-  if (status === undefined) return unknown(seen, { isIdempotent, attempt });
+  if (status === undefined) return unknown(seen, item);
   if (status < 200 || (status >= 300 && status < 400)) return failWith("provider_failed");
   if (status >= 400 && status < 500) return judgeRefusal(seen, status);
   const isPutOff = status === 503 && seen.retryInMs !== undefined;
   if (isPutOff) return failWith("provider_failed", { retryable: true, ...pauseOf(seen) });
-  if (status >= 500) return unknown(seen, { isIdempotent, attempt });
+  if (status >= 500) return unknown(seen, item);
   // It says itself that it failed, but not whether that was free.
   if (facts.error) {
     const code = facts.error.code === "429" ? "provider_limit" : "provider_failed";
     return { ...failWith(code), ...usageOf(seen) };
   }
-  if (!seen.isWhole) return unknown(seen, { isIdempotent, attempt });
+  if (!seen.isWhole) return unknown(seen, item);
   return { ...failWith("bad_output"), ...usageOf(seen) };
 }
 
@@ -48,9 +49,13 @@ function judgeRefusal(seen: Seen, status: number): Outcome {
   return failWith(ours.has(status) ? "provider_failed" : "provider_refused");
 }
 
-function unknown(seen: Seen, { isIdempotent, attempt }: Case): Outcome {
+function unknown(seen: Seen, { isIdempotent, attempt, askAgainMs }: Case): Outcome {
   if (!isIdempotent || attempt >= mostClaims) return failWith("outcome_unknown");
-  return { status: "unknown", askAgainInMs: seen.retryInMs ?? askAgainInMs, away: true };
+  return {
+    status: "unknown",
+    askAgainInMs: seen.retryInMs ?? askAgainMs ?? defaultAskAgainMs,
+    away: true,
+  };
 }
 
 function pauseOf({ retryInMs }: Seen) {

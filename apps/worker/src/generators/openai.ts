@@ -1,9 +1,11 @@
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateImage, generateText } from "ai";
 import type { Exchange } from "./exchange.ts";
+import { type Pace, usualPace } from "./follow-request.ts";
 import type { Context, Generator, Task } from "./generator.ts";
 import { type ModelParams, readModelParams } from "./model-params.ts";
 import { toImagePrompt, toMessages } from "./model-prompt.ts";
+import { runResponse } from "./openai-responses.ts";
 import { failWith } from "./provider-failures.ts";
 import { readOpenAiFacts } from "./read-openai.ts";
 import {
@@ -24,10 +26,15 @@ type Asking = { task: Task; context: Context; params: ModelParams };
 /**
  * Models behind any API that speaks OpenAI's language: OpenAI, Azure, OpenRouter, Ollama, vLLM.
  * Texts are streamed from /chat/completions; pictures come from /images, from a photo by its edits,
- * or with the api `chat` from the chat too, as OpenRouter has it. The query of `url` (Azure's
- * api-version) stays with every request.
+ * or with the api `chat` from the chat too, as OpenRouter has it. With the api `responses` both
+ * are made in the background, under an id. The query of `url` (Azure's api-version) stays with
+ * every request.
  */
-export function createOpenAiGenerator(endpoint: ModelEndpoint, deps: ModelDeps): Generator {
+export function createOpenAiGenerator(
+  endpoint: ModelEndpoint,
+  deps: ModelDeps,
+  pace: Pace = usualPace,
+): Generator {
   // The SDK's warnings go to the console.
   globalThis.AI_SDK_LOG_WARNINGS = false;
   return {
@@ -36,8 +43,11 @@ export function createOpenAiGenerator(endpoint: ModelEndpoint, deps: ModelDeps):
       const params = readModelParams(task);
       if (!params) return failWith("provider_refused");
       const asking = { task, context, params };
+      if (endpoint.api === "responses") {
+        return await runResponse({ endpoint, deps, pace, ...asking });
+      }
       return await runOnce({
-        ...{ endpoint, deps, task, context },
+        ...{ endpoint, deps, task, context, askAgainMs: pace.askAgainMs },
         readFacts: readOpenAiFacts,
         rewrite: (body) => withoutFormat(body),
         ask: (exchange) => ask(endpoint, exchange, asking),

@@ -36,14 +36,16 @@ export type Call = {
   deps: ModelDeps;
   task: Task;
   context: Context;
+  /** Until a provider that did not answer is asked again, where that is safe. */
+  askAgainMs?: number | undefined;
   readFacts(json: unknown): Facts;
   rewrite?(body: Record<string, unknown>): Record<string, unknown>;
   ask(exchange: Exchange): Promise<Made>;
 };
 
-const defaultTimeoutS = 120;
+export const defaultTimeoutS = 120;
 /** Room for a picture of 32 MiB in Base64. */
-const defaultAnswerBytes = 48 * 1024 * 1024;
+export const defaultAnswerBytes = 48 * 1024 * 1024;
 const mostTextLength = 100_000;
 const busyTries = 5;
 
@@ -78,10 +80,15 @@ export async function runOnce(call: Call): Promise<Outcome> {
   } finally {
     exchange.close();
   }
-  return judgeFailure(exchange.seen, { isIdempotent: Boolean(header), attempt: task.attempt });
+  return judgeFailure(exchange.seen, {
+    isIdempotent: Boolean(header),
+    attempt: task.attempt,
+    ...(call.askAgainMs !== undefined && { askAgainMs: call.askAgainMs }),
+  });
 }
 
-async function toOutput(deps: ModelDeps, made: Made, signal: AbortSignal): Promise<Output> {
+/** What a model made, as it may be kept. Throws when it is not what it should be. */
+export async function toOutput(deps: ModelDeps, made: Made, signal: AbortSignal): Promise<Output> {
   if (made.kind === "text") return { kind: "text", text: checkText(made.text) };
   return { kind: "image", ...(await takePicture(deps, made.bytes, signal)) };
 }
