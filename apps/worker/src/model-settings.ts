@@ -16,7 +16,12 @@ export const ModelCost = z
     /** The most that one item can cost; without it, what follows from the others. */
     most_micros: micros.optional(),
   })
-  .refine((cost) => Object.keys(cost).length > 0, "says at least one cost");
+  .refine((cost) => Object.keys(cost).length > 0, "says at least one cost")
+  // Nobody knows beforehand how long it takes.
+  .refine(
+    (cost) => cost.second_micros === undefined || cost.most_micros !== undefined,
+    "second_micros needs most_micros",
+  );
 export type ModelCost = z.infer<typeof ModelCost>;
 
 export const providerKinds = ["openai", "google", "fal", "replicate"] as const;

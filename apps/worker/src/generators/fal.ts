@@ -1,0 +1,191 @@
+import { createFal } from "@ai-sdk/fal";
+import { generateImage } from "ai";
+import { type Called, callProvider } from "./call-provider.ts";
+import { asList, asObject, type Facts } from "./facts.ts";
+import { followRequest, judgeAnswer, type Pace, type State, usualPace } from "./follow-request.ts";
+import type { Context, Generator, Outcome, Task } from "./generator.ts";
+import { type ModelParams, readModelParams } from "./model-params.ts";
+import { toImagePrompt } from "./model-prompt.ts";
+import { failWith } from "./provider-failures.ts";
+import { renderPrompt } from "./render-prompt.ts";
+import {
+  defaultAnswerBytes,
+  defaultTimeoutS,
+  type ModelDeps,
+  type ModelEndpoint,
+} from "./run-once.ts";
+import { completePicture, fetchResult } from "./take-result.ts";
+
+const falUrl = "https://queue.fal.run";
+const callTimeoutMs = 30_000;
+const modelIds = /^[\w-][\w.-]*(?:\/[\w-][\w.-]*){1,6}$/;
+/** Ids in these namespaces have one part more before the path. */
+const namespaces = new Set(["workflows", "comfy"]);
+
+type Work = {
+  endpoint: ModelEndpoint;
+  deps: ModelDeps;
+  pace: Pace;
+  task: Task;
+  context: Context;
+  params: ModelParams;
+};
+
+/**
+ * Pictures by fal's models, through its queue (docs: fal.ai/docs, "Queue API"): the SDK writes the
+ * request and reads the result, and what lies between goes by the id that fal gives.
+ */
+export function createFalGenerator(
+  endpoint: ModelEndpoint,
+  deps: ModelDeps,
+  pace: Pace = usualPace,
+): Generator {
+  // The SDK's warnings go to the console.
+  globalThis.AI_SDK_LOG_WARNINGS = false;
+  return {
+    name: endpoint.name,
+    async run(task, context) {
+      const params = readModelParams(task);
+      const isKnown = params !== undefined && modelIds.test(params.model);
+      if (!isKnown || task.style.kind !== "image") return failWith("provider_refused");
+      return await makePicture({ endpoint, deps, pace, task, context, params });
+    },
+  };
+}
+
+async function makePicture(work: Work): Promise<Outcome> {
+  const { deps, task, context, pace } = work;
+  const { signal } = context;
+  let end: Outcome | undefined;
+  let fault: unknown;
+  const hook: typeof fetch = async (input, init) => {
+    if (init?.method !== "POST") {
+      return new Response(new Uint8Array(await fetchResult(deps, String(input), signal)));
+    }
+    const found = await follow(work, Buffer.from(String(init.body))).catch((error) => {
+      fault = error;
+      throw error;
+    });
+    if (found.status === "done") return Response.json(found.result);
+    end = found;
+    throw new Error("fal has no result");
+  };
+  const outcome = await completePicture(() => generate(work, hook), {
+    ...{ deps, task, pace, signal, usage: {} },
+  });
+  if (fault !== undefined) throw fault;
+  return end ?? outcome;
+}
+
+async function generate({ endpoint, task, context, params }: Work, hook: typeof fetch) {
+  const { key = "", url = falUrl } = endpoint;
+  const { quality, size, aspect_ratio: ratio, extra } = params;
+  const fal = { ...(quality !== undefined && { quality }), ...extra };
+  const { image } = await generateImage({
+    model: createFal({ apiKey: key, baseURL: url, fetch: hook }).image(params.model),
+    // Once it is submitted the photo may be gone, and is not needed.
+    prompt: context.requestId === null ? toImagePrompt(task) : renderPrompt(task),
+    maxRetries: 0,
+    abortSignal: context.signal,
+    ...(size !== undefined && { size: size as `${number}x${number}` }),
+    ...(ratio !== undefined && { aspectRatio: ratio as `${number}:${number}` }),
+    providerOptions: { fal },
+  });
+  return image.uint8Array;
+}
+
+async function follow(work: Work, body: Buffer) {
+  const { endpoint, deps, context, task, pace, params } = work;
+  const { idempotency_header: header } = endpoint;
+  const key = header ? { [header]: context.idempotencyKey } : {};
+  const maxBytes = deps.mostAnswerBytes ?? defaultAnswerBytes;
+  const ask = async (path: string, method: "GET" | "PUT" = "GET", signal = context.signal) =>
+    await call(endpoint, path, { method, signal, maxBytes });
+  const path = (id: string) => `${appOf(params.model)}/requests/${id}`;
+  const api = {
+    async submit() {
+      const headers = { "x-fal-request-timeout": String(leftSeconds(context)), ...key };
+      const { signal } = context;
+      const sending = { method: "POST", body, headers, signal, maxBytes } as const;
+      const called = await call(endpoint, params.model, sending);
+      Object.assign(called.seen.facts, readRefusal(called.json));
+      return called;
+    },
+    readId: (json: unknown) => asObject(json).request_id,
+    ask: async (id: string) => await readState(ask, path(id)),
+    cancel: (id: string, signal: AbortSignal) => ask(`${path(id)}/cancel`, "PUT", signal),
+  };
+  const waitMs = (endpoint.timeout_s ?? defaultTimeoutS) * 1_000;
+  return await followRequest(api, { task, context, pace, waitMs, isIdempotent: Boolean(header) });
+}
+
+type Sending = {
+  method: "GET" | "POST" | "PUT";
+  body?: Buffer;
+  headers?: Record<string, string>;
+  signal: AbortSignal;
+  maxBytes: number;
+};
+
+function call(endpoint: ModelEndpoint, path: string, sending: Sending): Promise<Called> {
+  const { url = falUrl, key = "", timeout_s = defaultTimeoutS } = endpoint;
+  return callProvider(new URL(`${url.replace(/\/$/, "")}/${path}`), {
+    ...sending,
+    headers: {
+      ...{ "content-type": "application/json", authorization: `Key ${key}` },
+      ...endpoint.headers,
+      ...sending.headers,
+    },
+    timeoutMs: Math.min(callTimeoutMs, timeout_s * 1_000),
+  });
+}
+
+/** Requests are asked for at the app, without the path of the endpoint in it. */
+function appOf(model: string): string {
+  const parts = model.split("/");
+  return parts.slice(0, namespaces.has(parts[0] ?? "") ? 3 : 2).join("/");
+}
+
+/** How long it may wait for a runner: until the deadline, by our clock. */
+function leftSeconds({ deadline }: Context): number {
+  const left = Math.ceil((deadline.getTime() - Date.now()) / 1_000);
+  return Math.min(Math.max(left, 30), 86_400);
+}
+
+async function readState(ask: (path: string) => Promise<Called>, path: string): Promise<State> {
+  const called = await ask(`${path}/status`);
+  const { status } = asObject(called.json);
+  if (called.seen.status !== 200 && called.seen.status !== 202) return judgeAnswer(called);
+  if (status === "IN_QUEUE" || status === "IN_PROGRESS") return { status: "running" };
+  if (status !== "COMPLETED") return { status: "unsaid", away: true };
+  return readResult(await ask(path));
+}
+
+function readResult(called: Called): State {
+  const { seen, json } = called;
+  const facts = readRefusal(json);
+  if (seen.status === 200 && seen.isWhole && !facts.error) {
+    if (!facts.isModerated) return { status: "done", result: json, facts };
+    return { status: "ended", failure: failWith("moderation_refused") };
+  }
+  if (facts.isModerated) return { status: "ended", failure: failWith("moderation_refused") };
+  // Errors of the model come with these members; others are of a server before it.
+  if (!facts.error || seen.status === 429) return judgeAnswer(called);
+  const isInput = seen.status === 422 || seen.status === 400;
+  return {
+    status: "ended",
+    failure: failWith(isInput ? "provider_refused" : "provider_failed"),
+  };
+}
+
+/** fal's errors: `detail` as a list with types, or a sentence with an `error_type` beside it. */
+function readRefusal(json: unknown): Facts {
+  const { detail, error_type, has_nsfw_concepts, nsfw_content_detected } = asObject(json);
+  const types = asList(detail).map((one) => asObject(one).type);
+  const isFlagged = asList(has_nsfw_concepts ?? nsfw_content_detected)[0] === true;
+  const facts: Facts = {};
+  if (isFlagged || types.includes("content_policy_violation")) facts.isModerated = true;
+  const code = typeof error_type === "string" ? error_type : types[0];
+  if (detail !== undefined || code !== undefined) facts.error = { code: String(code ?? "") };
+  return facts;
+}
