@@ -2,10 +2,19 @@ import type { NewJob, Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 
 export type NewItems = { accountId: string; generationId: string; itemIds: string[] };
+/** Items of an account that waited for a slot of it. */
+export type WokenItems = {
+  accountId: string;
+  items: { generationId: string; itemId: string; attempt: number }[];
+  /** What made room for them, in a job's id: the job that was refused may not have ended yet. */
+  by: string;
+};
 
 export type Enqueue = {
   /** Hands new items to the workers. Never rejects. */
   add(items: NewItems): Promise<void>;
+  /** Wakes workers for items that may go on now. Its answer waits for nothing. */
+  wake(woken: WokenItems): void;
   /** Wakes workers for stored webhooks. Its answer waits for nothing. */
   addWebhook(...eventIds: string[]): void;
   /** Waits for what is on its way, 2 s or so when the queue is down. */
@@ -37,6 +46,13 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
   };
 
   return {
+    wake({ accountId, items, by }) {
+      for (const { itemId, attempt, ...item } of items) {
+        const id = `${itemId}-${attempt}-${by}`;
+        waiting.push({ id, data: { accountId, ...item, itemId, attempt } });
+      }
+      if (items.length > 0) flushing ??= flush();
+    },
     async add({ accountId, generationId, itemIds }) {
       for (const itemId of itemIds) {
         const data = { accountId, generationId, itemId, attempt: 0 };

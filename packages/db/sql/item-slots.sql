@@ -57,15 +57,21 @@ LANGUAGE sql IMMUTABLE STRICT SET search_path = ducat, pg_temp AS $$
 $$;
 
 -- The items that the free ones of p_limit slots are for: those that have waited longest, as
--- {generationId, itemId, attempt}. Adding their jobs twice is no harm, not adding them neither:
+-- {generationId, itemId, attempt}. Without p_limit it is that of whoever waits first. Adding their jobs twice is no harm, not adding them neither:
 -- the sweeper does. Forgets some of the line's items that have ended.
 -- Locks the account's slots: who is being refused while an item ends is in line then, or has found
 -- the slot free. Safe to retry.
-CREATE OR REPLACE FUNCTION ducat.list_waiting_items(p_account_id uuid, p_limit int)
+CREATE OR REPLACE FUNCTION ducat.list_waiting_items(p_account_id uuid, p_limit int DEFAULT NULL)
 RETURNS TABLE ("generationId" uuid, "itemId" uuid, attempt int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+  v_limit int := p_limit;
 BEGIN
+  -- Whoever is refused a slot finds another's row here: without any there is nobody to wait for.
+  IF NOT EXISTS (SELECT FROM item_slots WHERE account_id = p_account_id) THEN
+    RETURN;
+  END IF;
   PERFORM lock_slots(p_account_id);
   DELETE FROM item_slots s
   WHERE account_id = p_account_id AND item_id = ANY (ARRAY(
@@ -73,14 +79,19 @@ BEGIN
       WHERE account_id = p_account_id AND is_waiting ORDER BY item_id LIMIT 1000))
     AND NOT EXISTS (SELECT FROM generation_items i
       WHERE i.account_id = p_account_id AND i.id = s.item_id AND i.status = 'pending');
+  IF v_limit IS NULL THEN
+    SELECT running_limit(g.usage) INTO v_limit
+    FROM item_slots s JOIN generations g ON g.account_id = p_account_id AND g.id = s.generation_id
+    WHERE s.account_id = p_account_id AND s.is_waiting ORDER BY s.item_id LIMIT 1;
+  END IF;
   RETURN QUERY
   SELECT i.generation_id, i.id, i.attempt
   FROM item_slots s JOIN generation_items i ON i.account_id = p_account_id AND i.id = s.item_id
   WHERE s.account_id = p_account_id AND s.is_waiting AND i.status = 'pending'
-  ORDER BY s.item_id LIMIT greatest(0, p_limit - (
+  ORDER BY s.item_id LIMIT greatest(0, v_limit - (
     SELECT count(*) FROM item_slots t
     JOIN generation_items j ON j.account_id = p_account_id AND j.id = t.item_id
     WHERE t.account_id = p_account_id AND NOT t.is_waiting
       AND (j.status = 'processing' OR j.status = 'pending' AND j.provider_request_id IS NOT NULL)));
 END $$;
-GRANT EXECUTE ON FUNCTION ducat.list_waiting_items TO ducat_worker;
+GRANT EXECUTE ON FUNCTION ducat.list_waiting_items TO ducat_app, ducat_worker;

@@ -169,6 +169,22 @@ it("passes over those in line that were canceled, and forgets them", async () =>
   expect(await countRows(batch.id)).toBe(1);
 });
 
+it("knows the limit of whoever waits first, where nobody says one", async () => {
+  const batch = await makeBatch({ items: 5, limit: 2 });
+  expect(await listWaitingItems(database.app, batch.id)).toEqual([]);
+  const claims = [];
+  for (let position = 0; position < 5; position++) {
+    claims.push(await tryClaim(batch, { position }));
+  }
+  const next = async () => {
+    const found = await listWaitingItems(database.app, batch.id);
+    return found.map(({ itemId }) => batch.made.item_ids.indexOf(itemId));
+  };
+  expect(await next()).toEqual([]);
+  for (const one of claims.slice(0, 2)) if (one) await complete(database.worker, one);
+  expect(await next()).toEqual([2, 3]);
+});
+
 it("sees who comes into line at the moment in which a slot becomes free", async () => {
   const batch = await makeBatch({ items: 2, limit: 1 });
   const item = await claim(database.worker, batch.id, batch.made);

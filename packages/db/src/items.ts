@@ -54,13 +54,16 @@ export async function claimItem(
   return row && { ...row, account_id: item.accountId, item_id: item.itemId };
 }
 
-/** The items of an account that the free ones of `limit` slots are for, the oldest first. */
+/**
+ * The items of an account that the free ones of `limit` slots are for, the oldest first. Without a
+ * limit it is that of whoever waits first.
+ */
 export async function listWaitingItems(
   db: Db,
   accountId: string,
-  limit: number,
+  limit: number | null = null,
 ): Promise<{ generationId: string; itemId: string; attempt: number }[]> {
-  return await ask(db`SELECT * FROM ducat.list_waiting_items(${accountId}, ${limit})`);
+  return await ask(db`SELECT * FROM ducat.list_waiting_items(${accountId}, ${limit}::int)`);
 }
 
 /** `ok`, `cancel` when its end was asked for, `lost` when another owns it or it has ended. */

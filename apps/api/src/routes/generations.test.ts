@@ -115,6 +115,25 @@ describe("generations", () => {
     });
   });
 
+  it("that wait for a slot are woken when those before them in line are canceled", async () => {
+    const account = await stage.makeAccount(9);
+    const [first, next] = [await create(account, { areas: ["a", "b"] }), await create(account)];
+    const limit = [{ feature: "_running", amount: 0, limit: 1, period_start: "-infinity" }];
+    await stage.db.admin`
+      UPDATE ducat.generations SET usage = ${stage.db.admin.json(limit)}
+      WHERE account_id = ${account}`;
+    // Both stand in line; a worker was just told of the first, and hasn't come to it.
+    await stage.db.admin`
+      INSERT INTO ducat.item_slots (account_id, item_id, generation_id, is_waiting)
+      SELECT account_id, id, generation_id, true FROM ducat.generation_items
+      WHERE account_id = ${account}`;
+    await stage.call(`${path}/${first.id}/cancel`, { method: "POST", account });
+    await stage.deps.enqueue.drain();
+    const woken = `${next.items[0].id}-0-${first.id}-end`;
+    const job = await stage.queue.bull("run-item").getJob(woken);
+    expect(job?.data).toMatchObject({ accountId: account, itemId: next.items[0].id, attempt: 0 });
+  });
+
   it("are forgotten with their files, and the ledger and the key stay", async () => {
     const account = await stage.makeAccount();
     const key = randomUUID();

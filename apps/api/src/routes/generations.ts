@@ -14,6 +14,7 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/generations.ts";
 import { removeFiles } from "../remove-files.ts";
 import { showGeneration } from "../show-generation.ts";
+import { wakeWaiting } from "../wake-waiting.ts";
 import { generationOrderRoutes } from "./generation-orders.ts";
 
 export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
@@ -50,9 +51,12 @@ export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
 
   app.openapi(operations.cancel, async (c) => {
     const { id } = c.req.valid("param");
-    await cancelGeneration(db, c.var.accountId, id);
+    const { accountId } = c.var;
+    await cancelGeneration(db, accountId, id);
     // What it took of quotas came back.
-    entitlements.drop(c.var.accountId);
+    entitlements.drop(accountId);
+    // One of its items may have been woken for a slot that it won't take any more.
+    await wakeWaiting(deps, accountId, id);
     return c.json(await show(c.var.accountId, id), 200);
   });
 

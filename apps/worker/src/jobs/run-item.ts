@@ -4,7 +4,7 @@ import type { Handler } from "@ducat/queue/work";
 import { DomainError } from "@ducat/types/errors";
 import { PhotoUnreachable } from "../fetch-photo.ts";
 import { BadOutput } from "../generators/bad-output.ts";
-import { makeChain } from "../generators/chain.ts";
+import { type Link, makeChain } from "../generators/chain.ts";
 import type { Outcome, Task } from "../generators/generator.ts";
 import type { RouteModels } from "../generators/route-models.ts";
 import type { ItemMeter, Settled } from "../meter.ts";
@@ -13,6 +13,8 @@ import { waitForDatabase } from "../wait-for-database.ts";
 import { checkPicture, checkText } from "./check-output.ts";
 import { type InputDeps, loadInput } from "./load-input.ts";
 import { type OwnDeps, type OwnedItem, ownItem, type Stopped } from "./own-item.ts";
+import { priceItem } from "./price-item.ts";
+import { makeResultKey, reuseResult } from "./reuse-result.ts";
 import { type Result, type SettleDeps, settleItem, tryAgain } from "./settle-item.ts";
 import { wakeWaiting } from "./wake-waiting.ts";
 
@@ -47,7 +49,9 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
       await at("after-claim", item.item_id);
       const result = await makeResult(deps, own);
       outcome = await settleItem(deps, own, result);
-      await wakeWaiting(deps, item);
+      const { account_id: accountId, running_limit: limit } = item;
+      const by = `${item.item_id}-${item.attempt}`;
+      if (limit !== null) await wakeWaiting(deps, { accountId, limit, by });
     } finally {
       own.release();
       meter.settled({ outcome, generator, number, ms: performance.now() - startedAt });
@@ -96,6 +100,10 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
   const input = await loadInput(deps, item, signal);
   await at("after-input", item.item_id);
   if (performance.now() - startedAt > timings.recheckAfterMs) await own.check();
+  const resultKey = makeResultKey(item, input);
+  // What a provider has been asked for is paid: that is waited for.
+  const reused = own.requestId() === null ? await reuseResult(deps, item, resultKey) : undefined;
+  if (reused) return reused;
   await at("before-run", item.item_id);
   const result = await routeModels({
     task: toTask(item, input),
@@ -108,9 +116,11 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
       deadline: item.deadline_at,
     },
     isOverdue: own.isOverdue,
-    accept: async (outcome) => {
+    accept: async (outcome, link) => {
       await at("after-answer", item.item_id);
-      return await check(item, outcome);
+      const checked = await check(item, outcome, link);
+      // Another model's work is not what the style is meant to answer with again.
+      return link.index === 0 && resultKey ? { ...checked, resultKey } : checked;
     },
   });
   if (result.status !== "completed") await at("after-answer", item.item_id);
@@ -119,11 +129,12 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
 
 type Completed = Extract<Outcome, { status: "completed" }>;
 
-async function check(item: ClaimedItem, outcome: Completed): Promise<Result> {
-  const { output, ...rest } = outcome;
+async function check(item: ClaimedItem, outcome: Completed, link: Link) {
+  const { output, actualCost, usage = {} } = outcome;
   if (output.kind !== item.kind) throw new BadOutput(`the kind ${output.kind}`);
   const made = output.kind === "text" ? checkText(output.text) : await checkPicture(item, output);
-  return { ...rest, made };
+  const price = priceItem(item, { link, usage, actualCost });
+  return { status: "completed" as const, usage, made, ...price };
 }
 
 function toTask(item: ClaimedItem, input: Task["input"]): Task {

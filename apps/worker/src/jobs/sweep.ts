@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
 import { toJob } from "./run-item-job.ts";
+import { wakeWaiting } from "./wake-waiting.ts";
 
 const batch = 500;
 /** What an outage of the queue may leave unsent in memory; beyond it the database remembers. */
@@ -56,29 +57,38 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<n
       swept += due.length;
       if (due.length > 0) await at("after-sweep");
       const [ending, running] = ["end", "run"].map((a) => due.filter(({ action }) => action === a));
-      await endAll(deps, ending ?? [], signal);
+      const ended = await endAll(deps, ending ?? [], signal);
       await send(running ?? []);
+      // A dead worker's items have kept their slots until now.
+      const accounts = new Map(ended.map((item) => [item.accountId, item.itemId]));
+      for (const [accountId, by] of isDown ? [] : accounts) {
+        await wakeWaiting(deps, { accountId, limit: null, by: `${by}-end` });
+      }
       full = due.length >= batch;
     }
     return swept;
   };
 }
 
+/** Those that it ended. */
 async function endAll(
   { db, log, at, dropUsage }: SweepDeps,
   items: DueItem[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<DueItem[]> {
+  const ended: DueItem[] = [];
   for (const item of items) {
-    if (signal.aborted) return;
+    if (signal.aborted) break;
     try {
       const reason = await endDueItem(db, item);
       if (reason) log.info({ item: item.itemId, reason }, "ended an item");
       if (reason) await dropUsage(item.accountId);
+      if (reason) ended.push(item);
       await at("after-end", item.itemId);
     } catch (error) {
       // One that can't be ended must not keep the others from being paid back.
       log.error({ item: item.itemId, err: safeError(error) }, "an item could not be ended");
     }
   }
+  return ended;
 }

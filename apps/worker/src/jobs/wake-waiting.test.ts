@@ -128,6 +128,22 @@ describeQueues("items of an account with a limit", (kind) => {
     await eventually(isDone, 25_000).finally(refused.open);
   });
 
+  it("are woken when the sweeper ends what had their slot", async () => {
+    const [runs, waits] = await makeBatch(2, 1);
+    if (!runs || !waits) throw new Error("no items");
+    const counting = makeCounting();
+    const died = makeGate();
+    await stage.createWorker({ generators: holdItem(runs.itemId, died.opened, counting) }).start();
+    await bringIntoLine(runs, waits);
+    // As if its worker had died, for the last time.
+    await stage.db.admin`UPDATE ducat.generation_items
+      SET attempt_token = gen_random_uuid(), lease_until = clock_timestamp(), failures = 9,
+        due_at = clock_timestamp() WHERE id = ${runs.itemId}`;
+    const isDone = async () => expect((await stage.read(waits.itemId)).status).toBe("completed");
+    await eventually(isDone, 25_000).finally(died.open);
+    expect((await stage.read(runs.itemId)).error_code).toBe("attempts_exhausted");
+  });
+
   it("end too when nobody woke them: the sweeper brings them", async () => {
     const items = await makeBatch(2, 1);
     const [runs, waits] = items;
