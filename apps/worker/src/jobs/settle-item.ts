@@ -9,6 +9,7 @@ import {
 import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
+import type { PriceLine } from "@ducat/types/pricing";
 import type { Outcome, Usage } from "../generators/generator.ts";
 import type { Log } from "../log.ts";
 import type { Settled } from "../meter.ts";
@@ -40,6 +41,10 @@ export type SettleDeps = {
 
 type Completed = Omit<Extract<Outcome, { status: "completed" }>, "output"> & {
   made: CheckedOutput;
+  /** The lines of `actualCost`. */
+  charge?: PriceLine[];
+  /** Under which it may answer the same request again. */
+  resultKey?: Uint8Array;
   tookMs?: number;
 };
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -96,7 +101,7 @@ async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason):
 async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Promise<Settled> {
   const { db, log, at, timings } = deps;
   const { item } = own;
-  const { made, actualCost: actual, tookMs = 0 } = result;
+  const { made, actualCost: actual, charge, resultKey, tookMs = 0 } = result;
   const { output, bytes } = made;
   const key = output.kind === "image" ? output.key : undefined;
   await at("before-blob", item.item_id);
@@ -110,7 +115,7 @@ async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Pr
   }
   await at("after-blob", item.item_id);
   const usage = toItemUsage(result.usage ?? {}, tookMs);
-  const finish = () => completeItem(db, item, { output, actual, usage });
+  const finish = () => completeItem(db, item, { output, actual, usage, charge, resultKey });
   const status = await waitForDatabase(timings.databaseWaitMs, finish);
   await at("after-complete", item.item_id);
   const { item_id, attempt } = item;
