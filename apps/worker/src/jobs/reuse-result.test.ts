@@ -17,6 +17,10 @@ const pricing = Pricing.parse({ base: "4", cached_percent: 30 });
 let stage: Stage;
 let asked: string[] = [];
 
+const draw = (background: string) => {
+  const create = { width: 16, height: 12, channels: 3, background } as const;
+  return sharp({ create }).webp().toBuffer();
+};
 const model: Generator = {
   name: "local",
   async run({ itemId, style }) {
@@ -24,8 +28,7 @@ const model: Generator = {
     if (style.kind === "text") {
       return { status: "completed", output: { kind: "text", text: `a text for ${itemId}` } };
     }
-    const create = { width: 16, height: 12, channels: 3, background: "#345" } as const;
-    const bytes = await sharp({ create }).webp().toBuffer();
+    const bytes = await draw("#345");
     const size = { width: 16, height: 12 };
     return { status: "completed", output: { kind: "image", bytes, type: "image/webp", ...size } };
   },
@@ -194,7 +197,7 @@ describe("a result that is there already", () => {
     expect(await countAsked({ account, style, labels: ["a"] }, {}, lose)).toBe(2);
     const swap: Between = async ({ row }) => {
       await stage.blobs.remove(row?.output.key);
-      await stage.blobs.put(row?.output.key, Buffer.from("another picture"));
+      await stage.blobs.put(row?.output.key, await draw("#a00"));
     };
     expect(await countAsked({ account, style, labels: ["b"] }, {}, swap)).toBe(2);
   });
