@@ -258,7 +258,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
   WHERE (s.account_id, s.id) IN (
       SELECT account_id, id FROM subscriptions
       WHERE provider_ref IS NULL AND ended_at IS NULL
-        AND period_end <= (SELECT clock_timestamp() + renewal_lead())
+        -- now(), because of it the planner knows that these are few.
+        AND period_end <= now() + renewal_lead()
       UNION
       SELECT o.account_id, o.id
       FROM credit_accounts m JOIN subscriptions o ON o.account_id = m.account_id
@@ -392,8 +393,16 @@ DECLARE
 BEGIN
   FOR v_pass IN
     SELECT p.* FROM passes p JOIN credit_accounts a ON a.account_id = p.account_id
-    WHERE p.reminded_at IS NULL AND p.revoked_at IS NULL
-      AND (p.ends_at <= clock_timestamp() + interval '1 day' OR a.clock_offset <> '0')
+    -- Each of the two has an index of its own; beside them all would be read that end some day.
+    WHERE (p.account_id, p.id) IN (
+        SELECT account_id, id FROM passes
+        WHERE reminded_at IS NULL AND revoked_at IS NULL
+          AND ends_at <= now() + interval '1 day'
+        UNION
+        SELECT o.account_id, o.id
+        FROM credit_accounts m JOIN passes o ON o.account_id = m.account_id
+        WHERE m.clock_offset <> '0' AND o.reminded_at IS NULL AND o.revoked_at IS NULL)
+      AND p.reminded_at IS NULL AND p.revoked_at IS NULL
       AND p.ends_at - interval '1 day' <= clock_timestamp() + a.clock_offset
     ORDER BY p.ends_at LIMIT least(p_limit, 500) FOR NO KEY UPDATE OF p SKIP LOCKED
   LOOP

@@ -19,6 +19,10 @@ beforeAll(async () => {
       SELECT id, ${product.id}, 'zarinpal', 'live', 'active', 'year', now(), now(),
         now() + interval '5 days' + random() * interval '1 year',
         now() + interval '5 days' + random() * interval '20 days' FROM made
+    ), passed AS (
+      INSERT INTO ducat.passes (account_id, product_id, starts_at, ends_at, payment_id, effect_key)
+      SELECT id, ${product.id}, now(), now() + interval '5 days' + random() * interval '20 days',
+        id, 'p' FROM made
     ), based AS (
       INSERT INTO ducat.base_refills (account_id, next_at)
       SELECT id, now() + random() * interval '20 days' + interval '1 minute' FROM made
@@ -29,7 +33,7 @@ beforeAll(async () => {
 });
 
 const rounds = [
-  ...["find_due_base_refills", "find_due_refills"],
+  ...["find_due_base_refills", "find_due_refills", "find_due_own_subscriptions", "remind_passes"],
   ...["find_expiring_accounts", "find_due_alerts"],
 ];
 it.each(rounds)("%s reads what is due, not what will be", async (name) => {
@@ -40,6 +44,7 @@ it.each(rounds)("%s reads what is due, not what will be", async (name) => {
     `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM ducat.${name}(100)`,
   );
   const [plan] = row?.["QUERY PLAN"] ?? [];
-  expect(plan.Plan["Actual Rows"]).toBe(0);
+  // One that does it itself says how many there were.
+  if (name !== "remind_passes") expect(plan.Plan["Actual Rows"]).toBe(0);
   expect(plan.Plan["Shared Hit Blocks"]).toBeLessThan(100);
 });
