@@ -17,7 +17,9 @@ async function openGenerator(one: ProviderSettings, deps: ModelDeps): Promise<Ge
       return (await import("./openai.ts")).createOpenAiGenerator(one, deps);
     case "google":
       return (await import("./google.ts")).createGoogleGenerator(one, deps);
-    default:
-      throw new Error(`${one.name}: nothing here speaks to ${one.kind} yet`);
+    case "fal":
+      return (await import("./fal.ts")).createFalGenerator(one, deps);
+    case "replicate":
+      return (await import("./replicate.ts")).createReplicateGenerator(one, deps);
   }
 }

@@ -29,7 +29,7 @@ export function createSpendCap(
   let slice: Slice | undefined;
   let dues = new Map<string, { granted: number; spent: number }>();
   let emptyUntil = 0;
-  let taking: Promise<void> | undefined;
+  let taking: Promise<boolean> | undefined;
 
   const owe = (day: string, granted: number, spent: number) => {
     const due = dues.get(day) ?? { granted: 0, spent: 0 };
@@ -71,11 +71,12 @@ export function createSpendCap(
 
   /** What this worker has to give back itself may be what is missing. */
   const refill = async (least: number) => {
-    if (await take(least)) return;
+    if (await take(least)) return true;
     await flush(true);
-    if (await take(least)) return;
+    if (await take(least)) return true;
     emptyUntil = performance.now() + retryMs;
     log.warn({ provider, capMicros }, "what may be spent at a provider today is spent");
+    return false;
   };
 
   return {
@@ -86,7 +87,7 @@ export function createSpendCap(
         taking ??= refill(most).finally(() => {
           taking = undefined;
         });
-        await taking;
+        if (!(await taking)) return undefined;
         dropOutdated();
       }
       if (!slice) return undefined;
