@@ -1,7 +1,7 @@
 -- Whether the roll-ups are what their raw rows come to. Reads only.
 
 -- Compare the roll-ups of a day with the raw rows: all of a final day, of another those hours that
--- have settled (summed up ten minutes after their end or later). What is marked to be summed up
+-- have settled (summed up ten minutes after their end or later, with nothing left that ran). What is marked to be summed up
 -- anew is passed over. Levels can't be counted again. Of features only while their events are kept.
 -- Returns {day, state: final | open | none, skipped: accounts passed over, differences: [{what,
 -- account_id, key, rolled, raw}]}, at most 1,000 of them. Takes no lock. Safe to retry.
@@ -21,7 +21,7 @@ BEGIN
   IF NOT v_day.is_final THEN
     v_hours := ARRAY(SELECT hour_of(hour, false) FROM rollup_hours
       WHERE hour >= start_of(p_day) AND hour < start_of(p_day + 1)
-        AND computed_at >= hour + interval '70 minutes');
+        AND computed_at >= hour + interval '70 minutes' AND open = 0);
   END IF;
   v_skipped := ARRAY(SELECT DISTINCT account_id FROM rollup_dirty_days
     WHERE scope = 'usage' AND p_day BETWEEN from_day AND coalesce(to_day, utc_day()));

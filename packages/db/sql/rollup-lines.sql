@@ -204,7 +204,7 @@ BEGIN
   GROUP BY 1, 2, 4
   UNION ALL
   SELECT (g.created_at AT TIME ZONE 'UTC')::date, hour_of(g.created_at, p_by_day), 'generations',
-    jsonb_build_object('status', g.status), count(*)
+    jsonb_build_object('status', status_of(g)), count(*)
   FROM generations g WHERE g.created_at >= p_from AND g.created_at < p_to
   GROUP BY 1, 2, 4
   UNION ALL

@@ -70,6 +70,12 @@ BEGIN
   IF v_before.paid_at IS DISTINCT FROM NEW.paid_at THEN
     PERFORM mark_day(v_before.paid_at, 'payment');
   END IF;
+  -- Until now the account may have become a customer with the payment after this one.
+  IF utc_day(least(v_before.paid_at, NEW.paid_at)) < utc_day() THEN
+    PERFORM mark_day(min(paid_at), 'payment') FROM payments
+    WHERE account_id = NEW.account_id AND charged > 0
+      AND paid_at >= start_of(utc_day(least(v_before.paid_at, NEW.paid_at)) + 1);
+  END IF;
   IF (v_before.charged - v_before.reversed, credits_paid_for(v_before.credits_granted,
         v_before.credits, v_before.reason, v_interval))
      IS DISTINCT FROM (NEW.charged - NEW.reversed, credits_paid_for(NEW.credits_granted,

@@ -1,5 +1,6 @@
 import type { Db } from "../src/connect.ts";
 import { toDay } from "./raw-rows.ts";
+import { type Begun, type RawGeneration, readState } from "./read-state.ts";
 
 /** A line of a roll-up under its name, for comparing. */
 export type Lines = Record<string, unknown>;
@@ -18,8 +19,8 @@ type Raw = {
     allocations: [string, number][];
     created_at: Date;
   })[];
-  generations: (Of & Generation)[];
-  generation_items: (Of & Item)[];
+  generations: (Of & RawGeneration)[];
+  generation_items: (Of & Item & Begun)[];
   styles: { id: string; version: number; generator: string; params: { model?: string } }[];
   payments: (Of & Payment)[];
   prices: { id: string; interval: string }[];
@@ -36,17 +37,6 @@ type Raw = {
     created_at: Date;
     released_at: Date | null;
   })[];
-};
-
-type Generation = {
-  id: string;
-  style_id: string;
-  style_version: number;
-  status: string;
-  params: Record<string, unknown>;
-  usage: { feature: string; amount: number }[] | null;
-  entry_seq: number | null;
-  created_at: Date;
 };
 
 type Item = {
@@ -103,8 +93,9 @@ export async function foldRollups(
   foldItems(raw, folded, hourOf);
   foldUse(raw, folded, hourOf);
   foldEntries(raw, folded, hourOf);
-  for (const { status, created_at } of raw.generations) {
-    addStat(folded, hourOf(created_at), "generations", { status });
+  for (const generation of raw.generations) {
+    const status = readState(generation, raw.generation_items);
+    addStat(folded, hourOf(generation.created_at), "generations", { status });
   }
   for (const day of days) foldDay(raw, folded, day);
   return { ...folded, stats: withoutZeros(folded.stats) };
@@ -226,7 +217,7 @@ function foldItem(item: Item, line: Line): void {
 
 type Worked = {
   item: Item;
-  generation: Of & Generation;
+  generation: Of & RawGeneration;
   key: Record<"account_id" | "day" | "style_id" | "model", string> &
     Record<"hour" | "style_version", number>;
 };

@@ -272,7 +272,14 @@ function drawItems({ int, pick, chance, at }: Draw, generation: Row): Row[] {
     const isDone = status === "completed";
     return {
       ...{ account_id, id: randomUUID(), generation_id, position, status, due_at: at() },
-      ...{ readds: 0, attempt: 1, failures: 0, cost, cost_from: cost * position, captured },
+      ...{
+        readds: 0,
+        attempt: isOpen ? int(0, 1) : 1,
+        failures: 0,
+        cost,
+        cost_from: cost * position,
+        captured,
+      },
       ...{ refunded: isOpen ? 0 : cost - captured, completed_at: isOpen ? null : at() },
       input: chance(0.3) ? { prompt: "a row" } : null,
       error_code: status === "failed" ? pick(["provider_error", "deadline_exceeded"]) : null,

@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { makeOffer, makePaid } from "../test/billing-factories.ts";
+import { rollUpAll } from "../test/check-rollups.ts";
+import { makeAccount, makeGeneration } from "../test/factories.ts";
+import { toDay } from "../test/raw-rows.ts";
+import { useDatabase } from "../test/use-database.ts";
+import { claim, complete } from "../test/work.ts";
+import { recountDay } from "./recount.ts";
+import { markDays } from "./rollups.ts";
+import { readStatistics } from "./statistics.ts";
+
+const database = useDatabase();
+const ago = (days: number) => toDay(Date.now() - days * 86_400_000);
+
+/** As if the last roll-up had been some minutes ago. */
+async function rollUpAgain(): Promise<void> {
+  const { admin, worker } = database;
+  await admin`UPDATE ducat.rollup_hours SET computed_at = computed_at - interval '5 minutes'`;
+  await admin`UPDATE ducat.rollup_days SET computed_at = computed_at - interval '5 minutes'`;
+  await rollUpAll(worker);
+}
+
+/** Today's generations by their state. */
+async function readStates(): Promise<[pending: number, processing: number, completed: number]> {
+  const list = await readStatistics(database.app, ago(0), ago(0));
+  const states = list.filter(({ part, name }) => part === "flow" && name === "generations");
+  const count = (status: string) =>
+    states.find(({ labels }) => labels.status === status)?.value ?? 0;
+  return [count("pending"), count("processing"), count("completed")];
+}
+
+test("a generation is told by the state in which its owner sees it", async () => {
+  const { app, worker } = database;
+  const account = await makeAccount(app, 10);
+  await rollUpAgain();
+  const [pending, processing, completed] = await readStates();
+  const made = await makeGeneration(app, account.id, { labels: [null, null] });
+  await makeGeneration(app, account.id);
+  await rollUpAgain();
+  expect(await readStates()).toEqual([pending + 2, processing, completed]);
+  const first = await claim(worker, account.id, made);
+  await rollUpAgain();
+  expect(await readStates()).toEqual([pending + 1, processing + 1, completed]);
+  await complete(worker, first);
+  await rollUpAgain();
+  expect(await readStates()).toEqual([pending + 1, processing + 1, completed]);
+  await complete(worker, await claim(worker, account.id, made, { position: 1 }));
+  await rollUpAgain();
+  expect(await readStates()).toEqual([pending + 1, processing, completed + 1]);
+});
+
+test("what ran long after its hour was summed up is no difference", async () => {
+  const { app, worker, admin } = database;
+  const account = await makeAccount(app, 10);
+  const made = await makeGeneration(app, account.id);
+  // Asked for two hours ago, on whichever day that was.
+  const [row] = await admin<{ day: string }[]>`
+    UPDATE ducat.generations SET created_at = created_at - interval '2 hours'
+    WHERE id = ${made.id} RETURNING ducat.utc_day(created_at)::text AS day`;
+  const day = row?.day ?? "";
+  await markDays(worker, { from: day, to: ago(0), reason: "test" });
+  await rollUpAgain();
+  await complete(worker, await claim(worker, account.id, made));
+  expect(await recountDay(worker, day)).toMatchObject({ state: "open", differences: [] });
+  // Its hour is summed up again soon, and compared from then on.
+  await admin`UPDATE ducat.rollup_hours SET computed_at = computed_at - interval '40 minutes'`;
+  await rollUpAgain();
+  expect((await recountDay(worker, day)).differences).toEqual([]);
+  await admin`UPDATE ducat.stat_rollups SET value = value + 1
+    WHERE name = 'generations' AND hour = (SELECT ducat.hour_of(created_at, false)
+      FROM ducat.generations WHERE id = ${made.id})`;
+  expect((await recountDay(worker, day)).differences).toHaveLength(1);
+});
+
+test("whose first payment is told late became a customer once, on its day", async () => {
+  const { app, worker, admin } = database;
+  const account = await makeAccount(app, 10);
+  await admin`UPDATE ducat.accounts SET created_at = created_at - interval '9 days'
+    WHERE id = ${account.id}`;
+  await admin`UPDATE ducat.credit_grants SET created_at = created_at - interval '9 days'
+    WHERE account_id = ${account.id}`;
+  const { price } = await makeOffer(admin);
+  const pay = async (days: number) => {
+    const { id } = await makePaid(app, account.id, { priceId: price.id });
+    const by = `${days} days`;
+    await admin`UPDATE ducat.payments SET paid_at = paid_at - ${by}::interval WHERE id = ${id}`;
+  };
+  const readDays = async () => {
+    const rows = await admin<{ day: string }[]>`
+      SELECT day::text FROM ducat.stat_rollups WHERE name = 'trials_converted' AND value = 1`;
+    return rows.map(({ day }) => day);
+  };
+  await pay(6);
+  await rollUpAgain();
+  expect(await readDays()).toEqual([ago(6)]);
+  await pay(8);
+  await rollUpAgain();
+  expect(await readDays()).toEqual([ago(8)]);
+  expect((await recountDay(worker, ago(6))).differences).toEqual([]);
+});
