@@ -88,6 +88,38 @@ it("a plan of Lemon Squeezy's renews by what it tells, once", async () => {
   expect(balance?.available).toBe(161);
 });
 
+it("what was paid there is not given again when the provider tells of it", async () => {
+  const [sub] = await database.admin`
+    SELECT s.account_id, s.provider_ref, s.period_start, c.available
+    FROM ducat.subscriptions s JOIN ducat.accounts a ON a.id = s.account_id
+    JOIN ducat.credit_accounts c ON c.account_id = a.id WHERE a.external_id = 'uid-up'`;
+  const tell = async (reason: string, occurredAt: number) => {
+    const fact = {
+      provider: "lemonsqueezy",
+      mode: "test",
+      effect_key: `l:test:sinv:${reason}`,
+      occurred_at: new Date(occurredAt),
+      invoice_ref: reason,
+      subscription_ref: sub?.provider_ref,
+      amount: 999,
+      currency: "USD",
+      reason,
+      trial: false,
+    };
+    const [told] = await database.worker`
+      SELECT outcome FROM ducat.record_invoice(${JSON.stringify(fact)}::text::jsonb)`;
+    return told?.outcome;
+  };
+  const start = new Date(sub?.period_start).getTime();
+  expect(await tell("initial", start)).toBe("known");
+  // Of the month before, and a step up of this one.
+  expect(await tell("renewal", start - 20 * 86_400_000)).toBe("known");
+  expect(await tell("update", start + 86_400_000)).toBe("known");
+  const [balance] = await database.admin`
+    SELECT available FROM ducat.credit_accounts WHERE account_id = ${sub?.account_id}`;
+  expect(balance?.available).toBe(sub?.available);
+});
+
 it("a step up within the month that was paid there gives the difference here", async () => {
   const [sub] = await database.admin`
     SELECT s.account_id, s.provider_ref, p.id AS price_id FROM ducat.subscriptions s

@@ -167,6 +167,74 @@ describe("people of the landscape app", () => {
   });
 });
 
+describe("a subscription that was not paid when it was moved in", () => {
+  const day = 86_400_000;
+  const moveIn = async (status: string) => {
+    const mapping = await makeLandscape();
+    await database.admin.unsafe(
+      `UPDATE ${mapping.schema}.subscriptions SET status = '${status}'
+       WHERE stripe_subscription_id IS NOT NULL`,
+    );
+    await importFormer(database.url, mapping);
+    const [sub] = await database.admin`
+      SELECT s.* FROM ducat.subscriptions s JOIN ducat.accounts a ON a.id = s.account_id
+      WHERE a.external_id = ${idOf(mapping, 4)}`;
+    expect(sub).toMatchObject({ status, next_refill_at: null, refill_payment_id: null });
+    const start = new Date(sub?.period_start).getTime();
+    const tell = async (kind: "record_invoice" | "record_invoice_failure", more: object) => {
+      const ref = randomUUID();
+      const fact = {
+        ...{ provider: "stripe", mode: "test", effect_key: `s:test:in:${ref}` },
+        ...{ invoice_ref: `in_${ref}`, subscription_ref: sub?.provider_ref, amount: 1900 },
+        ...{ currency: "USD", reason: "renewal", trial: false, plan_ref: "price_old" },
+        ...{ period_start: new Date(start), period_end: sub?.period_end, ...more },
+      };
+      const [told] = await database.worker.unsafe<{ outcome: string }[]>(
+        `SELECT outcome FROM ducat.${kind}($1::text::jsonb)`,
+        [JSON.stringify(fact)],
+      );
+      return told?.outcome;
+    };
+    const available = async () => (await findAccount(idOf(mapping, 4)))?.available;
+    return { start, tell, available };
+  };
+
+  it("is given its month when that is paid here, and hears no old news", async () => {
+    const { start, tell, available } = await moveIn("past_due");
+    const before = await available();
+    const failed = { occurred_at: new Date(start) };
+    expect(await tell("record_invoice_failure", failed)).toBe("known");
+    const former = {
+      occurred_at: new Date(start - 30 * day),
+      period_start: new Date(start - 30 * day),
+      period_end: new Date(start),
+    };
+    expect(await tell("record_invoice", former)).toBe("known");
+    expect(await available()).toBe(before);
+    const soon = { occurred_at: new Date(Date.now() + 60_000) };
+    expect(await tell("record_invoice_failure", soon)).toBe("applied");
+    expect(await tell("record_invoice", soon)).toBe("applied");
+    expect(await available()).toBe(before + 60);
+  });
+
+  it("has had its trial, and is given what it pays for afterwards", async () => {
+    const { start, tell, available } = await moveIn("trialing");
+    const before = await available();
+    const begun = { occurred_at: new Date(start), amount: 0, reason: "initial", trial: true };
+    expect(await tell("record_invoice", begun)).toBe("known");
+    expect(await available()).toBe(before);
+    // It ended early, by paying.
+    const now = Date.now() + 60_000;
+    const paid = {
+      occurred_at: new Date(now),
+      period_start: new Date(now),
+      period_end: new Date(now + 30 * day),
+    };
+    expect(await tell("record_invoice", paid)).toBe("applied");
+    expect(await available()).toBe(before + 60);
+  });
+});
+
 describe("a second run", () => {
   it("writes nothing, and finds everything equal", async () => {
     const mapping = await makeLandscape();

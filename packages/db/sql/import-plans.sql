@@ -5,8 +5,8 @@
 -- customer_ref?, plan_ref?, status, started_at?, period_start?, period_end?, cancel_at?,
 -- trial_ends_at?}. One at a provider is found by its ref from the next webhook on; one of
 -- `manual` goes on by our clock; one without a ref is ours, renewed by orders.
--- A period that is paid has a payment of nothing behind it: what an upgrade is counted from, and
--- what the months of a year come from. Returns the row.
+-- A payment of nothing stands for all that was paid there. Behind a period that is paid it is what
+-- an upgrade is counted from, and what the months of a year come from. Returns the row.
 --   DU003 not_found {what: product | price}
 -- Locks the account's subscribing. Internal.
 CREATE OR REPLACE FUNCTION ducat.import_subscription(
@@ -46,30 +46,39 @@ BEGIN
     CASE WHEN v_row.status IN ('past_due', 'unpaid') THEN v_now END,
     CASE WHEN v_manual THEN least(v_row.period_end, v_row.cancel_at) END)
   RETURNING * INTO v_row;
-  IF NOT v_manual AND v_row.status <> 'trialing' AND v_row.period_end IS NOT NULL THEN
+  IF NOT v_manual THEN
     v_row := open_imported_period(v_row, v_price, p_source, p_plan ->> 'key', v_now);
   END IF;
   PERFORM emit_subscription(v_row);
   RETURN v_row;
 END $$;
 
--- Put a payment of nothing behind the period that a subscription came with. Returns the row.
+-- Put a payment of nothing behind what a subscription came with: its period, if that is paid. A
+-- trial isn't, nor one that is past due: what the provider tells of it from now on is new. Returns
+-- the row. Internal.
 CREATE OR REPLACE FUNCTION ducat.open_imported_period(
   p_subscription ducat.subscriptions, p_price ducat.prices, p_source text, p_key text,
   p_now timestamptz)
 RETURNS ducat.subscriptions LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_row subscriptions := p_subscription;
+  v_paid boolean := v_row.status NOT IN ('trialing', 'past_due', 'unpaid')
+    AND v_row.period_end IS NOT NULL;
   v_base payments;
 BEGIN
   INSERT INTO payments (account_id, reference, purpose, status, provider, mode, product_id,
     price_id, subscription_id, amount, currency, charged, credits, customer_ref, effect_key, reason,
     period_start, period_end, metadata, paid_at)
   VALUES (v_row.account_id, new_reference(), 'invoice', 'succeeded', v_row.provider, v_row.mode,
-    v_row.product_id, p_price.id, v_row.id, 0, p_price.currency, 0, plan_credits(v_row.product_id),
-    v_row.customer_ref, name_import(p_source, 'period:' || p_key), 'initial', v_row.period_start,
-    v_row.period_end, jsonb_build_object('import', p_source), p_now)
+    v_row.product_id, p_price.id, v_row.id, 0, p_price.currency, 0,
+    CASE WHEN v_paid THEN plan_credits(v_row.product_id) ELSE 0 END,
+    v_row.customer_ref, name_import(p_source, 'period:' || p_key),
+    CASE WHEN v_paid THEN 'initial' ELSE 'other' END, v_row.period_start, v_row.period_end,
+    jsonb_build_object('import', p_source), p_now)
   RETURNING * INTO v_base;
+  IF NOT v_paid THEN
+    RETURN v_row;
+  END IF;
   v_row.refill_payment_id := v_base.id;
   v_row.refilled_product_id := v_row.product_id;
   SELECT coalesce(max(n), 0) INTO v_row.refill_index
@@ -82,6 +91,20 @@ BEGIN
   WHERE account_id = v_row.account_id AND id = v_row.id RETURNING * INTO v_row;
   RETURN v_row;
 END $$;
+
+-- Whether what is told of an invoice happened in the former system, which has acted on it: before
+-- the subscription was moved in and, where p_at says what was paid, for no later period than it
+-- came with. Providers tell of it again when they are asked about the last month. Internal.
+CREATE OR REPLACE FUNCTION ducat.happened_there(
+  p_subscription ducat.subscriptions, p_at tstzrange, p_fact jsonb)
+RETURNS boolean LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT FROM payments
+    WHERE subscription_id = p_subscription.id AND starts_with(effect_key, 'import:')
+      AND created_at >= (p_fact ->> 'occurred_at')::timestamptz
+      AND (p_at IS NULL OR period_end IS NULL
+        OR lower(p_at) < period_end - interval '1 day'))
+$$;
 
 -- Keep a pass for the time that is left of it: p_pass {key, product, provider, currency, starts_at,
 -- ends_at}. Its payment here is one of nothing. Internal.

@@ -9,7 +9,8 @@
 -- Apply an invoice.paid. p_fact: {provider, mode, effect_key, occurred_at, invoice_ref,
 -- subscription_ref, amount, currency, reason (initial|renewal|update|other), trial, order_ref?,
 -- customer_ref?, payment_ref?, plan_ref?, period_start?, period_end?}
--- Returns {outcome, payment}: applied; known (it was told before, or gives and moves nothing);
+-- Returns {outcome, payment}: applied; known (it was told before, gives and moves nothing, or was
+-- paid where its subscription was moved in from);
 -- unknown (its subscription, or the period that it belongs to, is not in our books yet: apply a
 -- snapshot, then ask again); refused with an anomaly (no amount; another currency, a period that is
 -- paid already, or nothing paid for what has a price: the payment is quarantined; a plan that we
@@ -60,7 +61,10 @@ BEGIN
     END IF;
   END IF;
   v_fault := find_invoice_fault(v_subscription, v_price, v_reason, v_at, p_fact);
-  IF v_fault = 'unmapped_plan' THEN
+  IF happened_there(v_subscription, v_at, p_fact) THEN
+    outcome := 'known';
+    payment := NULL;
+  ELSIF v_fault = 'unmapped_plan' THEN
     outcome := refuse_invoice(p_fact, v_fault);
     payment := NULL;
   ELSIF v_fault IS NOT NULL THEN
@@ -406,7 +410,7 @@ RETURNS jsonb LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
 $$;
 
 -- Apply an invoice.failed: the customer hears of it, once per invoice, and the books keep it as a
--- failed payment until it is paid. p_fact: {provider, mode, effect_key, invoice_ref,
+-- failed payment until it is paid. p_fact: {provider, mode, effect_key, occurred_at, invoice_ref,
 -- subscription_ref, customer_ref?, next_attempt_at?}. The status comes by a snapshot.
 -- Returns {outcome, payment}: applied, known, or unknown (no such subscription yet). Of the first
 -- invoice the customer has heard on the page.
@@ -433,7 +437,8 @@ BEGIN
   END IF;
   SELECT * INTO v_price FROM prices
   WHERE id = coalesce(v_subscription.next_price_id, v_subscription.price_id);
-  IF payment.id IS NULL AND v_price.id IS NOT NULL THEN
+  IF payment.id IS NULL AND v_price.id IS NOT NULL
+     AND NOT happened_there(v_subscription, NULL, p_fact) THEN
     INSERT INTO payments (account_id, reference, purpose, status, provider, mode, product_id,
       price_id, subscription_id, amount, currency, invoice_ref, customer_ref, effect_key, reason,
       failure_code)
