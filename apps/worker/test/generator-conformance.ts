@@ -66,6 +66,7 @@ type Key = `${string} ${Fault | "none"} ${number}`;
 export function testConformance(start: () => Promise<Subject[]>, names: string[]): void {
   let stage: Stage;
   let subjects: Subject[];
+  let local: Generator;
   const runs = new Map<Key, Run>();
   const rows = new Map<string, ItemRow>();
 
@@ -76,29 +77,31 @@ export function testConformance(start: () => Promise<Subject[]>, names: string[]
     const photo = await makePhoto();
     await Promise.all(subjects.flatMap((one) => planRuns(one).map((plan) => prepare(one, plan))));
     const items = [...runs.values()].map(({ item }) => item);
-    const byItem = new Map([...runs].map(([key, { item }]) => [item.itemId, key.split(" ")[0]]));
-    const local: Generator = {
+    local = {
       name: "chosen",
       async run(task, context) {
-        const generator = generators[byItem.get(task.itemId) ?? ""];
-        const subject = subjects.find(({ name }) => name === byItem.get(task.itemId));
+        const [key = ""] = [...runs].find(([, { item }]) => item.itemId === task.itemId) ?? [];
+        const subject = subjects.find(({ name }) => key.startsWith(`${name} `));
+        const generator = generators[subject?.name ?? ""];
         if (!generator || !subject) throw new Error("an item of nobody");
         return await generator.run(toTask(task, subject, photo), context);
       },
     };
-    const worker = stage.createWorker({ generators: { local }, concurrency: 64 });
     await stage.enqueue(...items);
-    await worker.start();
+    await startWorker();
     for (const row of await stage.ended(...items)) rows.set(row.id, row);
     await stage.closeWorkers();
   });
   afterAll(() => stage.close());
 
+  const startWorker = () => stage.createWorker({ generators: { local }, concurrency: 64 }).start();
   const prepare = async (subject: Subject, { fault, times, end }: Plan) => {
     const order = subject.server.books.order(fault ? { fault, times } : {});
     const input = { type: "text", prompt: order.prompt };
     const item = await stage.makeItem({}, { style: styles[subject.kind], input });
-    runs.set(`${subject.name} ${fault ?? "none"} ${times}`, { order, item, end });
+    const run = { order, item, end };
+    runs.set(`${subject.name} ${fault ?? "none"} ${times}`, run);
+    return run;
   };
   const find = (name: string) => {
     const subject = subjects.find((one) => one.name === name);
@@ -132,6 +135,33 @@ export function testConformance(start: () => Promise<Subject[]>, names: string[]
 
   it.each(names)("%s: each item is captured once or paid back once", async (name) => {
     const items = find(name).own.map(([, { item }]) => item);
+    await assertBooks(stage, items);
+  });
+
+  it("a worker that stops while they work: the next one asks, and pays nobody twice", async () => {
+    runs.clear();
+    const plans = subjects.map((subject) => {
+      const plan = planRuns(subject).find(({ fault }) => fault === "hang");
+      return { subject, plan };
+    });
+    const begun: Run[] = [];
+    for (const { subject, plan } of plans) {
+      if (plan) begun.push(await prepare(subject, plan));
+    }
+    const items = begun.map(({ item }) => item);
+    await stage.enqueue(...items);
+    await startWorker();
+    const books = [...new Set(subjects.map(({ server }) => server.books))];
+    const asked = ({ order }: Run) => books.some((one) => one.asked(order.id) > 0);
+    await expect.poll(() => begun.every(asked), { timeout: 30_000 }).toBe(true);
+    await stage.closeWorkers();
+    await startWorker();
+    for (const row of await stage.ended(...items)) rows.set(row.id, row);
+    expect(begun.map(endOf)).toEqual(begun.map(({ end }) => end));
+    for (const { order } of begun) {
+      const submissions = books.flatMap((one) => one.submissions(order.id));
+      expect(submissions.length).toBeLessThanOrEqual(1);
+    }
     await assertBooks(stage, items);
   });
 

@@ -19,6 +19,8 @@ export type Exchange = {
   fetch: typeof fetch;
   signal: AbortSignal;
   seen: Seen;
+  /** Whether the SDK has come so far as to send anything. */
+  wasUsed(): boolean;
   close(): void;
 };
 
@@ -65,6 +67,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
   return {
     seen,
     signal: ending.signal,
+    wasUsed: () => posts > 0,
     fetch: async (input, init = {}) => {
       const url = input instanceof Request ? input.url : String(input);
       if (init.method === "POST") return await post(url, init);

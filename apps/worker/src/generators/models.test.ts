@@ -1,16 +1,17 @@
 import { afterAll, describe } from "vitest";
-import { type Subject, testConformance } from "../../test/generator-conformance.ts";
+import { type Subject, testConformance, usualEnds } from "../../test/generator-conformance.ts";
 import { faults } from "../../test/model-books.ts";
 import { type ModelServer, startModelServer } from "../../test/model-server.ts";
 import { createGoogleGenerator } from "./google.ts";
 import { createOpenAiGenerator } from "./openai.ts";
 import type { ModelEndpoint } from "./run-once.ts";
 
-const timeout_s = 3;
+const timeout_s = 2;
 const names = [
   "openai-text",
   "openai-image",
   "openai-edit",
+  "openai-keyed",
   "openrouter-image",
   "responses-text",
   "responses-image",
@@ -25,7 +26,7 @@ const apis: Record<string, ModelEndpoint["api"]> = { openrouter: "chat", respons
 const pace = { pollMs: 20, mostPollMs: 20, askAgainMs: 50 };
 
 /** Work that has an id is asked for until there is an answer: only what it says is final. */
-const polledEnds: Subject["ends"] = {
+const polledEnds: NonNullable<Subject["ends"]> = {
   ...Object.fromEntries(faults.map((fault) => [fault, { once: "completed" }])),
   "error-inside": { once: "provider_failed" },
   refused: { once: "moderation_refused" },
@@ -33,13 +34,22 @@ const polledEnds: Subject["ends"] = {
   "broken-output": { once: "completed", ever: "bad_output" },
 };
 
+/** Who keeps keys can be asked again, and gives what it has done. */
+const keyedEnds: NonNullable<Subject["ends"]> = Object.fromEntries([
+  ...faults
+    .filter((fault) => usualEnds[fault].once === "outcome_unknown")
+    .map((fault) => [fault, { once: "completed" }]),
+  ["error-after", { once: "completed", ever: "outcome_unknown" }],
+]);
+
 describe("models behind OpenAI's API and Gemini's", () => {
   const servers: ModelServer[] = [];
   afterAll(() => Promise.all(servers.map((server) => server.close())));
 
   testConformance(async () => {
     const server = await startModelServer();
-    servers.push(server);
+    const keeping = await startModelServer({ keepsKeys: true });
+    servers.push(server, keeping);
     const url = `${server.url}/v1`;
     const subject = (name: string, kind: Subject["kind"], model: string): Subject => {
       const api = apis[name.split("-")[0] ?? ""];
@@ -54,6 +64,20 @@ describe("models behind OpenAI's API and Gemini's", () => {
       subject("openai-text", "text", "gpt-5-mini"),
       subject("openai-image", "image", "gpt-image-1"),
       { ...subject("openai-edit", "image", "gpt-image-1"), fromPhoto: true },
+      {
+        ...subject("openai-keyed", "image", "gpt-image-1"),
+        server: keeping,
+        ends: keyedEnds,
+        createGenerator: (deps) =>
+          createOpenAiGenerator(
+            {
+              ...{ name: "keyed", url: `${keeping.url}/v1`, timeout_s },
+              idempotency_header: "Idempotency-Key",
+            },
+            deps,
+            pace,
+          ),
+      },
       subject("openrouter-image", "image", "google/gemini-2.5-flash-image"),
       subject("responses-text", "text", "gpt-5"),
       subject("responses-image", "image", "gpt-5"),

@@ -11,7 +11,8 @@ export function readRetryAfter(headers: IncomingHttpHeaders): number | undefined
   if (exact >= 0) return Math.min(Math.ceil(exact), longestMs);
   const text = headers["retry-after"]?.trim();
   if (!text) return undefined;
-  const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
-  if (Number.isNaN(ms)) return undefined;
+  const isDate = /^[A-Z][a-z]{2}/.test(text);
+  const ms = isDate ? Date.parse(text) - Date.now() : Number(text) * 1_000;
+  if (Number.isNaN(ms) || (!isDate && ms < 0)) return undefined;
   return Math.min(Math.max(Math.ceil(ms), 0), longestMs);
 }

@@ -80,6 +80,8 @@ export async function runOnce(call: Call): Promise<Outcome> {
   } finally {
     exchange.close();
   }
+  // The SDK knows that this model takes no such input; another may.
+  if (!exchange.wasUsed()) return failWith("provider_refused", { failover: true });
   return judgeFailure(exchange.seen, {
     isIdempotent: Boolean(header),
     attempt: task.attempt,
