@@ -61,7 +61,10 @@ export type Setting = z.infer<typeof Setting>;
 
 export const SettingList = z.strictObject({ data: z.array(Setting) });
 
-const seen = Time.nullable().meta({
+/** PostgreSQL has no year 0, which Time lets through. */
+const SeenTime = Time.refine((time) => time >= "1970", "The year is from 1970 to 9999.");
+
+const seen = SeenTime.nullable().meta({
   description:
     "What you saw as `updated_at`: refused as `invalid_state` when it has been set meanwhile. " +
     "Left out, nobody compares.",
@@ -71,7 +74,7 @@ export const SetSetting = z
   .strictObject({ value: z.unknown(), updated_at: seen.optional() })
   .meta({ id: "SetSetting", examples: [{ value: 5 }] });
 
-export const ResetSettingQuery = z.strictObject({ updated_at: Time.optional() });
+export const ResetSettingQuery = z.strictObject({ updated_at: SeenTime.optional() });
 
 /** What a front end may know. */
 export const PublicConfig = z

@@ -84,6 +84,12 @@ describe("settings", () => {
     expect((await reset("trial_credits", `?updated_at=${seen.updated_at}`)).status).toBe(200);
   });
 
+  it("are refused a time that no calendar of the database has", async () => {
+    const updated_at = "0000-01-01T00:00:00.000Z";
+    expect((await put("trial_credits", { value: 9, updated_at })).status).toBe(422);
+    expect((await reset("trial_credits", `?updated_at=${updated_at}`)).status).toBe(422);
+  });
+
   it("are first set by one of many who saw that nobody had", async () => {
     const set = (value: number) => put("audit_retention_days", { value, updated_at: null });
     const all = await Promise.all([100, 200, 300].map(set));
