@@ -19,6 +19,9 @@ const shapes = {
   album: uuid,
   usage: uuid,
   message: uuid,
+  /** A position within a generation. */
+  item: /^(?:0|[1-9]\d{0,4})$/,
+  row_error: /^(?:0|[1-9]\d{0,4})$/,
   /** The last version of a style or of the catalog. */
   version: /^[1-9]\d{0,9}$/,
   /** The last ledger line of a page. */

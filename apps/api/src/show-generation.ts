@@ -1,7 +1,9 @@
+import type { CreatedBatch, FirstItem } from "@ducat/db/batches";
 import type { CreatedGeneration, Item as ItemRow, Generation as Row } from "@ducat/db/generations";
 import type { UrlSigner } from "@ducat/storage/signed-url";
 import type { Charged, CreditType } from "@ducat/types/credits";
 import type { Generation, Item, Output, Price } from "@ducat/types/generations";
+import { showProgress } from "./batches/show-progress.ts";
 import { listBase } from "./quote-terms.ts";
 
 export const toTime = (date: Date | string): string => new Date(date).toISOString();
@@ -29,7 +31,7 @@ type State = Pick<
 >;
 
 /** Everything but the state is final when the row is made. */
-function assemble(row: CreatedGeneration | Row, state: State): Generation {
+function assemble(row: CreatedGeneration | CreatedBatch | Row, state: State): Generation {
   // The file's key is for workers.
   const { photo_key: _, ...input } = row.input;
   return {
@@ -58,35 +60,56 @@ function assemble(row: CreatedGeneration | Row, state: State): Generation {
 /** The answer to a create: the state of that moment, so that a replay has the same bytes. */
 export function showCreated(row: CreatedGeneration): Generation {
   const cost = row.cost / row.item_ids.length;
-  const items = row.item_ids.map((id, position) => ({
-    id,
-    label: row.labels[position] ?? null,
-    position,
-    status: "pending" as const,
-    cost,
-    refunded: 0,
-    charge: null,
-    output: null,
-    output_removed_at: null,
-    error: null,
-    attempts: 0,
-    started_at: null,
-    completed_at: null,
-    processing_time_ms: null,
-  }));
-  const none = { failed_items: 0, canceled_items: 0, completed_at: null };
-  return assemble(row, { status: "pending", items, ...none });
+  const items = row.item_ids.map((id, position) =>
+    showNew({ id, label: row.labels[position] ?? null, cost }, position),
+  );
+  return assemble(row, { ...asNew, items });
 }
+
+/** The same of a batch, with the first of its items. */
+export function showCreatedBatch(row: CreatedBatch): Generation {
+  const { rows, rejected } = row.batch;
+  const count = rows - rejected;
+  const counts = { item_count: count, open_items: count, failed_items: 0, canceled_items: 0 };
+  const batch = showProgress({ id: row.id, batch: row.batch, ...counts });
+  const shown = assemble(row, { ...asNew, items: row.items.map(showNew) });
+  return { ...shown, ...(batch && { batch }) };
+}
+
+const asNew = {
+  status: "pending",
+  failed_items: 0,
+  canceled_items: 0,
+  completed_at: null,
+} as const;
+
+const showNew = (item: FirstItem, position: number): Item => ({
+  ...item,
+  position,
+  status: "pending",
+  refunded: 0,
+  charge: null,
+  output: null,
+  output_removed_at: null,
+  error: null,
+  attempts: 0,
+  started_at: null,
+  completed_at: null,
+  processing_time_ms: null,
+});
 
 /** A generation as it is now. */
 export function showGeneration(row: Row, urlSigner: UrlSigner): Generation {
   const { status, failed_items, canceled_items } = row;
   const items = row.items.map((item) => showItem(item, urlSigner));
   const completed_at = row.completed_at && toTime(row.completed_at);
-  return assemble(row, { status, items, failed_items, canceled_items, completed_at });
+  const shown = assemble(row, { status, items, failed_items, canceled_items, completed_at });
+  const batch = showProgress(row);
+  return batch ? { ...shown, batch } : shown;
 }
 
-function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
+/** An item as it is now. */
+export function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
   const { id, label, position, status, cost, refunded, started_at, completed_at } = row;
   // An attempt that will be repeated leaves its error in the row; it is not how the item ended.
   const hasFailed = status === "failed" || status === "canceled";

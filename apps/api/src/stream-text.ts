@@ -12,11 +12,11 @@ type Options = {
 };
 
 /**
- * The texts as a stream that pulls one at a time, when its reader wants it. What ends early is torn
+ * The texts (or bytes) as a stream that pulls one at a time, when its reader wants it. What ends early is torn
  * off: the connection is closed without an end, so that nobody takes the part for the whole.
  */
 export function streamText(
-  texts: AsyncGenerator<string, void>,
+  texts: AsyncGenerator<string | Uint8Array, void>,
   { onEnd, outgoing, lifeMs = 10 * 60_000, idleMs = 60_000 }: Options,
 ): ReadableStream {
   const encoder = new TextEncoder();
@@ -51,7 +51,7 @@ export function streamText(
             end();
             return controller.close();
           }
-          controller.enqueue(encoder.encode(value));
+          controller.enqueue(typeof value === "string" ? encoder.encode(value) : value);
           idle = setTimeout(late, idleMs).unref();
         } catch (error) {
           end(error);

@@ -71,7 +71,8 @@ it("gives a worker the row's input, and its params before the batch's", async ()
 it("answers a repeat with the first answer, whatever came with it", async () => {
   const { id: accountId } = await makeAccount(db.app, 500);
   const key = makeKey();
-  const errors = [{ line: 9, pointer: "/rows/7", code: "validation_failed", message: "No." }];
+  const code = "validation_failed" as const;
+  const errors = [{ line: 9, pointer: "/rows/7", code, message: "No." }];
   const batch = { rows: 121, rejected: 1, errors };
   const made = await make(accountId, { ...key, rows: makeRows(120), batch, reference: "r" });
   expect(made.items).toHaveLength(100);

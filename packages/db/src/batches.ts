@@ -1,3 +1,4 @@
+import type { RowError } from "@ducat/types/batches";
 import type { Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import type { RequestKey } from "./credits.ts";
@@ -17,14 +18,12 @@ export type BatchRow = {
   cost: number;
 };
 
-/** What is wrong with a row. It never holds what stood in it. */
-export type RowError = { line: number; pointer: string; code: string; message: string };
-
 /** What the answers of a batch tell of its rows as they came. */
 export type BatchFacts = {
   /** How many there were, good and bad. */
   rows: number;
   rejected: number;
+  /** None of them holds what stood in its row. */
   errors: RowError[];
   /** Of a file: its columns, each with what it was taken for. */
   columns?: Record<string, string | null>;

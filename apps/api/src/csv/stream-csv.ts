@@ -31,6 +31,19 @@ export type Csv = {
    * running), unavailable (too many at once). What goes wrong later breaks the connection off.
    */
   stream<T>(c: Context<AppEnv>, file: CsvFile<T>): Promise<CsvResponse>;
+  /** The same for a file of another form. */
+  streamFile(c: Context<AppEnv>, file: StreamedFile): Promise<CsvResponse>;
+};
+
+export type StreamedFile = {
+  /** With its ending. As of a CSV. */
+  name: string;
+  type: string;
+  /** What it consists of. The first is waited for before anything is answered. */
+  parts: AsyncGenerator<string | Uint8Array, void>;
+  accountId: string;
+  /** How long it may take, in milliseconds; left out: ten minutes. */
+  lifeMs?: number;
 };
 
 /** As far as types go it fits the description of a route that answers JSON too. */
@@ -49,36 +62,59 @@ export function createCsv({ log }: { log: Logger }): Csv {
     if (accounts.has(accountId)) throw new DomainError("rate_limited");
     return takeOf(accounts, accountId, mostOfAccounts);
   };
+  type Answer = Omit<StreamedFile, "accountId"> & { accountId: string | undefined };
+  /** `state` counts rows where the file has some, and tells its writer of the end. */
+  const answer = async (c: Context<AppEnv>, file: Answer, state: State) => {
+    const headers = {
+      "content-type": file.type,
+      "content-disposition": `attachment; filename="${file.name}"`,
+    };
+    // HEAD is answered by this handler too, and nobody would read its stream.
+    if (c.req.raw.method === "HEAD") return asCsv(c.body(null, 200, headers));
+    const release = take(file.accountId);
+    const startedAt = performance.now();
+    const told = { req_id: c.var.requestId, file: file.name, account: file.accountId };
+    const onEnd = (error?: unknown) => {
+      state.isOver = true;
+      release();
+      const line = { ...told, rows: state.rows, ms: Math.round(performance.now() - startedAt) };
+      if (error === undefined) log.info(line, "an export ended");
+      else log.warn({ ...line, err: error }, "an export broke off");
+    };
+    try {
+      const first = await file.parts.next();
+      const parts = startWith(first, file.parts);
+      const life = file.lifeMs === undefined ? {} : { lifeMs: file.lifeMs };
+      const body = streamText(parts, { onEnd, outgoing: c.env?.outgoing, ...life });
+      return asCsv(c.body(body, 200, headers));
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
   return {
     async stream(c, file) {
-      const headers = {
-        "content-type": "text/csv; charset=utf-8; header=present",
-        "content-disposition": `attachment; filename="${file.name}.csv"`,
-      };
-      // HEAD is answered by this handler too, and nobody would read its stream.
-      if (c.req.raw.method === "HEAD") return asCsv(c.body(null, 200, headers));
-      const release = take(file.accountId);
-      const startedAt = performance.now();
-      const told = { req_id: c.var.requestId, file: file.name, account: file.accountId };
-      const state: State = { isOver: false, rows: 0 };
-      const onEnd = (error?: unknown) => {
-        state.isOver = true;
-        release();
-        const line = { ...told, rows: state.rows, ms: Math.round(performance.now() - startedAt) };
-        if (error === undefined) log.info(line, "an export ended");
-        else log.warn({ ...line, err: error }, "an export broke off");
-      };
-      try {
-        const first = await file.chunks.next();
-        const texts = writeFile(file, first, state);
-        const body = streamText(texts, { onEnd, outgoing: c.env?.outgoing });
-        return asCsv(c.body(body, 200, headers));
-      } catch (error) {
-        release();
-        throw error;
-      }
+      const state = { isOver: false, rows: 0 };
+      const type = "text/csv; charset=utf-8; header=present";
+      const parts = writeFile(file, state);
+      const { accountId } = file;
+      return await answer(c, { name: `${file.name}.csv`, type, parts, accountId }, state);
     },
+    streamFile: (c, file) => answer(c, file, { isOver: false, rows: 0 }),
   };
+}
+
+async function* startWith<T>(
+  first: IteratorResult<T, void>,
+  rest: AsyncGenerator<T, void>,
+): AsyncGenerator<T, void> {
+  try {
+    if (first.done) return;
+    yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
 }
 
 function takeOf<T>(running: Set<T>, one: T, most: number): () => void {
@@ -103,12 +139,12 @@ type State = { isOver: boolean; rows: number };
 
 async function* writeFile<T>(
   { columns, chunks, bom }: CsvFile<T>,
-  first: IteratorResult<readonly T[], void>,
   state: State,
 ): AsyncGenerator<string, void> {
+  // Before anything is answered: what fails here is refused as anything else is.
+  let next = await chunks.next();
   yield (bom ? "\ufeff" : "") + writeRows([Object.keys(columns)]);
   const cells = Object.values(columns);
-  let next = first;
   try {
     // A filter may fit nothing for long, and its reader be gone meanwhile.
     while (!next.done && !state.isOver) {
@@ -123,7 +159,7 @@ async function* writeFile<T>(
 }
 
 /** Lines of CSV, each with its end. */
-function writeRows(rows: Cell[][]): string {
+export function writeRows(rows: Cell[][]): string {
   return stringify(
     rows.map((row) => row.map(writeCell)),
     // Where it is told the end of a line, it would leave other line ends in a cell unquoted.

@@ -2,6 +2,8 @@ import { type CreatedGeneration, findGeneration } from "@ducat/db/generations";
 import { DomainError } from "@ducat/types/errors";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { enqueueBatch } from "../batches/enqueue-batch.ts";
+import { retryBatch } from "../batches/retry-batch.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import { estimateGeneration } from "../estimate.ts";
 import { markReplay, readRequestKey } from "../idempotency.ts";
@@ -9,7 +11,7 @@ import { noteBalance } from "../note-alerts.ts";
 import * as operations from "../operations/generations.ts";
 import { orderGeneration } from "../order-generation.ts";
 import { resolveInput } from "../resolve-input.ts";
-import { showCreated, showGeneration } from "../show-generation.ts";
+import { showCreated, showCreatedBatch, showGeneration } from "../show-generation.ts";
 import { createWaiter, readPreferredWait } from "../wait-for-end.ts";
 
 /** The routes that ask for work: estimate, create, retry. */
@@ -64,6 +66,15 @@ export const generationOrderRoutes = (deps: Deps) => {
     const requestKey = readRequestKey(c);
     const row = await findGeneration(db, accountId, c.req.valid("param").id);
     if (!row) throw new DomainError("not_found");
+    if (row.batch) {
+      const retried = await retryBatch(deps, accountId, { ...requestKey, row });
+      if (!retried.replayed) {
+        noteBalance(deps, accountId, retried.balance_after);
+        await enqueueBatch(deps, accountId, retried);
+      }
+      markReplay(c, retried.replayed);
+      return c.json(showCreatedBatch(retried), 201);
+    }
     const again = row.items.filter(({ status }) => status === "failed" || status === "canceled");
     if (!row.completed_at || again.length === 0) {
       throw new DomainError("invalid_state", { extra: { status: row.status } });

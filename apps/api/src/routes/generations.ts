@@ -15,7 +15,9 @@ import * as operations from "../operations/generations.ts";
 import { removeFiles } from "../remove-files.ts";
 import { showGeneration } from "../show-generation.ts";
 import { wakeWaiting } from "../wake-waiting.ts";
+import { batchRoutes } from "./batches.ts";
 import { generationOrderRoutes } from "./generation-orders.ts";
+import { resultRoutes } from "./results.ts";
 
 export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
   const { db, entitlements, urlSigner } = deps;
@@ -30,6 +32,8 @@ export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("generations"), requireAccount(findAccount));
   app.route("/", generationOrderRoutes(deps));
+  app.route("/", batchRoutes(deps));
+  app.route("/", resultRoutes(deps));
 
   app.openapi(operations.list, async (c) => {
     const { limit, cursor, count, ...filter } = c.req.valid("query");

@@ -1,0 +1,84 @@
+import { setImmediate } from "node:timers/promises";
+import type { BatchRow as PricedRow } from "@ducat/db/batches";
+import type { Style } from "@ducat/db/styles";
+import { type BatchOptions, BatchRow, type RowError } from "@ducat/types/batches";
+import { DomainError } from "@ducat/types/errors";
+import { quotePrice } from "@ducat/types/pricing";
+import { refuseInvalid } from "../problem.ts";
+import type { Candidate } from "./read-batch.ts";
+
+/** So many rows are checked before others get their turn. */
+const rowsAtOnce = 200;
+
+/** A row that can be made, and its place among all of them, from 0. */
+export type CheckedRow = PricedRow & { index: number };
+export type CheckedRows = { rows: CheckedRow[]; errors: RowError[]; count: number };
+
+type Rules = {
+  options: BatchOptions;
+  style: Style;
+  mode: "test" | "live";
+};
+
+/**
+ * Checks and prices each row by itself. Files that rows name by upload are looked up later.
+ * Errors: those of reading the rows.
+ */
+export async function checkRows(
+  candidates: Iterable<Candidate>,
+  rules: Rules,
+): Promise<CheckedRows> {
+  const rows: CheckedRow[] = [];
+  const errors: RowError[] = [];
+  let count = 0;
+  for (const candidate of candidates) {
+    const at = { line: candidate.line, pointer: `/rows/${count}` };
+    const checked = "code" in candidate ? candidate : checkRow(candidate.value, rules);
+    if ("code" in checked) {
+      const { code, message } = checked;
+      const inner = "inner" in checked ? checked.inner : "";
+      errors.push({ ...at, pointer: `${at.pointer}${inner}`, code, message });
+    } else {
+      rows.push({ ...checked, line: candidate.line, index: count });
+    }
+    count += 1;
+    if (count % rowsAtOnce === 0) await setImmediate();
+  }
+  return { rows, errors, count };
+}
+
+type Fault = { code: RowError["code"]; message: string; inner: string };
+
+function checkRow(
+  value: unknown,
+  { options, style, mode }: Rules,
+): Omit<PricedRow, "line"> | Fault {
+  const row = BatchRow.safeParse(value);
+  if (!row.success) return toFault(refuseInvalid("json", row.error));
+  const { label = null, params } = row.data;
+  const input = row.data.input ?? options.input;
+  if (!input) return refuse("/input", "Neither the row nor the batch says what it starts from.");
+  const all = { ...options.params, ...params };
+  if (mode === "live" && "simulate" in all) {
+    return refuse("/params/simulate", "This is for test mode only.");
+  }
+  try {
+    const cost = style.pricing
+      ? quotePrice(style.pricing, { params: all, input }).most
+      : style.cost;
+    return { label, input, cost, ...(params && { params }) };
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "validation_failed") return toFault(error);
+    throw error;
+  }
+}
+
+const refuse = (inner: string, message: string): Fault => ({
+  ...{ code: "validation_failed", inner, message },
+});
+
+/** The first of what is wrong: whoever mends it is told of the next. */
+function toFault({ detail, message }: DomainError): Fault {
+  const [first] = detail.errors ?? [];
+  return refuse(first?.pointer ?? "", first?.detail ?? message);
+}
