@@ -13,6 +13,7 @@ import {
   findStatus,
   isKeyUsed,
   listGenerations,
+  type Status,
 } from "./generations.ts";
 import { completeItem, extendLease, saveProviderRequest } from "./items.ts";
 
@@ -201,5 +202,23 @@ describe("lists", () => {
     expect(await list({ from: new Date(Date.now() + 60_000) })).toEqual([]);
     expect(await list({ to: new Date(Date.now() + 60_000) })).toEqual(ids);
     expect(await countGenerations(database.app, id, {})).toBe(3);
+  });
+
+  it("are filtered by the status that is shown, while they run and when they have ended", async () => {
+    const { id } = await makeAccount(database.app, 9);
+    const make = () => makeGeneration(database.app, id);
+    const made = {
+      ...{ pending: await make(), processing: await make() },
+      ...{ completed: await make(), canceled: await make() },
+    };
+    await claim(database.worker, id, made.processing);
+    await endAs(id, made.completed, ["completed"]);
+    await cancelGeneration(database.app, id, made.canceled.id);
+    for (const [status, one] of Object.entries(made) as [Status, CreatedGeneration][]) {
+      const found = await listGenerations(database.app, id, { limit: 9, status });
+      expect(found.map((row) => [row.id, row.status])).toEqual([[one.id, status]]);
+      expect(await countGenerations(database.app, id, { status })).toBe(1);
+    }
+    expect(await listGenerations(database.app, id, { limit: 9, status: "failed" })).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
 import type { Audit, RequestKey } from "./credits.ts";
 import { ask, isDuplicate, toDomainError } from "./errors.ts";
-import { withAccount } from "./with-account.ts";
+import { type AccountSql, withAccount } from "./with-account.ts";
 
 /** A quota that each item takes, and the counter's period. `limit` null counts without a limit. */
 export type UsageTake = {
@@ -253,6 +253,14 @@ export function listGenerations(
   return readGenerations(db, accountId, filter);
 }
 
+/** Most have ended and say so in their row; the function is only for those that run. */
+function ofStatus(sql: AccountSql, status: Status | undefined) {
+  if (status === undefined) return sql``;
+  return status === "pending" || status === "processing"
+    ? sql`AND g.open_items > 0 AND ducat.status_of(g) = ${status}`
+    : sql`AND g.open_items = 0 AND g.status = ${status}`;
+}
+
 // Written out in the query and not as SQL functions: those would cost more than the rows do.
 function readGenerations(
   db: Db,
@@ -278,7 +286,7 @@ function readGenerations(
       FROM ducat.generations g
       WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
         ${filter.id ? sql`AND g.id = ${filter.id}` : sql``}
-        ${filter.status ? sql`AND ducat.status_of(g) = ${filter.status}` : sql``}
+        ${ofStatus(sql, filter.status)}
         ${filter.style ? sql`AND g.style_id = ${filter.style}` : sql``}
         ${filter.from ? sql`AND g.created_at >= ${filter.from}` : sql``}
         ${filter.to ? sql`AND g.created_at < ${filter.to}` : sql``}
@@ -299,7 +307,7 @@ export async function countGenerations(
     (sql) => sql<{ total: number }[]>`
       SELECT count(*) AS total FROM ducat.generations g
       WHERE g.account_id = ${accountId} AND g.deleted_at IS NULL
-        ${filter.status ? sql`AND ducat.status_of(g) = ${filter.status}` : sql``}
+        ${ofStatus(sql, filter.status)}
         ${filter.style ? sql`AND g.style_id = ${filter.style}` : sql``}
         ${filter.from ? sql`AND g.created_at >= ${filter.from}` : sql``}
         ${filter.to ? sql`AND g.created_at < ${filter.to}` : sql``}`,
