@@ -52,14 +52,14 @@ const lists = {
     SELECT id::text AS cursor, id, style_id AS style, style_version, kind,
       (input::jsonb - 'photo_key') AS input, params, subject, reference, metadata, retry_of,
       ducat.status_of(g) AS status, item_count, failed_items, canceled_items, cost, refunded,
-      created_at, completed_at
+      terms AS price, created_at, completed_at
     FROM ducat.generations g
     WHERE account_id = ${account} AND deleted_at IS NULL
       AND (${after}::uuid IS NULL OR id > ${after}::uuid)
     ORDER BY id LIMIT ${fewRows}`,
   items: (sql, account, after) => sql<Row[]>`
     SELECT i.id::text AS cursor, i.id, i.generation_id, i.position, i.label,
-      i.input - 'photo_key' AS input, i.status, i.cost, i.refunded, i.output, i.output_removed_at,
+      i.input - 'photo_key' AS input, i.status, i.cost, i.refunded, i.charge, i.output, i.output_removed_at,
       i.error_code, i.error_message, i.started_at, i.completed_at
     FROM ducat.generation_items i
     JOIN ducat.generations g ON g.account_id = i.account_id AND g.id = i.generation_id

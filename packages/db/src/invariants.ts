@@ -118,13 +118,16 @@ export const invariants: Invariant[] = [
   },
   {
     id: "I5",
-    title: "a completed item was captured once and has an output",
+    title: "a completed item was captured once, as its lines say, and has an output",
     violations: `
       SELECT i.account_id, i.id, i.cost, i.captured, i.refunded FROM ducat.generation_items i
       JOIN ducat.generations g ON g.account_id = i.account_id AND g.id = i.generation_id
       WHERE ${inRange("i.account_id")} AND ${inRange("g.account_id")}
         AND i.status = 'completed' AND (i.captured + i.refunded <> i.cost
-          OR (i.output IS NULL AND i.output_removed_at IS NULL AND g.deleted_at IS NULL))
+          OR (i.output IS NULL AND i.output_removed_at IS NULL AND g.deleted_at IS NULL)
+          -- What support has paid back keeps its lines.
+          OR (i.charge IS NOT NULL AND i.captured NOT IN (0, (
+            SELECT sum((line ->> 'credits')::bigint) FROM jsonb_array_elements(i.charge) AS line))))
       LIMIT 20`,
   },
   {
