@@ -81,22 +81,29 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.summarize_all_usage TO ducat_app;
 
 -- What items brought, by p_group (of day, account, style, model) and currency, in millionths of the
--- currency's smallest unit. Of all accounts, or only one: for administrators. Takes no lock.
+-- currency's smallest unit. p_keys: [[day, account, style, model]], only of these lines (null where
+-- p_group has no such name), so that no more is told than a reader shows; null: of all. Of all
+-- accounts, or only one: for administrators. Takes no lock.
 CREATE OR REPLACE FUNCTION ducat.summarize_revenue(
-  p_only uuid, p_from date, p_to date, p_group text[])
+  p_only uuid, p_from date, p_to date, p_group text[], p_keys jsonb)
 RETURNS TABLE (
   day date, account uuid, style text, model text, currency text, amount_micros numeric)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp
 SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
   RETURN QUERY
-  SELECT CASE WHEN 'day' = ANY (p_group) THEN r.day END,
-    CASE WHEN 'account' = ANY (p_group) THEN r.account_id END,
-    CASE WHEN 'style' = ANY (p_group) THEN r.style_id END,
-    CASE WHEN 'model' = ANY (p_group) THEN r.model END, r.currency, sum(r.amount_micros)
-  FROM revenue_rollups r
-  WHERE r.day BETWEEN p_from AND p_to AND (p_only IS NULL OR r.account_id = p_only)
-  GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5;
+  SELECT s.* FROM (
+    SELECT CASE WHEN 'day' = ANY (p_group) THEN r.day END AS day,
+      CASE WHEN 'account' = ANY (p_group) THEN r.account_id END AS account,
+      CASE WHEN 'style' = ANY (p_group) THEN r.style_id END AS style,
+      CASE WHEN 'model' = ANY (p_group) THEN r.model END AS model, r.currency,
+      sum(r.amount_micros) AS amount_micros
+    FROM revenue_rollups r
+    WHERE r.day BETWEEN p_from AND p_to AND (p_only IS NULL OR r.account_id = p_only)
+    GROUP BY 1, 2, 3, 4, 5) AS s
+  WHERE p_keys IS NULL OR jsonb_build_array(s.day, s.account, s.style, s.model) IN (
+    SELECT k.value FROM jsonb_array_elements(p_keys) AS k)
+  ORDER BY 1, 2, 3, 4, 5;
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.summarize_revenue TO ducat_app;
 

@@ -8,6 +8,7 @@ import { claim, complete } from "../test/work.ts";
 import { recountDay } from "./recount.ts";
 import { markDays } from "./rollups.ts";
 import { readStatistics } from "./statistics.ts";
+import { summarizeRevenue } from "./usage-summaries.ts";
 
 const database = useDatabase();
 const ago = (days: number) => toDay(Date.now() - days * 86_400_000);
@@ -97,4 +98,24 @@ test("whose first payment is told late became a customer once, on its day", asyn
   await rollUpAgain();
   expect(await readDays()).toEqual([ago(8)]);
   expect((await recountDay(worker, ago(6))).differences).toEqual([]);
+});
+
+test("what lines brought is told of those that are shown, and of no others", async () => {
+  const { app, admin } = database;
+  const account = await makeAccount(app);
+  const day = "2001-02-03";
+  await admin`INSERT INTO ducat.revenue_rollups
+    SELECT ${account.id}, ${day}::date + n / 10, 24, 'style', 1, 'model-' || n % 10, 'USD', n
+    FROM generate_series(0, 99) AS n`;
+  const span = { from: day, to: "2001-02-28", accountId: account.id };
+  const shown = { ...span, groupBy: ["day", "model"] as const };
+  const line = { day: "2001-02-05", account: null, style: null, model: "model-7" };
+  expect(await summarizeRevenue(app, { ...shown, lines: [line, { ...line, model: "x" }] })).toEqual(
+    [{ ...line, currency: "USD", amount_micros: 27n }],
+  );
+  expect(await summarizeRevenue(app, { ...shown, lines: [] })).toEqual([]);
+  expect(await summarizeRevenue(app, shown)).toHaveLength(100);
+  expect(await summarizeRevenue(app, { ...span, groupBy: [] })).toMatchObject([
+    { amount_micros: 4_950n },
+  ]);
 });

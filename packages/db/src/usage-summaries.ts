@@ -78,14 +78,26 @@ export async function summarizeAllUsage(
   return rows.map(toLine);
 }
 
-/** What items brought: for administrators. Of the groups only day, account, style and model. */
+type RevenueKey = Pick<UsageKey, "day" | "account" | "style" | "model">;
+
+/**
+ * What items brought: for administrators. Of the groups only day, account, style and model; of the
+ * lines only those that are named, where they are: there may be as many as accounts and days.
+ */
 export async function summarizeRevenue(
   db: Db,
-  { accountId, from, to, groupBy }: UsageSpan & { accountId?: string },
+  {
+    accountId,
+    from,
+    to,
+    groupBy,
+    lines,
+  }: UsageSpan & { accountId?: string; lines?: readonly RevenueKey[] },
 ): Promise<RevenueLine[]> {
+  const keys = lines?.map(({ day, account, style, model }) => [day, account, style, model]);
   const rows = await ask(db<(Omit<RevenueLine, "amount_micros"> & { amount_micros: string })[]>`
     SELECT r.*, r.day::text FROM ducat.summarize_revenue(${accountId ?? null}, ${from}::date,
-      ${to}::date, ${[...groupBy]}) AS r`);
+      ${to}::date, ${[...groupBy]}, ${keys ? JSON.stringify(keys) : null}::text::jsonb) AS r`);
   return rows.map((row) => ({ ...row, amount_micros: BigInt(row.amount_micros) }));
 }
 

@@ -60,12 +60,13 @@ export const adminUsageRoutes = ({ db, now, csv }: Deps, findAccount: FindAccoun
     const { group_by = ["day"], account, bom, ...asked } = c.req.valid("query");
     const only = account === undefined ? {} : { accountId: await findAccount(account) };
     const span = { ...readSpan(asked, now()), ...only };
-    const [{ lines, total }, revenue, age] = await Promise.all([
+    const [{ lines, total }, age] = await Promise.all([
       readLines(db, span, group_by),
-      readRevenue(db, span, group_by),
       readRollupAge(db, span.from, span.to),
     ]);
-    const data = lines.slice(0, mostLines).map(
+    const shown = lines.slice(0, mostLines);
+    const revenue = await readRevenue(db, span, { groupBy: group_by, lines: shown });
+    const data = shown.map(
       (line): AdminUsageLine => ({
         ...showKey(line),
         ...(line.account !== null && { account_id: line.account }),
@@ -105,10 +106,14 @@ type Key = Pick<RevenueLine, "day" | "account" | "style" | "model">;
 const keyOf = ({ day, account, style, model }: Key) => JSON.stringify([day, account, style, model]);
 
 /** Revenue is told by account, day, style and model; by anything else there is none. */
-async function readRevenue(db: Deps["db"], span: Span, groupBy: UsageGroup[]) {
+async function readRevenue(
+  db: Deps["db"],
+  span: Span,
+  { groupBy, lines: shown }: { groupBy: UsageGroup[]; lines: UsageLine[] },
+) {
   if (!groupBy.every((name) => ["day", "account", "style", "model"].includes(name))) return;
   const [lines, total] = await Promise.all([
-    summarizeRevenue(db, { ...span, groupBy }),
+    summarizeRevenue(db, { ...span, groupBy, lines: shown }),
     summarizeRevenue(db, { ...span, groupBy: [] }),
   ]);
   const found = new Map<string, RevenueLine[]>();
