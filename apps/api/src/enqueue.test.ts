@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stage, setStage } from "../test/stage.ts";
 import { createEnqueue } from "./enqueue.ts";
 
+type Added = { accountId: string };
+
 describe("createEnqueue", () => {
   let stage: Stage;
   beforeAll(async () => {
@@ -48,6 +50,24 @@ describe("createEnqueue", () => {
     await enqueue.add(makeItems(1));
     await enqueue.drain();
     expect(calls).toEqual([1, 105, 1]);
+  });
+
+  it("gives the rows of a batch turns behind each other, and other accounts the next", async () => {
+    const added: { accountId: string; turn: number }[] = [];
+    const add: Queue["add"] = async (_, list) => {
+      for (const { data, turn } of list) added.push({ ...(data as Added), turn: turn ?? 0 });
+    };
+    const enqueue = createEnqueue({ ...stage.deps, queue: { ...stage.queue, add } });
+    const [batch, single] = [makeItems(3), makeItems(1)];
+    await enqueue.add(batch);
+    await enqueue.add(single);
+    await enqueue.drain();
+    const turns = (accountId: string) =>
+      added.filter((job) => job.accountId === accountId).map(({ turn }) => turn);
+    const [first = 0, ...rest] = turns(batch.accountId);
+    expect(first).toBeGreaterThan(0);
+    expect(rest).toEqual([first + 1, first + 2]);
+    expect(turns(single.accountId)[0]).toBeLessThan(first + 2);
   });
 
   it("lets a request wait only when a thousand jobs wait, and sends 500 at most", async () => {

@@ -1,4 +1,5 @@
 import type { NewJob, Queue } from "@ducat/queue/queue";
+import { createBursts, findTurn } from "@ducat/queue/turns";
 import type { Logger } from "pino";
 
 export type NewItems = { accountId: string; generationId: string; itemIds: string[] };
@@ -11,7 +12,10 @@ export type WokenItems = {
 };
 
 export type Enqueue = {
-  /** Hands new items to the workers. Never rejects. */
+  /**
+   * Hands new items to the workers, in the order of their turns: accounts take turns, and the rows
+   * of a batch stand behind each other. Never rejects.
+   */
   add(items: NewItems): Promise<void>;
   /** Wakes workers for items that may go on now. Its answer waits for nothing. */
   wake(woken: WokenItems): void;
@@ -34,6 +38,7 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
   const waiting: NewJob<"run-item">[] = [];
   let flushing: Promise<void> | undefined;
   const waking = new Set<Promise<void>>();
+  const findBurst = createBursts();
 
   const flush = async () => {
     while (waiting.length > 0) {
@@ -54,9 +59,10 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
       if (items.length > 0) flushing ??= flush();
     },
     async add({ accountId, generationId, itemIds }) {
-      for (const itemId of itemIds) {
+      const burst = findBurst(accountId);
+      for (const [place, itemId] of itemIds.entries()) {
         const data = { accountId, generationId, itemId, attempt: 0 };
-        waiting.push({ id: `${itemId}-0`, data });
+        waiting.push({ id: `${itemId}-0`, data, turn: findTurn(burst + place) });
       }
       flushing ??= flush();
       if (waiting.length > mostWaiting) await flushing;

@@ -4,6 +4,7 @@ import { type JobData, type JobName, jobs } from "./jobs.ts";
 import { logErrors } from "./log-errors.ts";
 import { openPostgres } from "./postgres.ts";
 import { openRedis } from "./redis.ts";
+import { LAST_TURN } from "./turns.ts";
 import { type Handler, startWork, type Work, type WorkOptions } from "./work.ts";
 
 const CHUNK = 500;
@@ -22,7 +23,13 @@ export type QueueOptions = {
   log?: Log;
 };
 
-export type NewJob<N extends JobName> = { id: string; data: JobData<N>; delayMs?: number };
+export type NewJob<N extends JobName> = {
+  id: string;
+  data: JobData<N>;
+  delayMs?: number;
+  /** Jobs with a lower turn go first, those of one turn as they came; see turns.ts. 0 if left out. */
+  turn?: number;
+};
 
 export type JobCounts = Record<"waiting" | "active" | "delayed" | "failed", number>;
 
@@ -38,7 +45,7 @@ export type Queue = {
   /** Rejects in clear words when the queue cannot be used; answers within about 2 s. */
   assertReady(): Promise<void>;
   counts(name: JobName): Promise<JobCounts>;
-  /** Milliseconds since the first job in line became due; undefined when none waits. */
+  /** Milliseconds since the job that is next in line became due; undefined when none waits. */
   oldestWaitingMs(name: JobName): Promise<number | undefined>;
   /** BullMQ's own queue, for a dashboard. */
   bull(name: JobName): BullQueue;
@@ -82,18 +89,30 @@ export function connectQueue(options: QueueOptions): Queue {
       startWork(backend, log, { name, handler, ...workOptions }),
     assertReady: () => call("ready", () => backend.assertReady()),
     async counts(name) {
-      const states = ["waiting", "active", "delayed", "failed"] as const;
+      const states = ["waiting", "prioritized", "active", "delayed", "failed"] as const;
       const found = await call("counts", () => bull(name).getJobCounts(...states));
-      return Object.fromEntries(states.map((state) => [state, found[state] ?? 0])) as JobCounts;
+      const count = (state: (typeof states)[number]) => found[state] ?? 0;
+      // A job that waits for its turn is "prioritized" to BullMQ and waits like any other to us.
+      return {
+        waiting: count("waiting") + count("prioritized"),
+        active: count("active"),
+        delayed: count("delayed"),
+        failed: count("failed"),
+      };
     },
     async oldestWaitingMs(name) {
       const oldest = await call("oldest", async () => {
-        const last = (await bull(name).getWaitingCount()) - 1;
-        // Newest first: PostgreSQL's backend has no other order, Redis' has both.
-        return last < 0 ? [] : await bull(name).getJobs(["waiting"], last, last, false);
+        // Not getWaitingCount(): that counts those with a turn as well.
+        const last = ((await bull(name).getJobCounts("waiting")).waiting ?? 0) - 1;
+        const [first, next] = await Promise.all([
+          // Newest first: PostgreSQL's backend has no other order, Redis' has both.
+          last < 0 ? [] : bull(name).getJobs(["waiting"], last, last, false),
+          bull(name).getJobs(["prioritized"], 0, 0, true),
+        ]);
+        return [...first, ...next];
       });
-      const dueAt = oldest.map((job) => job.timestamp + (job.opts.delay ?? 0))[0];
-      return dueAt === undefined ? undefined : Math.max(0, Date.now() - dueAt);
+      const dueAt = oldest.map((job) => job.timestamp + (job.opts.delay ?? 0));
+      return dueAt.length === 0 ? undefined : Math.max(0, Date.now() - Math.min(...dueAt));
     },
     close: () => backend.close(),
   };
@@ -112,7 +131,7 @@ function openBackend(options: QueueOptions, log: Log): Backend {
 
 function toEntries<N extends JobName>(name: N, list: NewJob<N>[]) {
   if (list.length > MOST_JOBS) throw new Error(`At most ${MOST_JOBS} jobs can be added at once.`);
-  return list.map(({ id, data, delayMs = 0 }) => {
+  return list.map(({ id, data, delayMs = 0, turn = 0 }) => {
     // BullMQ builds its keys with colons and takes whole numbers for ids of its own making.
     if (!/^(?!\d+$)[\w-]{1,128}$/.test(id)) {
       throw new Error(`${JSON.stringify(id)} cannot be the id of a job.`);
@@ -120,8 +139,12 @@ function toEntries<N extends JobName>(name: N, list: NewJob<N>[]) {
     if (!(delayMs >= 0 && delayMs <= LONGEST_DELAY_MS)) {
       throw new Error(`A job can be delayed by 0 to ${LONGEST_DELAY_MS} ms, not ${delayMs}.`);
     }
+    if (!(Number.isInteger(turn) && turn >= 0 && turn <= LAST_TURN)) {
+      throw new Error(`A job's turn is 0 to ${LAST_TURN}, not ${turn}.`);
+    }
     const opts = {
       jobId: id,
+      ...(turn > 0 && { priority: turn }),
       delay: Math.ceil(delayMs),
       // The database decides about every retry; a job that ended must leave its id free.
       attempts: 1,

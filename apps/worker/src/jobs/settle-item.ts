@@ -193,7 +193,7 @@ type Next = { item: ClaimedItem; attempt: number; delayMs: number };
 async function requeue({ queue, log, at }: SettleDeps, { item, attempt, delayMs }: Next) {
   const { account_id: accountId, generation_id: generationId, item_id: itemId } = item;
   try {
-    const job = toJob({ accountId, generationId, itemId, attempt }, delayMs);
+    const job = toJob({ accountId, generationId, itemId, attempt }, { delayMs });
     await queue.add("run-item", [job]);
     await at("after-requeue", itemId);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Queue } from "@ducat/queue/queue";
 import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
-import { toJob } from "./run-item-job.ts";
+import { toJobs } from "./run-item-job.ts";
 import { wakeWaiting } from "./wake-waiting.ts";
 
 const batch = 500;
@@ -39,11 +39,7 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<n
     const send = async (items: DueItem[]) => {
       if (items.length === 0) return;
       try {
-        if (!isDown)
-          return await queue.add(
-            "run-item",
-            items.map((item) => toJob(item)),
-          );
+        if (!isDown) return await queue.add("run-item", toJobs(items));
       } catch (error) {
         isDown = true;
         log.warn({ err: safeError(error) }, "the queue takes no jobs");
