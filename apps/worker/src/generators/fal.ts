@@ -164,28 +164,28 @@ async function readState(ask: (path: string) => Promise<Called>, path: string): 
 function readResult(called: Called): State {
   const { seen, json } = called;
   const facts = readRefusal(json);
-  if (seen.status === 200 && seen.isWhole && !facts.error) {
-    if (!facts.isModerated) return { status: "done", result: json, facts };
-    return { status: "ended", failure: failWith("moderation_refused") };
-  }
   if (facts.isModerated) return { status: "ended", failure: failWith("moderation_refused") };
-  // Errors of the model come with these members; others are of a server before it.
-  if (!facts.error || seen.status === 429) return judgeAnswer(called);
-  const isInput = seen.status === 422 || seen.status === 400;
-  return {
-    status: "ended",
-    failure: failWith(isInput ? "provider_refused" : "provider_failed"),
-  };
+  if (facts.error) {
+    const isInput = seen.status === 422 || seen.status === 400;
+    const failure = failWith(isInput ? "provider_refused" : "provider_failed");
+    return { status: "ended", failure };
+  }
+  if (seen.status !== 200 || !seen.isWhole) return judgeAnswer(called);
+  return { status: "done", result: json, facts };
 }
 
-/** fal's errors: `detail` as a list with types, or a sentence with an `error_type` beside it. */
+/**
+ * A model's errors are a list of types in `detail` (fal.ai/docs, "Model Errors"), those of a run
+ * have an `error_type` ("Request Error Types"). A sentence alone is of a server before them, and
+ * says nothing of the request.
+ */
 function readRefusal(json: unknown): Facts {
   const { detail, error_type, has_nsfw_concepts, nsfw_content_detected } = asObject(json);
-  const types = asList(detail).map((one) => asObject(one).type);
-  const isFlagged = asList(has_nsfw_concepts ?? nsfw_content_detected)[0] === true;
+  const types = asList(detail).map((one) => String(asObject(one).type));
+  const flags = asList(has_nsfw_concepts ?? nsfw_content_detected);
   const facts: Facts = {};
-  if (isFlagged || types.includes("content_policy_violation")) facts.isModerated = true;
+  if (flags[0] === true || types.includes("content_policy_violation")) facts.isModerated = true;
   const code = typeof error_type === "string" ? error_type : types[0];
-  if (detail !== undefined || code !== undefined) facts.error = { code: String(code ?? "") };
+  if (code !== undefined) facts.error = { code };
   return facts;
 }

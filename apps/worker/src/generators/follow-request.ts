@@ -35,7 +35,7 @@ export type Pace = {
 
 export const usualPace: Pace = { pollMs: 500, mostPollMs: 5_000, askAgainMs: 5_000 };
 /** How often an item is claimed while its result can't be had, until that counts as final. */
-export const mostClaims = 4;
+export const mostClaims = 8;
 
 type Unfinished = Exclude<Outcome, { status: "completed" }>;
 type Done = Extract<State, { status: "done" }>;

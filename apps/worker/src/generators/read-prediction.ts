@@ -8,7 +8,6 @@ import { readUsage } from "./read-usage.ts";
 
 /** What models of all kinds say when their filter has struck; there is no code for it. */
 const moderation = /nsfw|\(E005\)|flagged as sensitive|content policy|safety (?:filter|checker)/i;
-const mostSeconds = 86_400;
 
 export const isModerated = (words: unknown): boolean => moderation.test(String(words));
 
@@ -54,12 +53,11 @@ function readProgress(logs: unknown): { fraction?: number } {
   return percent <= 100 ? { fraction: percent / 100 } : {};
 }
 
-/** Replicate bills the time that a model takes, and says how long that was. */
+/** Replicate bills the time that a model takes. What it says of that is judged where all is. */
 function readMetrics(metrics: unknown, cost: ModelCost | undefined): Usage {
   const { predict_time: seconds, input_token_count, output_token_count } = asObject(metrics);
   const usage = readUsage({ tokens: { input: input_token_count, output: output_token_count } });
-  const isCredible = typeof seconds === "number" && seconds >= 0 && seconds <= mostSeconds;
-  if (isCredible && cost?.second_micros !== undefined) {
+  if (typeof seconds === "number" && cost?.second_micros !== undefined) {
     usage.providerCostMicros = Math.ceil(seconds * cost.second_micros);
   }
   return usage;

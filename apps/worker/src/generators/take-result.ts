@@ -33,15 +33,17 @@ export async function completePicture(
     return { status: "completed", output: { kind: "image", ...picture }, usage };
   } catch (error) {
     signal.throwIfAborted();
-    if (!isFinal(error) && task.attempt < mostClaims) {
+    if (mayPass(error, task.attempt)) {
       return { status: "unknown", askAgainInMs: pace.askAgainMs };
     }
     return { ...failWith("bad_output"), usage };
   }
 }
 
-/** Where it lies and how large it is will be the same the next time. */
-function isFinal(error: unknown): boolean {
-  if (!(error instanceof PhotoUnreachable)) return false;
-  return error.reason === "blocked" || error.reason === "too_large";
+function mayPass(error: unknown, attempt: number): boolean {
+  if (!(error instanceof PhotoUnreachable)) return attempt < mostClaims;
+  // Where it lies and how large it is will be the same the next time.
+  if (error.reason === "blocked" || error.reason === "too_large") return false;
+  // A server that is down for now; the deadline ends it.
+  return error.retryable || attempt < mostClaims;
 }
