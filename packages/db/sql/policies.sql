@@ -51,6 +51,8 @@ REVOKE ALL ON ducat.migrations FROM ducat_app, ducat_worker;
 GRANT SELECT ON ducat.migrations TO ducat_app, ducat_worker;
 -- They tell of the whole business: the API sees them by functions only.
 REVOKE ALL ON ducat.stat_rollups, ducat.rollup_hours, ducat.rollup_days FROM ducat_app;
+-- What is paid to providers is none of the API's business.
+REVOKE ALL ON ducat.provider_budgets FROM ducat_app;
 -- They tell of any account's money: the API sees anomalies by functions only.
 REVOKE ALL ON ducat.payment_anomalies FROM ducat_app;
 -- Their bodies hold personal data of any account: the API sees events by functions only.

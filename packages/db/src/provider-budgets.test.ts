@@ -85,5 +85,6 @@ it("refuses amounts that make no sense", async () => {
 
 it("is for workers: the API takes nothing", async () => {
   const want = { cap: 100, least: 1, holdSeconds: 60 };
-  await expect(takeProviderBudget(database.app, newName(), want)).rejects.toThrow();
+  await expect(takeProviderBudget(database.app, newName(), want)).rejects.toThrow(/denied/);
+  await expect(database.app`SELECT * FROM ducat.provider_budgets`).rejects.toThrow(/denied/);
 });

@@ -1,7 +1,7 @@
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
 
-/** A slice of what may be spent on a day (UTC), in millionths of a US dollar; 0: nothing is left. */
+/** A slice of a day (UTC), in millionths of a US dollar; 0: nothing is left. */
 export type BudgetSlice = { day: string; granted: number; holdSeconds: number };
 
 /**
