@@ -145,10 +145,15 @@ const bodies: Record<string, () => Record<string, unknown>> = {
 export const bodyOf = ({ name, example }: Operation): Record<string, unknown> | undefined =>
   bodies[name]?.() ?? example;
 
+const batchOf = (input: object) => ({ style: "modern_minimalist", rows: [{ input }] });
+
 /** Ids that a body names; everything else in bodies is text, or everybody's (prices). */
 const references: Record<string, (owner: Tenant) => { body: object; status: number }[]> = {
   "POST /v1/generations": ({ ids }) => [
     { body: order({ input: { type: "photo", photo_id: ids.upload } }), status: 422 },
+  ],
+  "POST /v1/generations/batch": ({ ids }) => [
+    { body: batchOf({ type: "photo", photo_id: ids.upload }), status: 422 },
   ],
   "POST /v1/generations/estimate": ({ ids }) => [
     // It costs what it costs, whatever it starts from.
@@ -177,6 +182,7 @@ const named: Record<string, string[]> = {
   "PATCH /v1/me": ["avatar"],
   "POST /v1/auth/sessions": ["account_id"],
   "POST /v1/generations": ["photo_id"],
+  "POST /v1/generations/batch": ["photo_id"],
   "POST /v1/generations/estimate": ["photo_id"],
   "POST /v1/usage": ["event_id"],
   "POST /v1/admin/generations/{id}/refund": ["items"],

@@ -124,12 +124,16 @@ async function listKeyedCells(
     ...referencesOf(operation, owner).map(({ body, status }) =>
       make({ in: "reference", status }, { body }),
     ),
-    ...(operation.readsKey ? [make({ in: "key" }, { key: owner.usedKey })] : []),
+    ...(operation.readsKey ? [make({ in: "key" }, { key: usedKeyOf(operation, owner) })] : []),
     ...listHeaders(operation, caller, owner).map(([place, account]) =>
       make({ in: place }, { account }),
     ),
   ];
 }
+
+/** Batches share the keys of generations: what one has used is a conflict for the other. */
+const usedKeyOf = ({ name }: Operation, { usedKey, usedBatchKey }: Tenant): string =>
+  name === "POST /v1/generations/batch" ? usedBatchKey : usedKey;
 
 function listHeaders(
   operation: Operation,
@@ -233,7 +237,9 @@ export const showsThing = ({ operation, caller, id }: Cell): boolean =>
   id !== undefined &&
   operation.method === "GET" &&
   mayDo(caller, operation) &&
-  !isForAnybody(operation);
+  !isForAnybody(operation) &&
+  // All of its rows were good, or it had none: that is an empty list.
+  operation.name !== "GET /v1/generations/{id}/errors";
 
 export const nameCell = (cell: Cell): string => `${cell.caller.name}, ${nameWay(cell)}`;
 

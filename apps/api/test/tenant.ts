@@ -57,6 +57,9 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     (await ask("/v1/albums", { body: { name, description: word } })).body.id;
   await Promise.all([image(), album()]);
   const usedKey = `used-${randomUUID()}`;
+  const usedBatchKey = `rows-${randomUUID()}`;
+  const rows = { style: body.style, rows: [{ label: word, input: body.input }, {}] };
+  await ask("/v1/generations/batch", { body: rows, key: usedBatchKey });
   const done = (await ask("/v1/generations", { body, key: usedKey })).body;
   await finish(done);
   const hold = async (): Promise<string> =>
@@ -102,6 +105,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
       word,
       externalId: `${word}-owner`,
       usedKey,
+      usedBatchKey,
       usedBody: body,
       ids,
       session,
@@ -118,7 +122,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
       payment: async () => (await pay()).id,
     },
     /** What no answer to anybody else may hold. */
-    secrets: [word, ...Object.values(ids), usedKey],
+    secrets: [word, ...Object.values(ids), usedKey, usedBatchKey],
   };
 }
 export type Tenant = Awaited<ReturnType<typeof makeTenant>>;

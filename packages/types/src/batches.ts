@@ -105,6 +105,7 @@ export type Batch = z.infer<typeof Batch>;
 
 /** An item with what it was made of. */
 export const RowItem = Item.extend({
+  generation_id: Id,
   line: z.int().nullable().meta({ description: "Where its row stood; null: it was none." }),
   input: z.record(z.string(), z.unknown()),
   params: z.record(z.string(), z.unknown()),

@@ -7,12 +7,19 @@ import { quotePrice } from "@ducat/types/pricing";
 import { refuseInvalid } from "../problem.ts";
 import type { Candidate } from "./read-batch.ts";
 
+/** Of rows with several faults each: every bad row has one in any case. */
+const mostErrors = 10_000;
 /** So many rows are checked before others get their turn. */
 const rowsAtOnce = 200;
 
 /** A row that can be made, and its place among all of them, from 0. */
 export type CheckedRow = PricedRow & { index: number };
-export type CheckedRows = { rows: CheckedRow[]; errors: RowError[]; count: number };
+export type CheckedRows = {
+  rows: CheckedRow[];
+  /** Several of a row that has several. */
+  errors: RowError[];
+  count: number;
+};
 
 type Rules = {
   options: BatchOptions;
@@ -32,14 +39,17 @@ export async function checkRows(
   const errors: RowError[] = [];
   let count = 0;
   for (const candidate of candidates) {
-    const at = { line: candidate.line, pointer: `/rows/${count}` };
-    const checked = "code" in candidate ? candidate : checkRow(candidate.value, rules);
-    if ("code" in checked) {
-      const { code, message } = checked;
-      const inner = "inner" in checked ? checked.inner : "";
-      errors.push({ ...at, pointer: `${at.pointer}${inner}`, code, message });
+    const { line } = candidate;
+    const pointer = `/rows/${count}`;
+    const checked =
+      "code" in candidate ? [{ ...candidate, inner: "" }] : checkRow(candidate.value, rules);
+    if (Array.isArray(checked)) {
+      const told = checked.slice(0, Math.max(1, mostErrors - errors.length));
+      for (const { inner, code, message } of told) {
+        errors.push({ line, pointer: `${pointer}${inner}`, code, message });
+      }
     } else {
-      rows.push({ ...checked, line: candidate.line, index: count });
+      rows.push({ ...checked, line, index: count });
     }
     count += 1;
     if (count % rowsAtOnce === 0) await setImmediate();
@@ -52,9 +62,9 @@ type Fault = { code: RowError["code"]; message: string; inner: string };
 function checkRow(
   value: unknown,
   { options, style, mode }: Rules,
-): Omit<PricedRow, "line"> | Fault {
+): Omit<PricedRow, "line"> | Fault[] {
   const row = BatchRow.safeParse(value);
-  if (!row.success) return toFault(refuseInvalid("json", row.error));
+  if (!row.success) return toFaults(refuseInvalid("json", row.error));
   const { label = null, params } = row.data;
   const input = row.data.input ?? options.input;
   if (!input) return refuse("/input", "Neither the row nor the batch says what it starts from.");
@@ -68,17 +78,17 @@ function checkRow(
       : style.cost;
     return { label, input, cost, ...(params && { params }) };
   } catch (error) {
-    if (error instanceof DomainError && error.code === "validation_failed") return toFault(error);
+    if (error instanceof DomainError && error.code === "validation_failed") return toFaults(error);
     throw error;
   }
 }
 
-const refuse = (inner: string, message: string): Fault => ({
-  ...{ code: "validation_failed", inner, message },
-});
+const refuse = (inner: string, message: string): Fault[] => [
+  { code: "validation_failed", inner, message },
+];
 
-/** The first of what is wrong: whoever mends it is told of the next. */
-function toFault({ detail, message }: DomainError): Fault {
-  const [first] = detail.errors ?? [];
-  return refuse(first?.pointer ?? "", first?.detail ?? message);
+function toFaults({ detail, message }: DomainError): Fault[] {
+  const { errors = [] } = detail;
+  if (errors.length === 0) return refuse("", message);
+  return errors.flatMap((one) => refuse(one.pointer, one.detail));
 }

@@ -49,14 +49,14 @@ export async function prepareRows(
   const { rows, errors, count } = await findPhotos(db, accountId, checked);
   if (count === 0) throw refuseAt("/file", "There are no rows in it.");
   if (rows.length === 0 || (options.on_error === "refuse" && errors.length > 0)) {
-    throw refuseRows(errors, count);
+    throw refuseRows(errors, { rows: count, rejected: count - rows.length });
   }
   const { params, subject, reference, metadata } = options;
   return {
     ...asked,
     ...{ style: style.id, styleVersion: style.version, rows },
     ...{ params, subject, reference, metadata },
-    batch: { rows: count, rejected: errors.length, errors, ...(columns && { columns }) },
+    batch: { rows: count, rejected: count - rows.length, errors, ...(columns && { columns }) },
   };
 }
 
@@ -72,11 +72,11 @@ async function assertCsv({ entitlements }: PrepareDeps, accountId: string): Prom
   throw new DomainError("quota_exceeded", { extra: quota });
 }
 
-function refuseRows(errors: RowError[], rows: number): DomainError {
+function refuseRows(errors: RowError[], counts: { rows: number; rejected: number }): DomainError {
   const faults = errors.slice(0, 20).map(({ pointer, message }) => ({ pointer, detail: message }));
   return new DomainError("validation_failed", {
     detail: "Nothing was accepted.",
     errors: faults,
-    extra: { rows, rejected: errors.length, row_errors: errors.slice(0, toldErrors) },
+    extra: { ...counts, row_errors: errors.slice(0, toldErrors) },
   });
 }

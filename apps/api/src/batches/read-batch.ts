@@ -30,13 +30,10 @@ export type AskedBatch = {
  */
 export async function readBatch(c: Context<AppEnv>): Promise<AskedBatch> {
   const type = assertType(c, types);
-  const query = c.req.query();
   const isCsv = /^text\/csv/i.test(type);
-  const [stray] = isCsv ? [] : Object.keys(query);
-  if (stray !== undefined) throw refuseAt("#/query", "Options are in the query of a CSV only.");
   const bytes = await readBytes(c, bodyBytes);
   if (/^application\/json/i.test(type)) return readJsonBatch(c, bytes);
-  if (isCsv) return readFileBatch(c, { file: bytes, fields: query, start: "#/query" });
+  if (isCsv) return readFileBatch(c, { file: bytes, fields: c.req.query(), start: "#/query" });
   const parts = readForm(bytes, type);
   const file = parts.get("file");
   if (!file) throw refuseAt("/file", 'The file\'s field is "file".');

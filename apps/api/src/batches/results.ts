@@ -27,6 +27,7 @@ export const resultColumns: Columns<RowItem> = {
   refunded: (item) => item.refunded,
   completed_at: (item) => item.completed_at,
   id: (item) => item.id,
+  generation_id: (item) => item.generation_id,
 };
 
 export const errorColumns: Columns<RowError> = {

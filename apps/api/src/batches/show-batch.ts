@@ -36,5 +36,6 @@ export function showBatch(made: CreatedBatch): Batch {
 export function showRowItem(row: RowItemRow, urlSigner: UrlSigner): RowItem {
   // The file's key is for workers.
   const { photo_key: _, ...input } = row.input;
-  return { ...showItem(row, urlSigner), line: row.line, input, params: row.params };
+  const { generation_id, line, params } = row;
+  return { ...showItem(row, urlSigner), generation_id, line, input, params };
 }

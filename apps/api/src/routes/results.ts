@@ -13,6 +13,7 @@ import {
 } from "../batches/results.ts";
 import { showRowItem } from "../batches/show-batch.ts";
 import { mostZipBytes, writeZip } from "../batches/write-zip.ts";
+import { readCursor } from "../cursor.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/batches.ts";
 import { refuseAt } from "../problem.ts";
@@ -34,6 +35,7 @@ export const resultRoutes = (deps: Deps) => {
     const { accountId } = c.var;
     const { id: generationId } = c.req.valid("param");
     const { status, ...query } = c.req.valid("query");
+    readCursor("item", query.cursor);
     await getHead(accountId, generationId);
     const filter = { generationId, status: status && [status] };
     return await answerList(c, deps, {
@@ -74,12 +76,13 @@ export const resultRoutes = (deps: Deps) => {
 
   app.openapi(operations.listErrors, async (c) => {
     const { accountId } = c.var;
+    const query = c.req.valid("query");
+    readCursor("row_error", query.cursor);
     const { batch } = await getHead(accountId, c.req.valid("param").id);
     return await answerList(c, deps, {
       list: listErrors(batch?.errors ?? []),
       show: (rows) => rows.map(({ error }) => error),
-      ...{ kind: "row_error", name: "row-errors", columns: errorColumns, accountId },
-      query: c.req.valid("query"),
+      ...{ kind: "row_error", name: "row-errors", columns: errorColumns, accountId, query },
     });
   });
 
