@@ -37,14 +37,14 @@ export async function copyCluster(options: {
     // Until this session ends the server keeps the log from here on.
     const slot = `ducat_backup_${randomBytes(4).toString("hex")}`;
     await sql`SELECT pg_create_physical_replication_slot(${slot}, true, true)`;
-    const [start] = await sql<{ wal: string; system: string; archives: boolean }[]>`
+    const [start] = await sql<{ wal: string; system: string }[]>`
       SELECT pg_walfile_name(pg_backup_start('ducat', true)) AS wal,
-             (SELECT system_identifier::text FROM pg_control_system()) AS system,
-             current_setting('archive_mode') <> 'off' AS archives`;
-    const { wal: startWal = "", system: systemId = "", archives = false } = start ?? {};
+             (SELECT system_identifier::text FROM pg_control_system()) AS system`;
+    const { wal: startWal = "", system: systemId = "" } = start ?? {};
     await copyDataFolder(dataDir, target);
+    // Not until the log is archived: it is copied below, and an archive may be full for days.
     const [stop] = await sql<{ wal: string; label: string }[]>`
-      SELECT pg_walfile_name(lsn) AS wal, labelfile AS label FROM pg_backup_stop(${archives})`;
+      SELECT pg_walfile_name(lsn) AS wal, labelfile AS label FROM pg_backup_stop(false)`;
     const { wal: stopWal = "", label = "" } = stop ?? {};
     await writeFile(join(target, "backup_label"), label);
     await copyLog({ dataDir, target, startWal, stopWal });

@@ -125,8 +125,10 @@ it("restores a backup by itself, moves aside what is there, and refuses a damage
   await expect(readdir(target)).rejects.toThrow("ENOENT");
 });
 
-it("keeps as many backups as it is told, and says when nothing runs", async () => {
-  const { dataDir, to, cluster } = await startData();
+it("keeps as many as it is told, with an archive that is full, and says when nothing runs", async () => {
+  const { dir, dataDir, to, cluster, sql } = await startData({ archives: true });
+  await sql`INSERT INTO notes (text) VALUES ('not archived')`;
+  await rm(join(dir, "wal"), { recursive: true });
   await expect(addFiles({ fsync, dataDir, to: dataDir })).rejects.toThrow("has no backup");
   await makeBackup({ fsync, dataDir, to });
   const last = await makeBackup({ fsync, dataDir, to, keep: 1 });

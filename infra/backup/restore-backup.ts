@@ -17,7 +17,7 @@ import postgres from "postgres";
 import { startCluster } from "../dev/cluster.ts";
 import { type Lock, takeLock } from "../dev/lock.ts";
 import { DATA_NAME, findPlace, type User } from "../dev/place.ts";
-import { waitUntil } from "../dev/processes.ts";
+import { awaitRecovery } from "./await-recovery.ts";
 import { findDamaged, unlessGone } from "./copy-files.ts";
 import { readManifest } from "./make-backup.ts";
 
@@ -36,7 +36,6 @@ export type RestoreOptions = {
 };
 
 const OURS = [DATA_NAME, "secrets.json", "blobs"];
-const RECOVERY_LIMIT_MS = 60_000;
 
 /**
  * Puts a backup in place and lets PostgreSQL recover it, up to a moment if there is an archive.
@@ -140,12 +139,16 @@ async function recover(options: {
   const cluster = await startCluster({ dir: dataDir, lock, archiveDir, fsync, settings });
   try {
     const sql = postgres(cluster.url, { max: 1, onnotice: () => {} });
-    const isDone = async () => {
-      const [row] = await sql`SELECT pg_is_in_recovery() AS yes`;
-      return row?.yes === false;
+    const read = async () => {
+      const [row] = await sql<{ isDone: boolean; at: string | null }[]>`
+        SELECT NOT pg_is_in_recovery() AS "isDone", pg_last_wal_replay_lsn()::text AS at`;
+      return row ?? { isDone: false, at: null };
     };
-    const done = await waitUntil(isDone, RECOVERY_LIMIT_MS).finally(() => sql.end({ timeout: 5 }));
-    if (!done) throw new Error("PostgreSQL is still recovering: start it and let it go on.");
+    const done = await awaitRecovery(read).finally(() => sql.end({ timeout: 5 }));
+    // Only this run knows where the log is: a plain start could not go on.
+    if (!done) {
+      throw new Error("PostgreSQL does not get on: see postgres.log, then again with --replace.");
+    }
   } finally {
     await cluster.stop();
   }
