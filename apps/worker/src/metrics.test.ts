@@ -81,3 +81,20 @@ it("a database that is away is a number too", async () => {
   const readiness = await createReadiness(away, { state: () => "working" })();
   expect(readiness).toMatchObject({ ready: false, checks: { database: { status: "failed" } } });
 });
+
+it("a database that hangs hides nothing else, and is asked once", async () => {
+  let asked = 0;
+  const hanging = new Proxy(stage.db.worker, {
+    apply: () => {
+      asked += 1;
+      return new Promise(() => {});
+    },
+  });
+  const metrics = createMetrics({ db: hanging, log, waitMs: 10 });
+  for (let times = 0; times < 3; times++) {
+    const numbers = await read(metrics);
+    expect(numbers['ducat_worker_up{part="database"}']).toBe(0);
+    expect(numbers.process_cpu_seconds_total).toBeGreaterThan(0);
+  }
+  expect(asked).toBe(1);
+});

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@ducat/db/connect";
 import { listUpkeepTasks } from "@ducat/db/upkeep";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
@@ -14,11 +15,22 @@ export type Metrics = {
 
 const seconds = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900];
 
+/** Scrapers wait ten seconds: a database that hangs must not hide what this process knows. */
+const databaseMs = 3_000;
+
 /** The numbers of this worker, and of all upkeep as the database has it when asked. */
-export function createMetrics({ db, log }: { db: Db; log: Log }): Metrics {
+export function createMetrics({
+  db,
+  log,
+  waitMs = databaseMs,
+}: {
+  db: Db;
+  log: Log;
+  waitMs?: number;
+}): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const upkeep = readUpkeep(registry, db);
+  const upkeep = shareWithin(waitMs, readUpkeep(registry, db));
   const up = new Gauge({
     name: "ducat_worker_up",
     help: "Whether a part answered when asked.",
@@ -42,6 +54,25 @@ export function createMetrics({ db, log }: { db: Db; log: Log }): Metrics {
       }
       return { text: await registry.metrics(), type: registry.contentType };
     },
+  };
+}
+
+/** Rejects when it takes too long. What is still asked then is not asked again before it ends. */
+function shareWithin(ms: number, ask: () => Promise<void>): () => Promise<void> {
+  let asked: Promise<void> | undefined;
+  return async () => {
+    asked ??= ask().finally(() => {
+      asked = undefined;
+    });
+    const ending = new AbortController();
+    const late = sleep(ms, undefined, { signal: ending.signal }).then(() => {
+      throw new Error("The database took too long.");
+    });
+    try {
+      await Promise.race([asked, late]);
+    } finally {
+      ending.abort();
+    }
   };
 }
 
