@@ -7,8 +7,8 @@ const shapes = {
   generation: uuid,
   webhook_event: uuid,
   audit_log: uuid,
-  /** Where the next page of everybody's generations begins: microseconds and an id. */
-  admin_generation: /^\d{1,16}\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  /** Where the next page of everybody's generations begins: microseconds (until 2255) and an id. */
+  admin_generation: /^(?:\d{1,15}|[1-8]\d{15})\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   promo_code: uuid,
   reconciliation: uuid,
   anomaly: uuid,
@@ -23,7 +23,7 @@ const shapes = {
   item: /^(?:0|[1-9]\d{0,4})$/,
   row_error: /^(?:0|[1-9]\d{0,4})$/,
   /** The last version of a style or of the catalog. */
-  version: /^[1-9]\d{0,9}$/,
+  version: /^[1-9]\d{0,8}$/,
   /** The last ledger line of a page. */
   transaction: /^[1-9]\d{0,14}$/,
 };

@@ -150,3 +150,17 @@ describe("a filter", () => {
     expect(event?.delivery_id).toBe("'=cmd");
   });
 });
+
+it("refuses cursors beyond what the database counts with", async () => {
+  const none = "00000000-0000-0000-0000-000000000000";
+  const made = {
+    "catalog/versions": "version:9999999999",
+    "styles/modern_minimalist/versions": "version:9999999999",
+    generations: `admin_generation:9999999999999999.${none}`,
+  };
+  for (const [path, text] of Object.entries(made)) {
+    const cursor = Buffer.from(text).toString("base64url");
+    const { status, body } = await stage.call(`/v1/admin/${path}?cursor=${cursor}`);
+    expect({ path, status, code: body.code }).toMatchObject({ path, status: 422 });
+  }
+});
