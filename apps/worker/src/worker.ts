@@ -103,7 +103,9 @@ export function createWorker(options: WorkerDeps): Worker {
       });
       periodic.push(watch(deps, work));
       isWorking = true;
-      deps.log.info({ queue: deps.queue.kind, concurrency: deps.concurrency }, "taking jobs");
+      const generators = Object.keys(deps.generators);
+      const { concurrency } = deps;
+      deps.log.info({ queue: deps.queue.kind, concurrency, generators }, "taking jobs");
     },
     async close({ graceMs }) {
       closing.abort();
