@@ -4,8 +4,9 @@
 --
 -- Nothing of this is in the transactions that spend: raise_alerts is called after them, with what
 -- they have left, and looks at the account as it is then. alert_states remembers what was told:
---   balance          seq: the ledger line it was told at. A top-up after it that reached the
---                    threshold has armed it again, whoever saw that: the ledger tells.
+--   balance          seq: the ledger line it was told at, or the last one that was read since. A
+--                    top-up after it that reached the threshold has armed it again, whoever saw
+--                    that: the ledger tells.
 --   quota:<feature>  level told, at: its period, mark: its limit; another of these arms it again
 --   grant:<id>       told, at: when the grant ends
 --   checked          seq, mark (all that was ever granted), at: when to look again
@@ -132,16 +133,24 @@ DECLARE
   v_left bigint := p_account.available - p_account.bound;
   v_told_at bigint := (SELECT seq FROM alert_states
                        WHERE account_id = p_account.account_id AND alert = 'balance');
+  v_is_told boolean;
 BEGIN
-  IF v_left >= p_threshold OR v_told_at IS NOT NULL AND NOT EXISTS (
-    SELECT FROM credit_entries
-    WHERE account_id = p_account.account_id AND seq > v_told_at AND amount > 0
-      AND type IN ('trial', 'purchase', 'subscription', 'auto_reload', 'promo', 'adjustment')
-      AND available_after - p_account.bound >= p_threshold)
-  THEN
+  IF v_left >= p_threshold THEN
     RETURN '{}';
   END IF;
-  PERFORM save_alert(p_account.account_id, 'balance', p_seq => p_account.seq);
+  -- Up to the line that the account was read at: what came since belongs to the next look.
+  v_is_told := v_told_at IS NOT NULL AND NOT EXISTS (
+    SELECT FROM credit_entries
+    WHERE account_id = p_account.account_id AND seq > v_told_at AND seq <= p_account.seq
+      AND amount > 0
+      AND type IN ('trial', 'purchase', 'subscription', 'auto_reload', 'promo', 'adjustment')
+      AND available_after - p_account.bound >= p_threshold);
+  -- None of these lines has armed it, and none is read again.
+  PERFORM save_alert(p_account.account_id, 'balance',
+    p_seq => greatest(v_told_at, p_account.seq));
+  IF v_is_told THEN
+    RETURN '{}';
+  END IF;
   PERFORM tell_alert(p_account.account_id, 'credits.low',
     jsonb_build_object('available', v_left, 'threshold', p_threshold), p_messages);
   RETURN '{credits.low}';

@@ -93,6 +93,45 @@ describe("a balance under its threshold", () => {
     expect(await raiseAlerts(database.app, id)).toEqual(["credits.low"]);
   });
 
+  it("is not told anew by a top-up that comes while it is looked at", async () => {
+    const { admin } = database;
+    const { id } = await makeAccount(database.app, 10);
+    await setAlerts(database.app, id, { ...all, low_balance: 10 });
+    await spend(id, 5);
+    expect(await raiseAlerts(database.app, id)).toEqual(["credits.low"]);
+    await spend(id, 1);
+    const [seen] = await admin`
+      SELECT a::text AS account FROM ducat.credit_accounts a WHERE account_id = ${id}`;
+    await givePurchase(database.app, id, 50);
+    const [row] = await admin`
+      SELECT ducat.tell_low_balance(${seen?.account}::ducat.credit_accounts, 10, true) AS told`;
+    expect(row?.told).toEqual([]);
+    await spend(id, 50);
+    expect(await raiseAlerts(database.app, id)).toEqual(["credits.low"]);
+  });
+
+  it("reads no line of the ledger twice, however long it stays there", async () => {
+    const { id } = await makeAccount(database.app, 10);
+    await setAlerts(database.app, id, { ...all, low_balance: 1_000_000 });
+    await givePurchase(database.app, id, 1_000_000);
+    await spend(id, 20);
+    const told = [await raiseAlerts(database.app, id)];
+    const readUntil = async () => {
+      const [row] = await database.admin`
+        SELECT s.seq = a.seq AS is_all FROM ducat.alert_states s
+        JOIN ducat.credit_accounts a USING (account_id)
+        WHERE account_id = ${id} AND alert = 'balance'`;
+      return row?.is_all;
+    };
+    for (let n = 0; n < 3; n++) {
+      await givePurchase(database.app, id, 1);
+      await spend(id, 3);
+      told.push(await raiseAlerts(database.app, id, ["balance"]));
+      expect(await readUntil()).toBe(true);
+    }
+    expect(told).toEqual([["credits.low"], [], [], []]);
+  });
+
   it("is found by the round when nobody raised it, also of a frozen account", async () => {
     const { id } = await makeAccount(database.app, 10);
     await setAlerts(database.app, id, { ...all, low_balance: 10 });
