@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { benchBatch } from "./batch.ts";
 import type { Bench, Measurement } from "./bench.ts";
 import { benchCreateGeneration } from "./create-generation.ts";
 import { type BenchDatabase, startBenchCluster } from "./database.ts";
@@ -13,6 +14,7 @@ import { benchStatistics } from "./statistics.ts";
 
 const measurements: Record<string, Measurement> = {
   create: benchCreateGeneration,
+  batch: benchBatch,
   http: benchHttp,
   queue: benchQueue,
   entitlements: benchEntitlements,
