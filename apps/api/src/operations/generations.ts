@@ -28,8 +28,8 @@ export const create = createRoute({
   tags,
   summary: "Ask for a generation and pay it",
   description:
-    "One item per area. Its price is set aside in the same transaction; what fails or is " +
-    "canceled is paid back to the grant it came from.",
+    "One item per area, or `n` of them. The most that it can cost is set aside in the same " +
+    "transaction; what fails, is canceled or costs less is paid back to the grant it came from.",
   parameters: [ducatAccount, idempotencyKey, preferWait],
   request: jsonBody(CreateGeneration),
   middleware: [readJson] as const,
