@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { makeAccount } from "../test/factories.ts";
+import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { deleteExpiredUploads, findOrphanKeys, findUpload, insertUpload } from "./blobs.ts";
+import { cancelGeneration } from "./generations.ts";
 
 const database = useDatabase();
 
@@ -46,6 +47,32 @@ describe("an upload", () => {
     expect(removed).toEqual(expect.arrayContaining(keys));
     expect(removed).not.toContain(kept.key);
     expect(await findUpload(database.app, id, kept.id)).toEqual(kept);
+  });
+
+  it("stays while an item has still to start from it", async () => {
+    const { id } = await makeAccount(database.app, 10);
+    const [own, shared, other] = [
+      await makeUpload(id, -30),
+      await makeUpload(id, -30),
+      await makeUpload(id, -30),
+    ];
+    const input = { type: "photo", photo_id: shared.id, photo_key: shared.key } as never;
+    const made = await makeGeneration(database.app, id, { input });
+    const [row] = await database.admin`
+      UPDATE ducat.generation_items SET input = ${JSON.stringify({ photo_key: own.key })}::text::jsonb
+      WHERE account_id = ${id} AND id = ${(await makeGeneration(database.app, id)).item_ids?.[0] ?? ""}
+      RETURNING generation_id`;
+    const removed = await deleteExpiredUploads(database.worker, 1_000);
+    expect(removed).toContain(other.key);
+    expect(removed).not.toContain(own.key);
+    expect(removed).not.toContain(shared.key);
+    for (const generation of [made.id, row?.generation_id]) {
+      await cancelGeneration(database.app, id, generation);
+    }
+    const keys = [own.key, shared.key];
+    expect(await deleteExpiredUploads(database.worker, 1_000)).toEqual(
+      expect.arrayContaining(keys),
+    );
   });
 });
 

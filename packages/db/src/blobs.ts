@@ -74,11 +74,20 @@ export async function findOrphanKeys(db: Db, keys: string[]): Promise<string[]> 
   return rows.map((row) => row.key);
 }
 
-/** Removes the rows of expired uploads, `limit` at most; returns the keys of their files. */
+/**
+ * Removes the rows of expired uploads, `limit` at most; returns the keys of their files. One that
+ * an item has still to start from stays until then: a batch may wait for longer than it lives.
+ */
 export async function deleteExpiredUploads(db: Db, limit: number): Promise<string[]> {
   const rows = await ask(db<{ key: string }[]>`
+    WITH needed AS MATERIALIZED (
+      SELECT DISTINCT coalesce(i.input ->> 'photo_key', g.input ->> 'photo_key') AS key
+      FROM ducat.generation_items i
+      JOIN ducat.generations g ON g.account_id = i.account_id AND g.id = i.generation_id
+      WHERE i.status IN ('pending', 'processing'))
     DELETE FROM ducat.blobs WHERE (account_id, id) IN (
-      SELECT account_id, id FROM ducat.blobs WHERE expires_at <= clock_timestamp()
+      SELECT account_id, id FROM ducat.blobs b WHERE expires_at <= clock_timestamp()
+        AND NOT EXISTS (SELECT FROM needed n WHERE n.key = b.key)
       ORDER BY expires_at LIMIT ${limit})
       -- Again: one that was kept for good just now has been waited for.
       AND expires_at <= clock_timestamp()
