@@ -26,6 +26,10 @@ export const Env = z.object({
   ...MessageSettings.shape,
   /** The providers of models. */
   ...ModelSettings.shape,
+  /** With it, models that draw from an address get a photo of it from Google Maps. */
+  GOOGLE_MAPS_KEY: z.string().min(8, "has at least 8 characters").max(1_000).optional(),
+  /** Where Google Maps is, if not at its own address. */
+  GOOGLE_MAPS_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Whose pages mailed links lead to. */
   ...LoginPageSettings.shape,
   /** How many items one process works on at the same time. */
@@ -46,6 +50,11 @@ const Checked = Env.refine(
   ({ DUCAT_MODE, FETCH_ALLOW_HOSTS }) => DUCAT_MODE === "test" || FETCH_ALLOW_HOSTS.length === 0,
   { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
 )
+  .refine(
+    ({ DUCAT_MODE, GOOGLE_MAPS_URL }) =>
+      DUCAT_MODE === "test" || !/^http:/.test(GOOGLE_MAPS_URL ?? ""),
+    { path: ["GOOGLE_MAPS_URL"], error: "starts with https:// in live mode: the key goes there" },
+  )
   .superRefine(checkPaymentSettings)
   .superRefine(checkStorageSettings)
   .superRefine(checkMessageSettings)

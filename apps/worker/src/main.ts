@@ -10,6 +10,7 @@ import closeWithGrace from "close-with-grace";
 import { pino } from "pino";
 import { type Env, parseEnv } from "./env.ts";
 import { createPhotoFetcher } from "./fetch-photo.ts";
+import { createAddressViews } from "./generators/address-views.ts";
 import { createLocalGenerator } from "./generators/local.ts";
 import { openGenerators } from "./generators/open-generators.ts";
 import { type Listener, listen } from "./listen.ts";
@@ -57,6 +58,8 @@ for (const [channel, name] of [
 const metrics = createMetrics({ db, log });
 const imageIntake = createImageIntake();
 const fetchPhoto = createPhotoFetcher({ allowHosts: env.FETCH_ALLOW_HOSTS });
+const { GOOGLE_MAPS_KEY: mapsKey, GOOGLE_MAPS_URL: url } = env;
+const views = mapsKey ? createAddressViews({ key: mapsKey, url, imageIntake }) : undefined;
 const worker = createWorker({
   meter: metrics.meter,
   db,
@@ -71,7 +74,7 @@ const worker = createWorker({
   imageIntake,
   fetchPhoto,
   generators: {
-    ...(await openGenerators(env.providers, { imageIntake, fetchPhoto })),
+    ...(await openGenerators(env.providers, { imageIntake, fetchPhoto, views, log })),
     local: createLocalGenerator({ simulate: env.DUCAT_MODE === "test" }),
   },
   providers: env.providers,

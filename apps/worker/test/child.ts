@@ -9,10 +9,12 @@ import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
 import { createImageIntake } from "@ducat/storage/image-intake";
 import { createPhotoFetcher } from "../src/fetch-photo.ts";
+import type { Generator } from "../src/generators/generator.ts";
 import type { Log } from "../src/log.ts";
 import type { At, Point } from "../src/points.ts";
 import type { Timings } from "../src/timings.ts";
 import { createWorker } from "../src/worker.ts";
+import { createFalHere } from "./fal-here.ts";
 import { createProviderGenerator } from "./provider-generator.ts";
 import type { LogLine } from "./stage.ts";
 
@@ -28,6 +30,8 @@ export type ChildConfig = {
   graceMs: number;
   arms: Arms;
   payments: ProviderSettings;
+  /** A model server, whose fal makes everything instead of the test's provider. */
+  falUrl?: string | undefined;
 };
 
 export type ToChild = { arm: Arms } | { resume: string };
@@ -46,6 +50,11 @@ const write = (level: LogLine["level"]) => (detail: Record<string, unknown>, mes
   tell({ type: "log", line: { ...detail, level, message } });
 };
 const log: Log = { info: write("info"), warn: write("warn"), error: write("error") };
+
+function createGenerator(): Generator {
+  const { falUrl, providerUrl } = config;
+  return falUrl ? createFalHere(falUrl) : createProviderGenerator({ url: providerUrl });
+}
 
 const arms = config.arms;
 const held = new Map<string, () => void>();
@@ -73,7 +82,7 @@ const worker = createWorker({
   blobs: createDiskBlobs({ dir: config.dir }),
   imageIntake: createImageIntake(),
   fetchPhoto: createPhotoFetcher(),
-  generators: { local: createProviderGenerator({ url: config.providerUrl }) },
+  generators: { local: createGenerator() },
   concurrency: 60,
   timings: config.timings,
   onStuck: (reason) => tell({ type: "stuck", reason }),

@@ -31,6 +31,7 @@ type Options = {
   graceMs?: number;
   timings?: ChildConfig["timings"];
   payments?: ChildConfig["payments"];
+  falUrl?: string;
   /** A module to load first. */
   preload?: string;
 };
@@ -49,6 +50,7 @@ export async function startChild(stage: Stage, options: Options = {}): Promise<C
     graceMs: options.graceMs ?? 0,
     arms: options.arms ?? {},
     payments: options.payments ?? {},
+    falUrl: options.falUrl,
   };
   const preloads = options.preload ? ["--import", await bundleEntry(options.preload)] : [];
   const child = follow(

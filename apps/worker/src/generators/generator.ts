@@ -12,9 +12,12 @@ export type Task = {
     generator: string;
     prompt: string;
     params: Record<string, unknown>;
+    /** The caller's params that have a price of their own: what was paid for is to be made. */
+    priced?: string[];
   };
+  /** A photo that is a picture of an address comes with it. */
   input:
-    | { type: "photo"; photo: Buffer }
+    | { type: "photo"; photo: Buffer; address?: string }
     | { type: "address"; address: string }
     | { type: "text"; prompt: string };
   /** The area of the property, or the row of the batch, that this item is about. */

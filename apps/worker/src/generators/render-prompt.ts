@@ -26,7 +26,7 @@ export function renderPrompt(task: Pick<Task, "style" | "input" | "label" | "par
 
 function readInput(input: Task["input"]): string {
   if (input.type === "text") return input.prompt;
-  return input.type === "address" ? input.address : "";
+  return input.address ?? "";
 }
 
 /** One line: a value must not look like more of the template. */

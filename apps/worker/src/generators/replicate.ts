@@ -153,7 +153,9 @@ async function submit(work: Work, photo: string | undefined): Promise<Called> {
 }
 
 function toInput({ task, params }: Work, photo: string | undefined): Record<string, unknown> {
-  const { size, quality, aspect_ratio, prompt_input, photo_input, extra } = params;
+  const { size, quality, aspect_ratio, prompt_input, photo_input } = params;
+  // What we were told of the model is not for the model.
+  const { prompt_input: _, photo_input: __, ...extra } = params.extra;
   return {
     ...(size !== undefined && { size }),
     ...(quality !== undefined && { quality }),

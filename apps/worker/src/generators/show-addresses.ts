@@ -1,0 +1,27 @@
+import type { Log } from "../log.ts";
+import type { AddressViews } from "./address-views.ts";
+import { type Generator, sentMark, type Task } from "./generator.ts";
+
+/**
+ * A provider's generator that gets a photo of the address where a style draws from one; the address
+ * stays in the prompt. Work with an id needs none, and each would be paid for.
+ */
+export function showAddresses(generator: Generator, views: AddressViews, log: Log): Generator {
+  return {
+    name: generator.name,
+    async run(task, context) {
+      const { input, style } = task;
+      const maySubmit = context.requestId === null || context.requestId === sentMark;
+      const isNeeded = style.kind === "image" && maySubmit;
+      if (input.type !== "address" || !isNeeded) return await generator.run(task, context);
+      const view = await views(input.address, context.signal);
+      if ("status" in view) {
+        const { code, retryable } = view;
+        log.warn({ item: task.itemId, code, retryable }, "there is no picture of an address");
+        return view;
+      }
+      const shown: Task["input"] = { type: "photo", photo: view.photo, address: input.address };
+      return await generator.run({ ...task, input: shown }, context);
+    },
+  };
+}
