@@ -244,6 +244,21 @@ describe("SQL and tests", () => {
     expect(faults).toEqual([]);
   });
 
+  it("what runs in the long form alone has a sample in every run", () => {
+    const samples: Record<string, string> = {
+      "apps/api/src/batches/batches": "apps/api/src/routes/batches.test.ts",
+      "apps/worker/src/storm": "apps/worker/src/points.kill.test.ts",
+      "infra/backup/drill": "infra/backup/restore-backup.test.ts",
+    };
+    const long = files.flatMap((path) => /^(.*)\.long\.test\.ts$/.exec(path)?.[1] ?? []);
+    const sampled = (name: string) =>
+      [`${name}.test.ts`, `${name}.kill.test.ts`, samples[name]].some(
+        (path) => path !== undefined && files.includes(path),
+      );
+    expect(long.length).toBeGreaterThan(0);
+    expect(long.filter((name) => !sampled(name))).toEqual([]);
+  });
+
   it("a test is left out only where its title says why, and none is left alone", () => {
     const tests = files.filter((path) => isTest(path) && path !== "tidy.test.ts");
     const partial = /\b(?:it|test|describe)\b[.\w]*\.(?:skip|skipIf|runIf)\b/;
