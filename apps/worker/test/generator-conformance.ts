@@ -3,11 +3,11 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createPhotoFetcher } from "../src/fetch-photo.ts";
 import { checkUsage } from "../src/generators/check-usage.ts";
-import type { Generator, Task } from "../src/generators/generator.ts";
+import { type Context, type Generator, sentMark, type Task } from "../src/generators/generator.ts";
 import type { ModelDeps } from "../src/generators/run-once.ts";
 import { type Books, type Fault, faults, type Order } from "./model-books.ts";
 import { makeResult } from "./model-picture.ts";
-import { assertBooks, type ItemRow, type MadeItem, type Stage, setStage } from "./stage.ts";
+import { assertBooks, type ItemRow, type MadeItem, quick, type Stage, setStage } from "./stage.ts";
 
 /** A generator and the provider that it speaks to. */
 export type Subject = {
@@ -17,7 +17,10 @@ export type Subject = {
   fromPhoto?: boolean;
   params: Task["style"]["params"];
   server: { books: Books };
-  createGenerator(deps: ModelDeps): Generator;
+  /** Faults hit the questions about work that has its id, not the submission. */
+  isPolled?: boolean;
+  /** One that waits for an answer as long as it is told. */
+  createGenerator(deps: ModelDeps, timeoutS: number): Generator;
   /** Where its API differs from what most do; null for a fault that it can't have. */
   ends?: Partial<Record<Fault, End | null>>;
 };
@@ -55,7 +58,7 @@ export const usualEnds: Record<Fault, End> = {
 const always = 99;
 const styles = { image: "modern_minimalist", text: "product_description" };
 
-type Run = { order: Order; item: MadeItem; end: string };
+type Run = { subject: Subject; order: Order; item: MadeItem; end: string };
 type Key = `${string} ${Fault | "none"} ${number}`;
 
 /**
@@ -73,18 +76,17 @@ export function testConformance(start: () => Promise<Subject[]>, names: string[]
   beforeAll(async () => {
     [stage, subjects] = await Promise.all([setStage("postgres"), start()]);
     expect(subjects.map(({ name }) => name)).toEqual(names);
-    const generators = Object.fromEntries(subjects.map((one) => [one.name, toGenerator(one)]));
+    const chosen = new Map(subjects.map((one) => [one.name, toGenerator(one)]));
     const photo = await makePhoto();
     await Promise.all(subjects.flatMap((one) => planRuns(one).map((plan) => prepare(one, plan))));
     const items = [...runs.values()].map(({ item }) => item);
     local = {
       name: "chosen",
       async run(task, context) {
-        const [key = ""] = [...runs].find(([, { item }]) => item.itemId === task.itemId) ?? [];
-        const subject = subjects.find(({ name }) => key.startsWith(`${name} `));
-        const generator = generators[subject?.name ?? ""];
-        if (!generator || !subject) throw new Error("an item of nobody");
-        return await generator.run(toTask(task, subject, photo), context);
+        const run = [...runs.values()].find(({ item }) => item.itemId === task.itemId);
+        const generator = run && chosen.get(run.subject.name);
+        if (!run || !generator) throw new Error("an item of nobody");
+        return await generator(run.order)(toTask(task, run.subject, photo), context);
       },
     };
     await stage.enqueue(...items);
@@ -94,12 +96,16 @@ export function testConformance(start: () => Promise<Subject[]>, names: string[]
   });
   afterAll(() => stage.close());
 
-  const startWorker = () => stage.createWorker({ generators: { local }, concurrency: 64 }).start();
+  const startWorker = () => {
+    // A lease that lapses on a busy machine would look like a worker that died.
+    const timings = { ...quick, leaseSeconds: 60 };
+    return stage.createWorker({ generators: { local }, concurrency: 64, timings }).start();
+  };
   const prepare = async (subject: Subject, { fault, times, end }: Plan) => {
     const order = subject.server.books.order(fault ? { fault, times } : {});
     const input = { type: "text", prompt: order.prompt };
     const item = await stage.makeItem({}, { style: styles[subject.kind], input });
-    const run = { order, item, end };
+    const run = { subject, order, item, end };
     runs.set(`${subject.name} ${fault ?? "none"} ${times}`, run);
     return run;
   };
@@ -183,21 +189,45 @@ function planRuns({ ends = {} }: Subject): Plan[] {
   return [{ fault: undefined, times: 0, end: "completed" }, ...plans];
 }
 
-/** As the router hands its outcome on. */
-function toGenerator(subject: Subject): Generator {
+/** No answer is ever to come, or not in time: it need not be waited for long. */
+const slow: ReadonlySet<Fault | undefined> = new Set(["hang", "drip"]);
+const patientS = 60;
+const impatientS = 2;
+
+/**
+ * The subject's generator for an order, its usage as the router hands it on. Only where nothing is
+ * to be waited for is it impatient: a busy machine must not look like a provider that is away.
+ */
+function toGenerator(subject: Subject): (order: Order) => Generator["run"] {
   const deps = {
     fetchPhoto: createPhotoFetcher({ allowHosts: [] }),
     imageIntake: createImageIntake(),
     mostAnswerBytes: 2 * 1024 * 1024,
   };
-  const generator = subject.createGenerator(deps);
-  return {
-    name: subject.name,
-    async run(task, context) {
-      const outcome = await generator.run(task, context);
+  const patient = subject.createGenerator(deps, patientS);
+  const impatient = subject.createGenerator(deps, impatientS);
+  return ({ fault, times }) =>
+    async (task, context) => {
+      const isKnown = context.requestId !== null;
+      const isPolled = subject.isPolled === true;
+      const isSlow = slow.has(fault) && (task.attempt <= times || isPolled);
+      const isSubmit = isPolled && !isKnown;
+      const generator = isSlow && !isSubmit ? impatient : patient;
+      const cut = isSlow && isSubmit ? cutOff(context) : context;
+      const outcome = await generator.run(task, cut);
       if (outcome.status === "unknown" || !outcome.usage) return outcome;
       const { usage } = checkUsage(outcome.usage, { kind: subject.kind, most: 40_000 });
       return { ...outcome, usage };
+    };
+}
+
+/** Breaks off when the id is kept, so that only the next attempt asks about it. */
+function cutOff(context: Context): Context {
+  return {
+    ...context,
+    async saveRequestId(id) {
+      await context.saveRequestId(id);
+      if (id !== sentMark) throw new Error("cut off");
     },
   };
 }

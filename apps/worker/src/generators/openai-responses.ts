@@ -124,10 +124,11 @@ function toBody(task: Task, params: ModelParams): object {
     instructions: system,
     temperature,
     max_output_tokens,
-    background: true,
-    store: true,
     ...(task.style.kind === "image" && drawing),
     ...rest,
+    // Without these there would be nothing to ask for.
+    background: true,
+    store: true,
   };
 }
 

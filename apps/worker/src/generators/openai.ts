@@ -80,7 +80,13 @@ async function ask(endpoint: ModelEndpoint, exchange: Exchange, asking: Asking):
       messages: toMessages(task),
       maxRetries: 0,
       abortSignal: exchange.signal,
-      providerOptions: { [name]: { modalities: ["image", "text"], ...params.extra } },
+      providerOptions: {
+        [name]: {
+          modalities: ["image", "text"],
+          ...(params.aspect_ratio && { image_config: { aspect_ratio: params.aspect_ratio } }),
+          ...params.extra,
+        },
+      },
     });
     return await takePictureOfChat(exchange);
   }

@@ -101,7 +101,7 @@ function checkText(text: string): string {
   return kept;
 }
 
-/** Decodes and encodes a picture anew, as an upload; it was paid for, so being busy is no reason. */
+/** Decodes and encodes a picture anew. It was paid for: that we are busy is no reason to fail. */
 export async function takePicture(
   { imageIntake }: ModelDeps,
   bytes: Uint8Array,

@@ -6,6 +6,7 @@ import { PhotoUnreachable } from "../fetch-photo.ts";
 import { BadOutput } from "../generators/bad-output.ts";
 import { type Link, makeChain } from "../generators/chain.ts";
 import type { Outcome, Task } from "../generators/generator.ts";
+import { listPriced } from "../generators/model-params.ts";
 import type { RouteModels } from "../generators/route-models.ts";
 import type { ItemMeter, Settled } from "../meter.ts";
 import { safeError } from "../safe-error.ts";
@@ -150,6 +151,7 @@ function toTask(item: ClaimedItem, input: Task["input"]): Task {
       generator: item.generator,
       prompt: item.prompt,
       params: item.style_params,
+      priced: listPriced(item.pricing),
     },
     input,
     label: item.label,
