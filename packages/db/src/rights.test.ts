@@ -15,73 +15,90 @@ afterEach(() => assertInvariants(database.admin));
 
 /** Tables of nobody in particular; any other must have account_id, row security and policies. */
 const shared = words(`
-  admin_config erased_identities login_changes login_codes login_credentials login_totps
-  logins migrations payment_anomalies prices products promo_codes rate_limits
-  reconciliations sandbox_documents session_tokens styles totp_backup_codes
-  trial_identities verifications webhook_events
+  admin_config catalog_versions erased_identities login_changes login_codes
+  login_credentials login_totps logins migrations payment_anomalies prices products
+  promo_codes provider_budgets queue_tickets rate_limits reconciliations rollup_days
+  rollup_hours sandbox_documents session_tokens stat_rollups styles totp_backup_codes
+  trial_identities upkeep_tasks verifications webhook_events
 `);
 
 /** Of these the API's role reads nothing at all, not even an account's own rows. */
 const hidden = words(`
   account_logins api_keys erased_identities login_changes login_codes login_credentials
-  login_totps logins payment_anomalies rate_limits session_tokens sessions
-  totp_backup_codes totp_challenges trial_identities verifications webhook_events
+  login_totps logins payment_anomalies provider_budgets queue_tickets rate_limits
+  rollup_days rollup_hours session_tokens sessions stat_rollups totp_backup_codes
+  totp_challenges trial_identities verifications webhook_events
 `);
 
 /** What these roles may call. A function that is not here is the owner's alone. */
 const calls = {
   ducat_app: words(`
     activate_totp add_allowance adjust_credits advance_clock apply_dispute
-    apply_reversal apply_subscription assign_plan ban_login begin_clock_run
-    cancel_generation cancel_own capture_hold challenge_totp claim_opening claim_request
-    close_refund consume_credits create_account create_album create_api_key
+    apply_reversal apply_subscription assign_plan ban_login begin_catalog_push
+    begin_clock_run cancel_generation cancel_own capture_hold challenge_totp
+    claim_opening claim_request close_refund consume_credits count_active_accounts
+    count_dead_letters create_account create_album create_api_key create_batch
     create_generation create_generations create_promo_code create_session
     current_account delete_album delete_generation delete_image disable_totp
-    discard_webhook_event draw_ticket end_session end_sessions erase_account
-    find_account find_account_id find_api_key find_entitlements find_login find_order
-    find_payment_account find_session find_totp freeze_account get_alerts
-    get_auto_reload get_credit_balance grant_credits grant_login_trial has_begun_lately
-    hold_credits is_known_effect keep_request_answer list_account_logins
-    list_active_accounts list_anomalies list_api_keys list_login_accounts
-    list_open_orders list_running list_sessions list_subscription_pages list_succeeded
-    list_webhook_events move_payment note_account_token note_active_accounts offer_totp
-    open_external_account open_login_account open_vendor_account pass_totp prepare_image
-    prove_login_email put_sandbox_document raise_alerts read_backlog read_order_time
+    discard_webhook_event discard_webhook_events draw_ticket end_catalog_push
+    end_session end_sessions erase_account find_account find_account_id find_api_key
+    find_entitlements find_generation_window find_login find_order find_payment_account
+    find_session find_slice_floor find_totp freeze_account get_alerts get_auto_reload
+    get_credit_balance grant_credits grant_login_trial has_begun_lately hold_credits
+    input_of_row is_common_name is_known_effect keep_request_answer lift_plan
+    list_account_logins list_active_accounts list_anomalies list_api_keys
+    list_failed_messages list_login_accounts list_open_orders list_running list_sessions
+    list_subscription_pages list_succeeded list_upkeep_tasks list_waiting_items
+    list_webhook_events make_queue_ticket may_administer move_payment note_account_token
+    note_active_accounts note_queue_act offer_totp open_external_account
+    open_login_account open_vendor_account params_of_row pass_totp prepare_image
+    prove_login_email prove_totp publish_catalog publish_style put_sandbox_document
+    raise_alerts read_backlog read_order_time read_rollup_age read_statistics
     read_webhook_backlog record_checkout record_invoice record_invoice_failure
     record_refund record_tick redeem_code refill_account refresh_session
     refund_generation release_opening release_request release_usage remove_customer
-    remove_feature_override remove_method replay_webhook_event report_anomaly
-    request_payment request_reconciliation reserve_refund reset_password_by_code
-    resolve_anomaly resume_own revive_webhook_events revoke_api_key rotate_api_key
-    run_account_due save_image save_method save_vendor schedule_change search_accounts
-    search_payments send_login_code send_login_link send_login_notice set_account_active
-    set_alerts set_auto_reload set_feature_override set_login_role settle_payment
-    settle_queue_kind start_login_change status_of store_webhook_event switch_session
-    take_limits take_windows tick_clock track_usage try_totp update_album update_image
-    update_profile update_promo_code use_api_key use_login_change use_login_code
-    use_login_link uuid_v7 verify_vendor
+    remove_feature_override remove_method remove_totp replay_webhook_event
+    replay_webhook_events report_anomaly request_payment request_reconciliation
+    request_upkeep_run reserve_refund reset_password_by_code reset_setting
+    resolve_anomaly restore_style resume_own revive_webhook_events revoke_api_key
+    rotate_api_key run_account_due save_image save_method save_vendor schedule_change
+    search_accounts search_audit_logs search_generations search_payments send_login_code
+    send_login_link send_login_notice set_account_active set_alerts set_auto_reload
+    set_feature_override set_login_role set_setting set_style_active
+    settle_failed_message settle_payment settle_queue_kind start_login_change status_of
+    store_webhook_event summarize_all_usage summarize_revenue summarize_usage
+    switch_session take_limits take_queue_ticket take_windows tick_clock track_usage
+    try_totp update_album update_image update_profile update_promo_code use_api_key
+    use_login_change use_login_code use_login_link uuid_v7 verify_vendor
   `),
   ducat_worker: words(`
     add_allowance advance_clock advance_own_subscription apply_dispute apply_reversal
     apply_subscription cancel_generation cancel_own capture_hold claim_item
-    claim_messages claim_opening claim_round claim_webhook_event claw_back
-    clear_webhook_bodies complete_item consume_credits create_generation current_account
-    defer_item delete_generation draw_ticket end_due_item expire_account expire_orders
-    extend_lease extend_reconciliation fail_item find_account_id find_due_alerts
-    find_due_attempts find_due_base_refills find_due_own_subscriptions find_due_refills
-    find_due_refunds find_due_reloads find_due_webhook_events find_entitlements
-    find_expiring_accounts find_order find_outdated_accounts finish_reconciliation
-    finish_webhook_event freeze_account get_alerts get_credit_balance grant_credits
-    hold_credits is_known_effect list_anomalies list_open_orders list_subscription_pages
-    list_succeeded list_waiting_items mark_sent move_payment put_sandbox_document
-    raise_alerts read_backlog read_order_time read_reload_charge record_checkout
-    record_invoice record_invoice_failure record_message record_refund record_reload
-    refill_account refill_base refill_subscription release_opening release_usage
-    remind_passes remove_customer remove_method remove_old_usage remove_outdated_results
-    report_anomaly request_payment reserve_refund reserve_reload resume_own
-    revive_webhook_events save_method save_provider_request schedule_change
-    settle_payment settle_queue_kind start_reconciliation status_of sweep_items
-    track_usage uuid_v7
+    claim_messages claim_opening claim_round claim_upkeep_task claim_webhook_event
+    claw_back clear_webhook_bodies complete_item consume_credits count_import_files
+    create_batch create_generation current_account defer_item delete_generation
+    draw_ticket end_due_item expire_account expire_orders extend_lease
+    extend_reconciliation extend_upkeep_task fail_import_file fail_item find_account_id
+    find_cached_result find_due_alerts find_due_attempts find_due_base_refills
+    find_due_own_subscriptions find_due_refills find_due_refunds find_due_reloads
+    find_due_webhook_events find_entitlements find_expiring_accounts find_order
+    find_outdated_accounts finish_reconciliation finish_upkeep_task finish_webhook_event
+    forget_answers forget_audit_lines forget_clock_runs forget_codes forget_events
+    forget_limits forget_messages forget_reconciliations forget_sandbox_documents
+    forget_sessions freeze_account get_alerts get_credit_balance grant_credits
+    hold_credits input_of_row is_known_effect keep_import_file list_anomalies
+    list_open_orders list_subscription_pages list_succeeded list_upkeep_tasks
+    list_waiting_items mark_days mark_sent move_payment note_import note_upkeep_runs
+    params_of_row plan_import put_sandbox_document raise_alerts read_backlog
+    read_order_time read_reload_charge record_checkout record_invoice
+    record_invoice_failure record_message record_refund record_reload recount_day
+    refill_account refill_base refill_subscription register_upkeep_tasks release_opening
+    release_usage remind_passes remove_customer remove_method remove_old_usage
+    remove_outdated_results report_anomaly request_payment reserve_refund reserve_reload
+    resume_own return_provider_budget revive_webhook_events roll_up run_import
+    save_method save_provider_request schedule_change settle_payment settle_queue_kind
+    start_reconciliation status_of sum_import sweep_items take_import_file
+    take_provider_budget track_usage uuid_v7
   `),
 };
 
@@ -145,6 +162,7 @@ describe("row security", () => {
       ORDER BY 1`;
     expect(views).toEqual([
       { relname: "credit_grant_balances", invoker: true },
+      { relname: "payment_worths", invoker: true },
       { relname: "usage_entries", invoker: true },
     ]);
   });
