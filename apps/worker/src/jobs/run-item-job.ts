@@ -6,7 +6,7 @@ type Ref = { accountId: string; generationId: string; itemId: string; attempt: n
 /**
  * The job that wakes a worker for an item. Its id holds the number of claims so far, so that
  * however often it is added, there is one job per attempt. A second one would claim nothing.
- * `ahead` items of its generation have their turn before it; one that had its turn already has none.
+ * `ahead` items of its generation have their turn before it: none, when it had its turn already.
  */
 export function toJob(
   item: Ref,
