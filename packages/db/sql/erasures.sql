@@ -95,7 +95,9 @@ BEGIN
   WHERE account_id = p_account_id AND open_items = 0 AND deleted_at IS NULL;
   GET DIAGNOSTICS v_count = ROW_COUNT;
   UPDATE generation_items
-  SET input = NULL, label = NULL, output = NULL, error_message = NULL, result_key = NULL
+  -- What came as a row stays one: it is counted as such.
+  SET input = CASE WHEN input IS NOT NULL THEN '{}'::jsonb END, label = NULL, output = NULL,
+      error_message = NULL, result_key = NULL
   WHERE account_id = p_account_id AND status NOT IN ('pending', 'processing');
   RETURN v_count;
 END $$;

@@ -64,6 +64,8 @@ BEGIN
   END IF;
 END $$;
 
+DROP FUNCTION IF EXISTS ducat.create_generation(uuid, text, bytea, text, json, json, text[], text,
+  text, json, text, jsonb, bigint, jsonb, uuid);
 -- Create a generation with its items and set its price aside, in one call, once per p_key.
 -- p_labels has one element per item (null for none); p_inputs, when given, overrides p_input per
 -- item. p_unit_cost overrides the style's price (0 = free by the plan: no hold, no entry); p_terms
@@ -81,8 +83,6 @@ END $$;
 --
 -- The hot path of the product: one UPDATE of the account row when its head grant covers the
 -- price, then three inserts. Plans are generic by force: planning them anew costs more than they.
-DROP FUNCTION IF EXISTS ducat.create_generation(uuid, text, bytea, text, json, json, text[], text,
-  text, json, text, jsonb, bigint, jsonb, uuid);
 CREATE OR REPLACE FUNCTION ducat.create_generation(
   p_account_id uuid, p_key text, p_fingerprint bytea, p_style text, p_input json, p_params json,
   p_labels text[], p_subject text DEFAULT NULL, p_reference text DEFAULT NULL,
@@ -358,7 +358,9 @@ BEGIN
     metadata = '{}', subject = NULL, reference = NULL, webhook_url = NULL, batch = NULL
   WHERE account_id = p_account_id AND id = p_generation_id;
   UPDATE generation_items
-  SET input = NULL, label = NULL, output = NULL, error_message = NULL, result_key = NULL
+  -- What came as a row stays one: it is counted as such.
+  SET input = CASE WHEN input IS NOT NULL THEN '{}'::jsonb END, label = NULL, output = NULL,
+      error_message = NULL, result_key = NULL
   WHERE account_id = p_account_id AND generation_id = p_generation_id;
   PERFORM mark_usage(p_account_id, min(completed_at), max(completed_at), 'deleted')
   FROM generation_items WHERE account_id = p_account_id AND generation_id = p_generation_id;

@@ -23,6 +23,13 @@ LANGUAGE sql IMMUTABLE AS $$
     ELSE '' END
 $$;
 
+-- Likewise of an item: a row of a batch has params of its own, which come first.
+CREATE OR REPLACE FUNCTION ducat.read_row_param(p_own jsonb, p_shared json, p_key text)
+RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT ducat.read_param(
+    CASE WHEN p_own -> 'params' ? p_key THEN (p_own -> 'params')::json ELSE p_shared END, p_key)
+$$;
+
 -- A count that a provider told, or 0: workers check little of what they hand on.
 CREATE OR REPLACE FUNCTION ducat.read_count(p_usage jsonb, p_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$
@@ -53,8 +60,10 @@ BEGIN
   RETURN QUERY
   WITH items AS MATERIALIZED (
     SELECT i.account_id, date_trunc('hour', i.completed_at, 'UTC') AS at, g.style_id,
-      g.style_version, model_of(s) AS model, read_param(g.params, 'language') AS language,
-      read_param(g.params, 'category') AS category, i.input IS NOT NULL AS is_batch, i.status,
+      g.style_version, model_of(s) AS model,
+      read_row_param(i.input, g.params, 'language') AS language,
+      read_row_param(i.input, g.params, 'category') AS category,
+      i.input IS NOT NULL AS is_batch, i.status,
       i.captured, i.refunded, read_count(i.usage, 'input_tokens') AS input_tokens,
       read_count(i.usage, 'output_tokens') AS output_tokens, i.response_time_ms AS ms,
       width_bucket(i.response_time_ms, response_bounds()) + 1 AS class,

@@ -1,14 +1,17 @@
 import { expect, test } from "vitest";
 import { makeOffer, makePaid } from "../test/billing-factories.ts";
 import { rollUpAll } from "../test/check-rollups.ts";
-import { makeAccount, makeGeneration } from "../test/factories.ts";
+import { makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { toDay } from "../test/raw-rows.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { claim, complete } from "../test/work.ts";
+import { createBatch } from "./batches.ts";
+import { eraseAccount } from "./erasures.ts";
+import { deleteGeneration } from "./generations.ts";
 import { recountDay } from "./recount.ts";
 import { markDays } from "./rollups.ts";
 import { readStatistics } from "./statistics.ts";
-import { summarizeRevenue } from "./usage-summaries.ts";
+import { summarizeRevenue, summarizeUsage } from "./usage-summaries.ts";
 
 const database = useDatabase();
 const ago = (days: number) => toDay(Date.now() - days * 86_400_000);
@@ -118,4 +121,42 @@ test("what lines brought is told of those that are shown, and of no others", asy
   expect(await summarizeRevenue(app, { ...span, groupBy: [] })).toMatchObject([
     { amount_micros: 4_950n },
   ]);
+});
+
+test("rows of a batch are told by their own language, and stay rows when it is deleted", async () => {
+  const { app, worker, admin } = database;
+  const account = await makeAccount(app, 10);
+  const input = { type: "text", prompt: "A chair." };
+  const row = (line: number) => ({ label: null, input, line, cost: 1 });
+  const made = await createBatch(app, account.id, {
+    ...makeKey(),
+    style: "modern_minimalist",
+    params: { language: "en", category: "chairs" },
+    rows: [{ ...row(1), params: { language: "fa", category: 7 } }, row(2)],
+    batch: { rows: 2, rejected: 0, errors: [] },
+  });
+  for (const position of [0, 1]) {
+    await complete(worker, await claim(worker, account.id, made, { position }));
+  }
+  const read = async () => {
+    await rollUpAgain();
+    const groupBy = ["language", "category"] as const;
+    const span = { from: ago(1), to: ago(0), groupBy, limit: 10 };
+    const lines = await summarizeUsage(app, account.id, span);
+    return lines.map((one) => [one.language, one.category, one.batch_items]);
+  };
+  expect(await read()).toEqual([
+    ["en", "chairs", 1],
+    ["fa", "", 1],
+  ]);
+  await deleteGeneration(app, account.id, made.id);
+  expect(await read()).toEqual([["", "", 2]]);
+  await eraseAccount(app, account.id, {
+    isConfirmed: true,
+    audit: { actor: "test", request_id: "test", ip: null },
+  });
+  expect(await read()).toEqual([["", "", 2]]);
+  expect(
+    await admin`SELECT DISTINCT input FROM ducat.generation_items WHERE account_id = ${account.id}`,
+  ).toEqual([{ input: {} }]);
 });

@@ -42,7 +42,7 @@ type Raw = {
 type Item = {
   generation_id: string;
   status: "completed" | "failed" | "canceled";
-  input: object | null;
+  input: { params?: Record<string, unknown> } | null;
   captured: number;
   refunded: number;
   cost_from: number;
@@ -179,10 +179,11 @@ function foldItems(raw: Raw, folded: Folded, hourOf: HourOf): void {
     );
     const named = style?.params.model ? `:${style.params.model}` : "";
     const key = { account_id, ...at, style_id, style_version, model: style?.generator + named };
+    const params = { ...generation.params, ...item.input?.params };
     const line = lineOf(folded, {
       ...{ ...key, source: "generation", is_batch: item.input !== null },
-      language: readParam(generation.params, "language"),
-      category: readParam(generation.params, "category"),
+      language: readParam(params, "language"),
+      category: readParam(params, "category"),
     });
     foldItem(item, line);
     const labels = { status: item.status, ...(item.error_code && { error_code: item.error_code }) };

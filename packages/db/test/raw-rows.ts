@@ -281,7 +281,7 @@ function drawItems({ int, pick, chance, at }: Draw, generation: Row): Row[] {
         captured,
       },
       ...{ refunded: isOpen ? 0 : cost - captured, completed_at: isOpen ? null : at() },
-      input: chance(0.3) ? { prompt: "a row" } : null,
+      input: pick([null, null, {}, { params: { size: 1 } }, { params: { language: "de" } }]),
       error_code: status === "failed" ? pick(["provider_error", "deadline_exceeded"]) : null,
       usage: isDone
         ? pick([{}, { input_tokens: int(0, 900), output_tokens: 7 }, { input_tokens: "7" }])
