@@ -2,8 +2,9 @@
 -- order, and each account's requests are served in the order of arrival for as long as its head
 -- grant covers them. What needs more than that (another grant, a subject where something is bound,
 -- quotas, a free style, an expiry that is due, a frozen account, a key that exists or comes twice
--- here, an unknown style or account, a price that was quoted from another version of the style) is not made and not judged: the caller asks for it singly, so
--- that a request which doesn't fit holds up none that does.
+-- here, an unknown style or account, a price that was quoted from another version of the style) is
+-- not made and not judged: the caller asks for it singly, so that a request which doesn't fit holds
+-- up none that does.
 -- p_requests: [{account_id, key, fingerprint (hex), style, input, params, labels, subject,
 -- reference, metadata, webhook_url, unit_cost, retry_of, terms, style_version}], 1,000 at most.
 -- Returns one row per request that was made: its ordinal (from 1) and the columns of

@@ -125,6 +125,7 @@ BEGIN
   FOR NO KEY UPDATE;
 END $$;
 
+DROP FUNCTION IF EXISTS ducat.complete_item(uuid, uuid, uuid, uuid, jsonb, bigint, jsonb);
 -- Finish an item with its output: capture p_actual (default and at most its price) and pay the
 -- rest back. p_output: {kind: image, key, type, width, height, size, sha256} or {kind: text,
 -- text}. p_usage: what the provider said it cost, with response_time_ms, provider_cost_micros.
@@ -133,7 +134,6 @@ END $$;
 -- Returns the final status (`canceled` when its end was asked for before any provider was), or
 -- null when the item is not ours any more: then nothing was written, and the file is an orphan.
 -- Locks generation, item, account. Safe to retry: the repeat returns the same.
-DROP FUNCTION IF EXISTS ducat.complete_item(uuid, uuid, uuid, uuid, jsonb, bigint, jsonb);
 CREATE OR REPLACE FUNCTION ducat.complete_item(
   p_account_id uuid, p_generation_id uuid, p_item_id uuid, p_token uuid, p_output jsonb,
   p_actual bigint DEFAULT NULL, p_usage jsonb DEFAULT '{}', p_charge jsonb DEFAULT NULL,

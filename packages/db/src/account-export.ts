@@ -59,8 +59,8 @@ const lists = {
     ORDER BY id LIMIT ${fewRows}`,
   items: (sql, account, after) => sql<Row[]>`
     SELECT i.id::text AS cursor, i.id, i.generation_id, i.position, i.label,
-      i.input - 'photo_key' AS input, i.status, i.cost, i.refunded, i.charge, i.output, i.output_removed_at,
-      i.error_code, i.error_message, i.started_at, i.completed_at
+      i.input - 'photo_key' AS input, i.status, i.cost, i.refunded, i.charge,
+      i.output, i.output_removed_at, i.error_code, i.error_message, i.started_at, i.completed_at
     FROM ducat.generation_items i
     JOIN ducat.generations g ON g.account_id = i.account_id AND g.id = i.generation_id
     WHERE i.account_id = ${account} AND g.deleted_at IS NULL

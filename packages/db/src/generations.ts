@@ -38,7 +38,6 @@ export type NewGeneration = RequestKey & {
   terms?: Terms | null | undefined;
   /** The version that the terms were quoted from: another one by now is refused. */
   styleVersion?: number | undefined;
-  /** Instead of the style's. */
   deadlineSeconds?: number | undefined;
   batch?: Record<string, unknown> | null | undefined;
 };
