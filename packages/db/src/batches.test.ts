@@ -58,6 +58,17 @@ it("prices each row by itself, and each owns its slice of what was paid", async 
   expect([balance?.available, balance?.held]).toEqual([53 - 4, 0]);
 });
 
+it("pays each row back to the very credits that it took", async () => {
+  const { id: accountId } = await makeAccount(db.app, 50);
+  const made = await make(accountId, { rows: [makeRow(2, 2), makeRow(3, 1), makeRow(4, 5)] });
+  expect(made.trial_cost).toBe(3);
+  const trial = async () => (await findBalance(db.app, accountId))?.trial_credits;
+  await fail(db.worker, await claim(db.worker, accountId, made, { position: 2 }));
+  expect(await trial()).toBe(0);
+  await fail(db.worker, await claim(db.worker, accountId, made, { position: 1 }));
+  expect(await trial()).toBe(1);
+});
+
 it("gives a worker the row's input, and its params before the batch's", async () => {
   const { id: accountId } = await makeAccount(db.app, 50);
   const made = await make(accountId);
