@@ -365,6 +365,21 @@ const place: Plant[] = [
     VALUES ('roll-up', 'Sums up.', 300, now() - interval '2 hours')`,
   ),
   plant(
+    "tasks",
+    "a run that comes to no end",
+    `
+    INSERT INTO ducat.upkeep_tasks (name, about, every_s, next_due_at, started_at, is_open)
+    VALUES ('roll-up', 'Sums up.', 300, now(), now() - interval '26 hours', true)`,
+  ),
+  plant(
+    [],
+    "a task of a former release that nobody does any more",
+    `
+    INSERT INTO ducat.upkeep_tasks (name, about, every_s, next_due_at, seen_at)
+    VALUES ('former', 'Was done.', 300, now() - interval '1 day', now() - interval '1 day'),
+      ('roll-up', 'Sums up.', 300, now(), now())`,
+  ),
+  plant(
     "roll-ups",
     "a sum of nothing",
     `

@@ -172,11 +172,14 @@ BEGIN
       THEN extract(epoch FROM v_now - p_task.next_due_at) END));
 END $$;
 
--- All tasks by name, as show_upkeep_task has them. Takes no lock.
+-- All tasks by name, as show_upkeep_task has them, but for those that workers name no more while
+-- they name others (each says so once an hour): of a former release, late for ever. Takes no lock.
 CREATE OR REPLACE FUNCTION ducat.list_upkeep_tasks() RETURNS SETOF jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
-  RETURN QUERY SELECT show_upkeep_task(u) FROM upkeep_tasks u ORDER BY u.name COLLATE "C";
+  RETURN QUERY SELECT show_upkeep_task(u) FROM upkeep_tasks u
+  WHERE seen_at > (SELECT max(seen_at) - interval '3 hours' FROM upkeep_tasks)
+  ORDER BY u.name COLLATE "C";
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.list_upkeep_tasks TO ducat_app, ducat_worker;
 

@@ -113,6 +113,19 @@ it("a task that comes more often than it did is due as soon as that", async () =
   expect(next - Date.now()).toBeLessThan(100_000);
 });
 
+it("a task that workers name no more is not late, and comes back when one does", async () => {
+  const name = await register();
+  await database.admin`
+    UPDATE ducat.upkeep_tasks SET seen_at = clock_timestamp() - interval '4 hours',
+      next_due_at = clock_timestamp() - interval '4 hours' WHERE name = ${name}`;
+  const other = await register();
+  expect(await read(name)).toBeUndefined();
+  expect(await read(other)).toBeDefined();
+  const task = { name, about: "A test.", everySeconds: 3_600, isParallel: false };
+  await registerUpkeepTasks(database.worker, [task]);
+  expect(await read(name)).toMatchObject({ state: "waiting" });
+});
+
 it("a task that no worker has named for a week is forgotten", async () => {
   const [old, known] = [await register(), await register()];
   await database.admin`

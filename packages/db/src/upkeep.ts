@@ -108,7 +108,7 @@ export type UpkeepTask = {
   overdue_seconds: number;
 };
 
-/** All tasks that a worker has named in the last week, by name. */
+/** All tasks that workers name, by name. */
 export async function listUpkeepTasks(db: Db): Promise<UpkeepTask[]> {
   const rows = await ask(db<{ task: UpkeepTask }[]>`
     SELECT task FROM ducat.list_upkeep_tasks() AS task`);
