@@ -125,7 +125,7 @@ it("restores a backup by itself, moves aside what is there, and refuses a damage
   await expect(readdir(target)).rejects.toThrow("ENOENT");
 });
 
-it("keeps as many as it is told, with an archive that is full, and says when nothing runs", async () => {
+it("keeps as many as it is told, also while the archive is full, if something runs", async () => {
   const { dir, dataDir, to, cluster, sql } = await startData({ archives: true });
   await sql`INSERT INTO notes (text) VALUES ('not archived')`;
   await rm(join(dir, "wal"), { recursive: true });

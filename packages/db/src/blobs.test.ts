@@ -58,16 +58,16 @@ describe("an upload", () => {
     ];
     const input = { type: "photo", photo_id: shared.id, photo_key: shared.key } as never;
     const made = await makeGeneration(database.app, id, { input });
-    const [row] = await database.admin`
-      UPDATE ducat.generation_items SET input = ${JSON.stringify({ photo_key: own.key })}::text::jsonb
-      WHERE account_id = ${id} AND id = ${(await makeGeneration(database.app, id)).item_ids?.[0] ?? ""}
-      RETURNING generation_id`;
+    const row = await makeGeneration(database.app, id);
+    await database.admin`
+      UPDATE ducat.generation_items SET input = jsonb_build_object('photo_key', ${own.key}::text)
+      WHERE account_id = ${id} AND generation_id = ${row.id}`;
     const removed = await deleteExpiredUploads(database.worker, 1_000);
     expect(removed).toContain(other.key);
     expect(removed).not.toContain(own.key);
     expect(removed).not.toContain(shared.key);
-    for (const generation of [made.id, row?.generation_id]) {
-      await cancelGeneration(database.app, id, generation);
+    for (const generation of [made, row]) {
+      await cancelGeneration(database.app, id, generation.id);
     }
     const keys = [own.key, shared.key];
     expect(await deleteExpiredUploads(database.worker, 1_000)).toEqual(
