@@ -24,7 +24,7 @@ export type Exchange = {
   close(): void;
 };
 
-export type ExchangeOptions = {
+type ExchangeOptions = {
   /** Of the item: its reason ends everything. */
   signal: AbortSignal;
   /** For all of it, from the first byte to the last. */

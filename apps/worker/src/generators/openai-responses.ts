@@ -25,7 +25,7 @@ import {
 const defaultUrl = "https://api.openai.com/v1";
 const longestQuestionMs = 30_000;
 
-export type Asking = {
+type Asking = {
   endpoint: ModelEndpoint;
   deps: ModelDeps;
   task: Task;

@@ -10,7 +10,7 @@ const words = {
   bad_output: "The model's answer was not usable.",
 } as const;
 
-export type ProviderFailure = keyof typeof words;
+type ProviderFailure = keyof typeof words;
 
 /** Whether another model may be asked: what is wrong with the input is wrong everywhere. */
 const failsOver: Record<ProviderFailure, boolean> = {

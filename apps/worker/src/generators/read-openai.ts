@@ -53,7 +53,7 @@ function readChoice(choice: Json): Facts {
 }
 
 /** Images and responses count input_tokens, chats prompt_tokens; OpenRouter adds a cost in USD. */
-export function readOpenAiUsage(usage: Json): Facts {
+function readOpenAiUsage(usage: Json): Facts {
   const input = usage.input_tokens ?? usage.prompt_tokens;
   const output = usage.output_tokens ?? usage.completion_tokens;
   return {

@@ -3,7 +3,7 @@ import { readOpenAiFacts } from "./read-openai.ts";
 import type { Made } from "./run-once.ts";
 
 /** Where a request of the Responses API is; `unclear` when the answer doesn't say. */
-export type ResponseState = "running" | "ended" | "unclear";
+type ResponseState = "running" | "ended" | "unclear";
 
 const states: Record<string, ResponseState> = {
   queued: "running",
@@ -17,7 +17,7 @@ const states: Record<string, ResponseState> = {
 const moderated = new Set(["invalid_prompt", "image_content_policy_violation"]);
 const isInput = /^(?:invalid_(?:base64_)?image|image_|failed_to_download_image|empty_image)/;
 
-export type ResponseFacts = {
+type ResponseFacts = {
   facts: Facts;
   state: ResponseState;
   /** It failed, and for what was sent. */
