@@ -57,6 +57,14 @@ it("opens private networks in test mode only", () => {
   expect(() => parseEnv({ ...least, ...hosts, DUCAT_MODE: "live" })).toThrow("FETCH_ALLOW_HOSTS");
 });
 
+it("sends the key of Google Maps over https only, in live mode", () => {
+  const maps = { GOOGLE_MAPS_KEY: "maps-secret-key", GOOGLE_MAPS_URL: "http://maps.test" };
+  expect(parseEnv({ ...least, ...maps }).GOOGLE_MAPS_URL).toBe("http://maps.test");
+  const parse = () => parseEnv({ ...least, ...maps, DUCAT_MODE: "live" });
+  expect(parse).toThrow("GOOGLE_MAPS_URL");
+  expect(parse).not.toThrow("maps-secret-key");
+});
+
 it("mails links to pages of allowed origins only", () => {
   const page = { LOGIN_PAGE_URL: "https://app.example.com/me/" };
   const ALLOWED_ORIGINS = "https://app.example.com";

@@ -11,7 +11,15 @@ describe("models behind the queues of fal and Replicate", () => {
     const started = await startQueueSubjects({
       "fal-submit": ["error-after", "reset-after", "hang", "bad-input", "refused", "error-inside"],
       "fal-status": ["error-before", "reset-before", "html", "limit-seconds"],
-      "fal-result": ["error-inside", "broken-output", "refused", "filtered", "cut", "wrong-type"],
+      "fal-result": [
+        "unauthorized",
+        "error-inside",
+        "broken-output",
+        "refused",
+        "filtered",
+        "cut",
+        "wrong-type",
+      ],
       "fal-picture": ["html", "truncated", "broken-output"],
       "replicate-submit": ["error-after", "reset-after", "truncated", "overloaded", "refused"],
       "replicate-status": ["error-inside", "refused", "filtered", "absurd-usage", "broken-output"],
