@@ -309,8 +309,9 @@ BEGIN
       SELECT id FROM rollup_dirty_days WHERE scope = 'day' ORDER BY id LIMIT 1000)
     RETURNING from_day
   )
-  INSERT INTO rollup_days (day) SELECT DISTINCT from_day FROM marks
-  ON CONFLICT (day) DO UPDATE SET computed_at = excluded.computed_at;
+  INSERT INTO rollup_days AS d (day) SELECT DISTINCT from_day FROM marks
+  -- Due again, but not as one that never was summed up.
+  ON CONFLICT (day) DO UPDATE SET computed_at = least(d.computed_at, start_of(d.day));
   IF FOUND THEN
     RETURN true;
   END IF;
@@ -394,5 +395,6 @@ BEGIN
   UNION ALL
   SELECT r.* FROM revenue_lines(v_start, v_end, p_account_id) r
   JOIN rollup_days d ON d.day = r.day AND NOT d.is_final;
-  UPDATE rollup_days SET computed_at = '-infinity' WHERE day BETWEEN p_from AND p_to;
+  UPDATE rollup_days SET computed_at = least(computed_at, start_of(day))
+  WHERE day BETWEEN p_from AND p_to;
 END $$;

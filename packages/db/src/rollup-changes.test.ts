@@ -9,9 +9,9 @@ import { createBatch } from "./batches.ts";
 import { eraseAccount } from "./erasures.ts";
 import { deleteGeneration } from "./generations.ts";
 import { recountDay } from "./recount.ts";
-import { markDays } from "./rollups.ts";
+import { markDays, rollUp } from "./rollups.ts";
 import { readStatistics } from "./statistics.ts";
-import { summarizeRevenue, summarizeUsage } from "./usage-summaries.ts";
+import { readRollupAge, summarizeRevenue, summarizeUsage } from "./usage-summaries.ts";
 
 const database = useDatabase();
 const ago = (days: number) => toDay(Date.now() - days * 86_400_000);
@@ -159,4 +159,21 @@ test("rows of a batch are told by their own language, and stay rows when it is d
   expect(
     await admin`SELECT DISTINCT input FROM ducat.generation_items WHERE account_id = ${account.id}`,
   ).toEqual([{ input: {} }]);
+});
+
+test("days that are told again were summed up all the same", async () => {
+  const { app, worker, admin } = database;
+  const account = await makeAccount(app);
+  const day = ago(2);
+  await markDays(worker, { from: day, to: day, reason: "test" });
+  expect((await readRollupAge(app, day, day)).pending_days).toBe(0);
+  await rollUpAgain();
+  await admin`SELECT ducat.mark_day(${day}::date + interval '1 hour', 'test')`;
+  await admin`SELECT ducat.mark_usage(${account.id}, ${day}::date, ${day}::date, 'test')`;
+  expect([await rollUp(worker), await rollUp(worker)]).toEqual(["marks", "marks"]);
+  const age = await readRollupAge(app, day, day);
+  expect([age.pending_days, age.computed_at]).toEqual([0, new Date(`${day}T00:00:00.000Z`)]);
+  expect(await rollUp(worker)).toBe("day");
+  const told = await readRollupAge(app, day, day);
+  expect(Number(told.computed_at)).toBeGreaterThan(Number(age.computed_at));
 });
