@@ -49,7 +49,7 @@ const ends = {
 export type QueueSubject = keyof typeof ends;
 export const queueSubjects = Object.keys(ends) as QueueSubject[];
 
-/** fal and Replicate with faults in each of an item's requests; `picks` are those that are tried. */
+/** fal and Replicate with faults in each of an item's requests; `picks` says which are tried. */
 export async function startQueueSubjects(
   picks?: Record<QueueSubject, Fault[]>,
 ): Promise<{ server: ModelServer; subjects: Subject[] }> {
