@@ -1,8 +1,9 @@
 -- Whether the roll-ups are what their raw rows come to. Reads only.
 
 -- Compare the roll-ups of a day with the raw rows: all of a final day, of another those hours that
--- have settled (summed up ten minutes after their end or later, with nothing left that ran). What is marked to be summed up
--- anew is passed over. Levels can't be counted again. Of features only while their events are kept.
+-- have settled (summed up ten minutes after their end or later, with nothing left that ran). What
+-- is marked to be summed up anew is passed over. Levels can't be counted again. Of features only
+-- while their events are kept.
 -- Returns {day, state: final | open | none, skipped: accounts passed over, differences: [{what,
 -- account_id, key, rolled, raw}]}, at most 1,000 of them. Takes no lock. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.recount_day(p_day date) RETURNS jsonb
