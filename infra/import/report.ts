@@ -7,6 +7,8 @@ export type Sums = Record<string, number>;
 export type ImportReport = {
   source: string;
   system: string;
+  /** Of whose providers' books its plans and payments are from now on. */
+  mode: "test" | "live";
   is_dry_run: boolean;
   /** How many people there were of each outcome. */
   people: Record<ImportOutcome["outcome"], number>;
@@ -35,17 +37,17 @@ export type ImportReport = {
 /** Lists in a report end here; the counts are of all. */
 const mostListed = 1000;
 
-export function startReport(source: string, system: string, isDryRun: boolean): ImportReport {
+export function startReport(
+  about: Pick<ImportReport, "source" | "system" | "mode" | "is_dry_run">,
+): ImportReport {
   return {
-    source,
-    system,
-    is_dry_run: isDryRun,
+    ...about,
     people: { create: 0, join: 0, equal: 0, differs: 0, erased: 0, refuse: 0 },
     reasons: {},
     refused: [],
     differences: [],
     warnings: {},
-    credits: { there: {}, refused: {}, carried: {}, here: isDryRun ? null : {}, unequal: [] },
+    credits: { there: {}, refused: {}, carried: {}, here: about.is_dry_run ? null : {}, unequal: [] },
     styles: { created: [], known: [], refused: [] },
     settings: { set: [], known: [], refused: [] },
     files: [],
@@ -113,7 +115,7 @@ export function describeReport(report: ImportReport): string {
   };
   const refusals = [...report.refused, ...report.styles.refused, ...report.settings.refused];
   return [
-    `${report.source} (${report.system})`,
+    `${report.source} (${report.system}), ${report.mode} mode`,
     ...(report.is_dry_run ? ["dry run: nothing was written"] : []),
     ...list("people", people),
     ...list("refused because of", report.reasons),

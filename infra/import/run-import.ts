@@ -73,7 +73,8 @@ async function importAll(
   const offers = await readOffers(db);
   const faults = findMappingFaults(mapping, offers);
   if (faults.length > 0) throw new Error(faults.join("\n"));
-  const report = startReport(mapping.source, mapping.system, isDryRun);
+  const { source } = mapping;
+  const report = startReport({ source, system: mapping.system, mode, is_dry_run: isDryRun });
   const audit = { actor: "import", request_id: randomUUID(), ip: null };
   const wants = (step: Step) => options.steps.includes(step);
   const open = { url: formerUrl, schema: mapping.schema, specs: system.tables };
