@@ -70,10 +70,22 @@ describe("createEnqueue", () => {
     expect(turns(single.accountId)[0]).toBeLessThan(first + 2);
   });
 
-  it("lets a request wait only when a thousand jobs wait, and sends 500 at most", async () => {
+  it("sends a single request before the rows of a batch that wait here", async () => {
     const { calls, open, enqueue } = slowDown();
     await enqueue.add(makeItems(1));
-    await enqueue.add(makeItems(1_000));
+    const batch = enqueue.add(makeItems(1_500));
+    // It waits for nothing: one row goes before it.
+    await enqueue.add(makeItems(1));
+    expect(calls).toEqual([1]);
+    open();
+    await batch;
+    expect(calls).toEqual([1, 500, 500, 500, 1]);
+  });
+
+  it("lets a request wait only when a thousand jobs go before it, sends 500 at most", async () => {
+    const { calls, open, enqueue } = slowDown();
+    await enqueue.add(makeItems(1));
+    for (let n = 0; n < 1_000; n += 1) await enqueue.add(makeItems(1));
     let isThrough = false;
     const late = enqueue.add(makeItems(1)).then(() => {
       isThrough = true;

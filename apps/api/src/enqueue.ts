@@ -26,7 +26,7 @@ export type Enqueue = {
 };
 
 const mostPerCall = 500;
-/** Beyond this many waiting jobs a request waits for its own: that is the back pressure. */
+/** With this many jobs waiting before its own a request waits too: that is the back pressure. */
 const mostWaiting = 1_000;
 
 /**
@@ -42,6 +42,8 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
 
   const flush = async () => {
     while (waiting.length > 0) {
+      // What stands in line here goes by turns as well: a batch must not keep single requests back.
+      waiting.sort((a, b) => turnOf(a) - turnOf(b));
       const jobs = waiting.splice(0, mostPerCall);
       await queue.add("run-item", jobs).catch((err: unknown) => {
         log.warn({ err, jobs: jobs.length }, "not enqueued: the sweeper will do it");
@@ -54,7 +56,7 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
     wake({ accountId, items, by }) {
       for (const { itemId, attempt, ...item } of items) {
         const id = `${itemId}-${attempt}-${by}`;
-        waiting.push({ id, data: { accountId, ...item, itemId, attempt } });
+        waiting.push({ id, data: { accountId, ...item, itemId, attempt }, turn: findTurn() });
       }
       if (items.length > 0) flushing ??= flush();
     },
@@ -65,7 +67,9 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
         waiting.push({ id: `${itemId}-0`, data, turn: findTurn(burst + place) });
       }
       flushing ??= flush();
-      if (waiting.length > mostWaiting) await flushing;
+      if (waiting.length <= mostWaiting) return;
+      const last = findTurn(burst + itemIds.length - 1);
+      if (waiting.filter((job) => turnOf(job) <= last).length > mostWaiting) await flushing;
     },
     addWebhook(...eventIds) {
       const jobs = eventIds.map((eventId) => ({ id: eventId, data: { eventId } }));
@@ -80,3 +84,5 @@ export function createEnqueue({ queue, log }: { queue: Queue; log: Logger }): En
     },
   };
 }
+
+const turnOf = ({ turn = 0 }: NewJob<"run-item">) => turn;
