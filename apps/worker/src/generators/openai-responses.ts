@@ -66,7 +66,10 @@ function createApi(asking: Asking): QueueApi {
     submit: () => call(asking, { method: "POST", body: toBody(task, params) }),
     readId: (json) => asObject(json).id,
     ask: async (id) => readState(await call(asking, { method: "GET", path: `/${id}` })),
-    cancel: (id) => call(asking, { method: "POST", path: `/${id}/cancel` }),
+    cancel(id, signal) {
+      const context = { ...asking.context, signal };
+      return call({ ...asking, context }, { method: "POST", path: `/${id}/cancel` });
+    },
   };
 }
 
