@@ -40,6 +40,7 @@ const mostListed = 1000;
 export function startReport(
   about: Pick<ImportReport, "source" | "system" | "mode" | "is_dry_run">,
 ): ImportReport {
+  const here = about.is_dry_run ? null : {};
   return {
     ...about,
     people: { create: 0, join: 0, equal: 0, differs: 0, erased: 0, refuse: 0 },
@@ -47,7 +48,7 @@ export function startReport(
     refused: [],
     differences: [],
     warnings: {},
-    credits: { there: {}, refused: {}, carried: {}, here: about.is_dry_run ? null : {}, unequal: [] },
+    credits: { there: {}, refused: {}, carried: {}, here, unequal: [] },
     styles: { created: [], known: [], refused: [] },
     settings: { set: [], known: [], refused: [] },
     files: [],
