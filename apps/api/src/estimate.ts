@@ -3,6 +3,7 @@ import { findStyle } from "@ducat/db/styles";
 import type { AskedGeneration } from "@ducat/entitlements/quote-generation";
 import { DomainError } from "@ducat/types/errors";
 import type { CreateGeneration, Estimate } from "@ducat/types/generations";
+import { readStyleInputs } from "@ducat/types/style-inputs";
 import type { Deps } from "./deps.ts";
 import { makeTerms, toFree } from "./quote-terms.ts";
 import { showReset } from "./show-entitlements.ts";
@@ -13,7 +14,7 @@ type Wanted = Pick<CreateGeneration, "style" | "areas" | "n" | "subject" | "inpu
 /**
  * What this generation would cost now: nothing where the plan makes it free; else subject-bound
  * credits go first, then trial, then the rest. Takes nothing. Errors: not_found (account or style),
- * validation_failed (a param's value has no price).
+ * validation_failed (a param that the style doesn't take, a value that has no price).
  */
 export async function estimateGeneration(
   deps: Pick<Deps, "db" | "entitlements">,
@@ -26,7 +27,8 @@ export async function estimateGeneration(
   if (!balance) throw new DomainError("not_found", { extra: { what: "account" } });
   const items = areas.length * n;
   const asked = { style: style.id, items, areas: areas.length, subject };
-  const terms = makeTerms(style, { input, params, n });
+  const inputs = readStyleInputs(style.inputs);
+  const terms = makeTerms({ ...style, inputs }, { input, params, n });
   const { unitCost, quota } = await findTerms(deps, accountId, { ...asked, price: terms.unit });
   const { unit, lines } = unitCost === 0 ? toFree(terms) : terms;
   const cost = unitCost * items;

@@ -1,6 +1,7 @@
 import { findStyle } from "@ducat/db/styles";
 import { DomainError } from "@ducat/types/errors";
 import { type PriceLine, type Pricing, quotePrice, type Terms } from "@ducat/types/pricing";
+import { findParamFaults, readStyleInputs, type StyleInputs } from "@ducat/types/style-inputs";
 import type { Deps } from "./deps.ts";
 
 /** A change of a style is told by its version when something is made with it. */
@@ -15,12 +16,18 @@ type Wanted = {
 };
 
 export type Quoted = { styleVersion: number; terms: Terms };
-type Priced = { version: number; cost: number; pricing: Pricing | null };
+type Priced = {
+  version: number;
+  cost: number;
+  pricing: Pricing | null;
+  /** As they were published; any params may pass where they say nothing. */
+  inputs?: unknown;
+};
 
 /**
  * What an item of this request costs at most, and the version of the style that says so; undefined
  * where there is nothing to tell but the style's cost, which is looked at as it is taken.
- * Errors: validation_failed (a param's value has no price).
+ * Errors: validation_failed (a param that the style doesn't take, a value that has no price).
  */
 export async function quoteTerms(
   { db, cache }: Pick<Deps, "db" | "cache">,
@@ -29,25 +36,32 @@ export async function quoteTerms(
   const load = async (): Promise<Priced> => {
     const style = await findStyle(db, wanted.style);
     if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
-    return { version: style.version, cost: style.cost, pricing: style.pricing };
+    const { version, cost, pricing, inputs } = style;
+    return { version, cost, pricing, inputs };
   };
   const tags = [tagOf(wanted.style)];
   const found = cache.getOrSet(tagOf(wanted.style), { ttlMs: styleLifeMs, tags, load });
   // What is not on offer can still be repeated: whoever takes it decides.
   const style = await found.catch(ignoreMissing);
-  if (!style || (!style.pricing && (wanted.n ?? 1) === 1)) return undefined;
-  return { styleVersion: style.version, terms: makeTerms(style, wanted) };
+  if (!style) return undefined;
+  const inputs = readStyleInputs(style.inputs);
+  if (!style.pricing && !inputs && (wanted.n ?? 1) === 1) return undefined;
+  return { styleVersion: style.version, terms: makeTerms({ ...style, inputs }, wanted) };
 }
 
 /** What is remembered of a style is old. */
 export const forgetTerms = ({ cache }: Pick<Deps, "cache">, style: string) =>
   cache.forget([tagOf(style)]);
 
+type Offered = Pick<Priced, "cost" | "pricing"> & { inputs: StyleInputs | undefined };
+
 /** The price of an item by a version of a style. Errors: validation_failed. */
 export function makeTerms(
-  { cost, pricing }: Pick<Priced, "cost" | "pricing">,
+  { cost, pricing, inputs }: Offered,
   { params, input, n = 1 }: Omit<Wanted, "style">,
 ): Terms {
+  const errors = inputs ? findParamFaults(inputs, params) : [];
+  if (errors.length > 0) throw new DomainError("validation_failed", { errors });
   const { most, lines } = pricing
     ? quotePrice(pricing, { params, input })
     : { most: cost, lines: listBase(cost) };

@@ -24,10 +24,14 @@ export async function listStyles(db: Db): Promise<Style[]> {
     FROM ducat.styles WHERE is_current AND is_active ORDER BY category, id`);
 }
 
+/** A preset as its requests see it; `inputs` as they were published, null where there are none. */
+export type OfferedStyle = Style & { inputs: unknown };
+
 /** A preset on offer; undefined when there is none of this name. */
-export async function findStyle(db: Db, id: string): Promise<Style | undefined> {
-  const [style] = await ask(db<Style[]>`
-    SELECT id, version, name, description, category, kind, cost, deadline_s, pricing, cache_days
+export async function findStyle(db: Db, id: string): Promise<OfferedStyle | undefined> {
+  const [style] = await ask(db<OfferedStyle[]>`
+    SELECT id, version, name, description, category, kind, cost, deadline_s, pricing, cache_days,
+      params -> 'inputs' AS inputs
     FROM ducat.styles WHERE id = ${id} AND is_current AND is_active`);
   return style;
 }

@@ -3,6 +3,7 @@ import { findParams, GeneratorName, StyleParams } from "./generators.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { Pricing, quotePrice } from "./pricing.ts";
 import { findTemplateFault } from "./prompt-template.ts";
+import { readStyleInputs, StyleInputs } from "./style-inputs.ts";
 import { Style } from "./styles.ts";
 import { Time, text } from "./text.ts";
 
@@ -28,7 +29,9 @@ const content = {
   prompt: text(8_000).meta({
     description: "`{label}`, `{input}` and `{params.name}` stand for what a request says.",
   }),
-  params: StyleParams.default({}).meta({ description: "The generator's own." }),
+  params: StyleParams.default({}).meta({
+    description: "The generator's own; `inputs` among them says which params a request may have.",
+  }),
   cost: z.int().min(0).max(1_000_000).meta({ description: "Credits per item." }),
   deadline_s: z.int().min(1).max(86_400).default(900),
   max_attempts: z.int().min(1).max(20).default(3),
@@ -43,6 +46,7 @@ type Model = { generator: GeneratorName; params: unknown };
 type Made = Model & {
   kind: "image" | "text";
   prompt: string;
+  params: Record<string, unknown>;
   cost: number;
   pricing: Pricing | null;
   fallbacks: Model[];
@@ -51,6 +55,7 @@ type Made = Model & {
 /** What the members say only together. */
 function checkStyle(style: Made, context: z.RefinementCtx): void {
   checkModel(style, style, { context, path: [] });
+  checkInputs(style, context);
   const named = [style.generator];
   for (const [index, fallback] of style.fallbacks.entries()) {
     if (named.includes(fallback.generator)) {
@@ -68,6 +73,24 @@ function checkStyle(style: Made, context: z.RefinementCtx): void {
   if (least === style.cost) return;
   const message = `By its pricing it is ${least} for a request without params.`;
   context.addIssue({ code: "custom", path: ["cost"], message });
+}
+
+/** A param with a price that no request may have is a mistake. */
+function checkInputs({ params, pricing }: Made, context: z.RefinementCtx): void {
+  if (params.inputs === undefined) return;
+  const { error } = StyleInputs.safeParse(params.inputs);
+  for (const { path, message } of error?.issues ?? []) {
+    context.addIssue({ code: "custom", path: ["params", "inputs", ...path], message });
+  }
+  const inputs = readStyleInputs(params.inputs);
+  if (!inputs || inputs.additionalProperties || !Pricing.safeParse(pricing).success) return;
+  for (const members of ["factors", "extras"] as const) {
+    for (const [at, { param }] of (pricing?.[members] ?? []).entries()) {
+      if (param === "input.type" || Object.hasOwn(inputs.properties, param)) continue;
+      const path = ["pricing", members, at, "param"];
+      context.addIssue({ code: "custom", path, message: "The inputs have no such param." });
+    }
+  }
 }
 
 type Place = { context: z.RefinementCtx; path: (string | number)[] };

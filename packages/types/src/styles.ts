@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Pricing } from "./pricing.ts";
+import { StyleInputs } from "./style-inputs.ts";
 
 export const Style = z
   .strictObject({
@@ -20,5 +21,11 @@ export const Style = z
   })
   .meta({ id: "Style" });
 export type Style = z.infer<typeof Style>;
+
+/** A style with the params that its requests may have. */
+export const StyleDetail = Style.extend({
+  inputs: StyleInputs.nullable().meta({ description: "null: any params are taken." }),
+}).meta({ id: "StyleDetail" });
+export type StyleDetail = z.infer<typeof StyleDetail>;
 
 export const StyleList = z.strictObject({ data: z.array(Style) });

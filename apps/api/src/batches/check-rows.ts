@@ -3,8 +3,9 @@ import type { BatchRow as PricedRow } from "@ducat/db/batches";
 import type { Style } from "@ducat/db/styles";
 import { type BatchOptions, BatchRow, type RowError } from "@ducat/types/batches";
 import { DomainError } from "@ducat/types/errors";
-import { quotePrice } from "@ducat/types/pricing";
+import type { StyleInputs } from "@ducat/types/style-inputs";
 import { refuseInvalid } from "../problem.ts";
+import { makeTerms } from "../quote-terms.ts";
 import type { Candidate } from "./read-batch.ts";
 
 /** Of rows with several faults each: every bad row has one in any case. */
@@ -23,7 +24,9 @@ export type CheckedRows = {
 
 type Rules = {
   options: BatchOptions;
-  style: Style;
+  style: Pick<Style, "cost" | "pricing">;
+  /** Which params a row may have; undefined: any. */
+  inputs: StyleInputs | undefined;
   mode: "test" | "live";
 };
 
@@ -61,7 +64,7 @@ type Fault = { code: RowError["code"]; message: string; inner: string };
 
 function checkRow(
   value: unknown,
-  { options, style, mode }: Rules,
+  { options, style, inputs, mode }: Rules,
 ): Omit<PricedRow, "line"> | Fault[] {
   const row = BatchRow.safeParse(value);
   if (!row.success) return toFaults(refuseInvalid("json", row.error));
@@ -73,9 +76,7 @@ function checkRow(
     return refuse("/params/simulate", "This is for test mode only.");
   }
   try {
-    const cost = style.pricing
-      ? quotePrice(style.pricing, { params: all, input }).most
-      : style.cost;
+    const { unit: cost } = makeTerms({ ...style, inputs }, { params: all, input });
     return { label, input, cost, ...(params && { params }) };
   } catch (error) {
     if (error instanceof DomainError && error.code === "validation_failed") return toFaults(error);

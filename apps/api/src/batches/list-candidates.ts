@@ -1,4 +1,5 @@
 import { maxRowLength, maxRows } from "@ducat/types/batches";
+import type { StyleInputs } from "@ducat/types/style-inputs";
 import { decodeText } from "../csv/decode-text.ts";
 import { type Columns, mapColumns } from "../csv/map-columns.ts";
 import { type CsvRecord, findDelimiter, readCsv } from "../csv/read-csv.ts";
@@ -18,11 +19,11 @@ const faults = {
 } as const;
 
 /**
- * The rows of a batch as they came, one at a time; `params` are those that its style knows.
+ * The rows of a batch as they came, one at a time; `inputs` are the params that its style takes.
  * Errors: validation_failed (a file that is none, a header or mapping that can't be followed; while
  * they are read: too many rows).
  */
-export function listCandidates(asked: AskedBatch, params: readonly string[]): ListedRows {
+export function listCandidates(asked: AskedBatch, inputs?: StyleInputs): ListedRows {
   if ("rows" in asked) {
     return { candidates: asked.rows.map((value, at) => ({ line: at + 1, value })) };
   }
@@ -32,23 +33,26 @@ export function listCandidates(asked: AskedBatch, params: readonly string[]): Li
   const first = records.next().value;
   if (!first) throw refuseAt("/file", "There is nothing in it.");
   if ("fault" in first) throw refuseAt("/file", `Its header: ${faults[first.fault].message}`);
-  const columns = mapColumns(first.cells, { mapping: asked.mapping, params });
-  return { candidates: toCandidates(records, columns.members), columns: columns.told };
+  const params = Object.keys(inputs?.properties ?? {});
+  const takesOthers = !inputs || inputs.additionalProperties === true;
+  const columns = mapColumns(first.cells, { mapping: asked.mapping, params, takesOthers });
+  const candidates = toCandidates(records, { members: columns.members, inputs });
+  return { candidates, columns: columns.told };
 }
 
-function* toCandidates(
-  records: Iterable<CsvRecord>,
-  members: Columns["members"],
-): Generator<Candidate, void> {
+type Reading = { members: Columns["members"]; inputs: StyleInputs | undefined };
+
+function* toCandidates(records: Iterable<CsvRecord>, reading: Reading): Generator<Candidate, void> {
   let count = 0;
   for (const record of records) {
     count += 1;
     if (count > maxRows) throw refuseAt("/file", `At most ${maxRows} rows.`);
-    yield toCandidate(record, members);
+    yield toCandidate(record, reading);
   }
 }
 
-function toCandidate(record: CsvRecord, members: Columns["members"]): Candidate {
+function toCandidate(record: CsvRecord, reading: Reading): Candidate {
+  const { members } = reading;
   const { line } = record;
   if ("fault" in record) return { line, ...faults[record.fault] };
   const { cells } = record;
@@ -58,19 +62,22 @@ function toCandidate(record: CsvRecord, members: Columns["members"]): Candidate 
     const message = `It has ${cells.length} cells, and the header ${members.length}.`;
     return { line, code: "malformed_row", message };
   }
-  return { line, value: toValue(cells, members) };
+  return { line, value: toValue(cells, reading) };
 }
 
 /** The row as JSON would have it. An empty cell is one that isn't there. */
-function toValue(cells: string[], members: Columns["members"]): unknown {
+function toValue(cells: string[], { members, inputs }: Reading): unknown {
   const row: Record<string, unknown> = {};
   const input: Record<string, unknown> = {};
   for (const [at, member] of members.entries()) {
     const cell = cells[at]?.trim() ?? "";
     if (member === null || cell === "") continue;
     if (member === "label") row.label = cell;
-    else if (member.startsWith("params.")) setParam(row, member.split(".").slice(1), cell);
-    else {
+    else if (member.startsWith("params.")) {
+      const [name = "", inner] = member.split(".").slice(1);
+      const type = Object.entries(inputs?.properties ?? {}).find(([own]) => own === name)?.[1].type;
+      setParam(row, { name, inner }, inner === undefined ? parseCell(name, cell, type) : cell);
+    } else {
       input.type = types[member];
       input[member] = cell;
     }
@@ -85,10 +92,12 @@ const types: Record<string, string> = {
   address: "address",
 };
 
-function setParam(row: Record<string, unknown>, [name = "", inner]: string[], cell: string): void {
+type Param = { name: string; inner: string | undefined };
+
+function setParam(row: Record<string, unknown>, { name, inner }: Param, value: unknown): void {
   const params = { ...(row.params as Record<string, unknown> | undefined) };
   const before = params[name];
   const object = typeof before === "object" && before !== null ? before : {};
-  params[name] = inner === undefined ? parseCell(name, cell) : { ...object, [inner]: cell };
+  params[name] = inner === undefined ? value : { ...object, [inner]: value };
   row.params = params;
 }

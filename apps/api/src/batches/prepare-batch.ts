@@ -1,6 +1,7 @@
 import { findStyle } from "@ducat/db/styles";
 import type { BatchOptions, RowError } from "@ducat/types/batches";
 import { DomainError } from "@ducat/types/errors";
+import { readStyleInputs, type StyleInputs } from "@ducat/types/style-inputs";
 import type { Deps } from "../deps.ts";
 import { refuseAt } from "../problem.ts";
 import { checkRows } from "./check-rows.ts";
@@ -26,13 +27,14 @@ export async function prepareBatch(
 ): Promise<WantedBatch> {
   if ("file" in asked) await assertCsv(deps, accountId);
   const { options } = asked;
-  const list = () => listCandidates(asked, []);
+  const list = (inputs?: StyleInputs) => listCandidates(asked, inputs);
   return await prepareRows(deps, accountId, { ...requestKey, options, list });
 }
 
 type AskedRows = Key & {
   options: BatchOptions;
-  list: () => ListedRows;
+  /** `inputs`: which params the style takes; undefined: any. */
+  list: (inputs: StyleInputs | undefined) => ListedRows;
   retryOf?: string;
 };
 
@@ -44,8 +46,9 @@ export async function prepareRows(
 ): Promise<WantedBatch> {
   const style = await findStyle(db, options.style);
   if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
-  const { candidates, columns } = list();
-  const checked = await checkRows(candidates, { options, style, mode });
+  const inputs = readStyleInputs(style.inputs);
+  const { candidates, columns } = list(inputs);
+  const checked = await checkRows(candidates, { options, style, inputs, mode });
   const { rows, errors, count } = await findPhotos(db, accountId, checked);
   if (count === 0) throw refuseAt("/file", "There are no rows in it.");
   if (rows.length === 0 || (options.on_error === "refuse" && errors.length > 0)) {

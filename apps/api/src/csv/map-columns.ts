@@ -36,15 +36,22 @@ export type Columns = {
   told: Record<string, string | null>;
 };
 
+type Naming = {
+  mapping?: Mapping | undefined;
+  params: readonly string[];
+  takesOthers?: boolean;
+};
+
 /**
  * What each column of a file is: what the mapping says, else what its header is known as. `params`
- * are those that the style knows, which columns may be named after.
+ * are those that the style knows, which columns may be named after; where it takes no others, a
+ * header that is only called like another param is none.
  * Errors: validation_failed (no header to speak of, a header twice, one member twice, a mapping of
  * what isn't there).
  */
 export function mapColumns(
   header: string[],
-  { mapping = {}, params }: { mapping?: Mapping | undefined; params: readonly string[] },
+  { mapping = {}, params, takesOthers = true }: Naming,
 ): Columns {
   const headers = header.map((one) => one.trim());
   assertHeaders(headers);
@@ -62,7 +69,9 @@ export function mapColumns(
     if (own !== undefined && isFree(at) && !taken.has(own)) give(at, own);
   }
   // The words of a member in their order: `prompt` before `title`, which may be a label too.
-  for (const name of ["prompt", ...Object.keys(names)]) {
+  const isTaken = (name: string) =>
+    takesOthers || !name.startsWith("params.") || params.includes(name.slice("params.".length));
+  for (const name of ["prompt", ...Object.keys(names).filter(isTaken)]) {
     const words = taken.has(name) ? [] : (names[name] ?? []);
     const word = words.find((one) => headers.some((h, at) => isFree(at) && normalize(h) === one));
     if (word === undefined) continue;

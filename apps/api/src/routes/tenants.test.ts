@@ -165,6 +165,7 @@ describe("another account's things", () => {
       "PATCH /v1/admin/promo-codes/{id}",
       "DELETE /v1/admin/accounts/{id}/plan",
       "DELETE /v1/admin/logins/{id}/totp",
+      "GET /v1/styles/{id}",
       "GET /v1/admin/styles/{id}",
       "GET /v1/admin/styles/{id}/versions",
       "GET /v1/admin/styles/{id}/versions/{version}",
