@@ -4,8 +4,9 @@ import { drawPicture } from "./draw-picture.ts";
 import { drawPlotPlan } from "./draw-plot-plan.ts";
 import type { Context, Generator, Outcome, Task } from "./generator.ts";
 import { findLook, type Look } from "./looks.ts";
+import { readParams, renderPrompt } from "./render-prompt.ts";
 import { restylePhoto } from "./restyle-photo.ts";
-import { writeDescription } from "./write-text.ts";
+import { countTokens, writeText } from "./write-text.ts";
 
 const slowMs = 3000;
 const askAgainInMs = 1000;
@@ -49,11 +50,17 @@ async function makePicture({ input, label }: Task, look: Look, signal: AbortSign
   }
 }
 
-function write({ itemId, input, label }: Task): Outcome {
+function write(task: Task): Outcome {
+  const { itemId, input, label, style } = task;
   if (input.type === "photo") return fail("input_unsupported", "This style writes from a prompt.");
   const prompt = input.type === "text" ? input.prompt : `home at ${input.address}`;
-  const text = writeDescription({ prompt, label, seed: itemId });
-  return { status: "completed", output: { kind: "text", text } };
+  const params = readParams(task);
+  const text = writeText(style.params.look, { prompt, label, seed: itemId, params });
+  if (text === undefined) {
+    return fail("language_unsupported", "This style can't be written in this language here.");
+  }
+  const usage = { inputTokens: countTokens(renderPrompt(task)), outputTokens: countTokens(text) };
+  return { status: "completed", output: { kind: "text", text }, usage };
 }
 
 function fail(code: string, message: string, retryable = false): Outcome {

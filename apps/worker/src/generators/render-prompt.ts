@@ -1,3 +1,4 @@
+import { listDefaults, readStyleInputs } from "@ducat/types/style-inputs";
 import type { Task } from "./generator.ts";
 
 const placeholder = /\{(label|input|params\.[A-Za-z0-9_]{1,64})\}/g;
@@ -13,15 +14,22 @@ export function renderPrompt(task: Pick<Task, "style" | "input" | "label" | "par
   const { prompt: template } = task.style;
   const label = toLine(task.label ?? "");
   const input = toText(readInput(task.input), mostInputLength);
+  const params = readParams(task);
   const text = template.replace(placeholder, (_, name: string) => {
     if (name === "label") return label;
-    return name === "input" ? input : toLine(task.params[name.slice("params.".length)]);
+    return name === "input" ? input : toLine(params[name.slice("params.".length)]);
   });
   const rest = [
     template.includes("{label}") ? "" : label,
     template.includes("{input}") ? "" : input,
   ];
   return [text.trim(), ...rest].filter((part) => part !== "").join("\n\n");
+}
+
+/** The caller's params, and the style's own values of those that it offers and nobody named. */
+export function readParams({ style, params }: Pick<Task, "style" | "params">): Task["params"] {
+  const inputs = readStyleInputs(style.params.inputs);
+  return inputs ? { ...listDefaults(inputs), ...params } : params;
 }
 
 function readInput(input: Task["input"]): string {
