@@ -12,8 +12,9 @@ type Options = {
 };
 
 /**
- * The texts (or bytes) as a stream that pulls one at a time, when its reader wants it. What ends early is torn
- * off: the connection is closed without an end, so that nobody takes the part for the whole.
+ * The texts (or bytes) as a stream that pulls one at a time, when its reader wants it. What ends
+ * early is torn off: the connection is closed without an end, so that nobody takes the part for the
+ * whole.
  */
 export function streamText(
   texts: AsyncGenerator<string | Uint8Array, void>,

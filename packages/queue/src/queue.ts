@@ -27,7 +27,7 @@ export type NewJob<N extends JobName> = {
   id: string;
   data: JobData<N>;
   delayMs?: number;
-  /** Jobs with a lower turn go first, those of one turn as they came; see turns.ts. 0 if left out. */
+  /** A lower one goes first, those of one turn go as they came; see turns.ts. 0 if left out. */
   turn?: number;
 };
 

@@ -11,8 +11,8 @@ export const UpkeepTask = z
     every_seconds: z.number().min(0),
     is_parallel: z.boolean().meta({
       description:
-        "Every worker does it, by rows that the database gives to one of them each. Otherwise one " +
-        "worker at a time does it.",
+        "Every worker does it, by rows that the database gives to one of them each. " +
+        "Otherwise one worker at a time does it.",
     }),
     state: z.enum(["running", "waiting", "idle"]).meta({
       description: "`waiting`: due, asked for, or to be gone on with. One in parallel never runs.",

@@ -9,8 +9,10 @@ import { BadJson, parseStrictJson } from "../strict-json.ts";
 import { readForm } from "./read-form.ts";
 
 const bodyBytes = 16 * 1024 * 1024;
-const types =
-  /^(?:application\/json(?:\s*;\s*charset="?utf-8"?)?|text\/csv(?:\s*;[^,]*)?|multipart\/form-data\s*;.*)$/i;
+const json = /application\/json(?:\s*;\s*charset="?utf-8"?)?/;
+const csv = /text\/csv(?:\s*;[^,]*)?/;
+const form = /multipart\/form-data\s*;.*/;
+const types = new RegExp(`^(?:${json.source}|${csv.source}|${form.source})$`, "i");
 
 /** A row as it came: a value to be checked, or what makes it none. */
 export type Candidate = { line: number } & (

@@ -35,10 +35,10 @@ function cutPart(part: Buffer): { name: string; content: Buffer } {
   const split = part.subarray(0, headerBytes).indexOf(crlf + crlf);
   if (part.toString("latin1", 0, 2) !== crlf || split < 0)
     throw malformed("A part has no headers.");
-  const [, quoted, bare] =
-    /^content-disposition:\s*form-data\b[^\r\n]*?;\s*name=(?:"([^"\r\n]{1,100})"|([^;\s]{1,100}))/im.exec(
-      part.toString("latin1", 0, split),
-    ) ?? [];
+  const disposition = /^content-disposition:\s*form-data\b[^\r\n]*/im;
+  const [line = ""] = disposition.exec(part.toString("latin1", 0, split)) ?? [];
+  const named = /;\s*name=(?:"([^"]{1,100})"|([^;\s]{1,100}))/i;
+  const [, quoted, bare] = named.exec(line) ?? [];
   const name = quoted ?? bare;
   if (name === undefined) throw malformed("A part has no name.");
   return { name, content: part.subarray(split + 4) };

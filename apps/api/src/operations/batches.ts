@@ -33,10 +33,10 @@ export const createBatch = createRoute({
   description:
     "An item a row, each checked, priced and paid back on its own; a bad row costs nothing. As " +
     "JSON, or as a CSV of 16 MiB at most: by itself, with the other members of the JSON body in " +
-    "the query (`input`, `params`, `metadata` and `mapping` as JSON), or in a form, with a field " +
-    "for each. `mapping` says what columns are: `{header: member}`, a member being label, prompt, " +
-    "photo_url, photo_id, address or params.name; known headers need none. The same key again " +
-    "is the same batch.",
+    "the query (`input`, `params`, `metadata` and `mapping` as JSON), or in a form, with a " +
+    "field for each. `mapping` says what columns are: `{header: member}`, a member being " +
+    "label, prompt, photo_url, photo_id, address or params.name; known headers need none. " +
+    "The same key again is the same batch.",
   parameters: [ducatAccount, idempotencyKey],
   request: {
     body: {

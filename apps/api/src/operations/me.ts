@@ -49,7 +49,8 @@ export const erase = createRoute({
     "`reason` while `generations` run or a `subscription` does; with `confirm` they are ended " +
     "first. What a provider is at work on takes a moment to end: send it again then. For a " +
     "person who has logged in within ten minutes or gives the password, with `totp_code` where " +
-    "the login has a second factor (else `forbidden`, reason `reauthenticate`), and for a server with the scope `accounts`.",
+    "the login has a second factor (else `forbidden`, reason `reauthenticate`), and for a " +
+    "server with the scope `accounts`.",
   parameters: [ducatAccount],
   request: { body: { ...jsonBody(EraseMe).body, required: false } },
   middleware: [readAnyJson] as const,
