@@ -58,7 +58,8 @@ $$;
 
 -- The items that the free ones of p_limit slots are for: those that have waited longest, as
 -- {generationId, itemId, attempt}. Without p_limit it is that of whoever waits first. Adding their
--- jobs twice is no harm, not adding them neither: the sweeper does. Forgets some of the line's items that have ended.
+-- jobs twice is no harm, not adding them neither: the sweeper does. Forgets some of the line's
+-- items that have ended.
 -- Locks the account's slots: who is being refused while an item ends is in line then, or has found
 -- the slot free. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.list_waiting_items(p_account_id uuid, p_limit int DEFAULT NULL)
