@@ -54,7 +54,7 @@ export const readTone = (given: unknown): Tone => tones.find((tone) => tone === 
 
 /** The product's name is the prompt up to its first comma or "with"; the rest are its features. */
 function readProduct(prompt: string, label: string | null, words: ProductPhrases): Product {
-  const [head = "", ...rest] = toLine(prompt.slice(0, maxPromptLength))
+  const [head = "", ...rest] = cutWords(toLine(prompt), maxPromptLength)
     .replace(words.request, "")
     .split(words.separator)
     .map((part) => part.trim())
