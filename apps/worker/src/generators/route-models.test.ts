@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { noMeter } from "../meter.ts";
 import { BadOutput } from "./bad-output.ts";
 import { makeChain } from "./chain.ts";
@@ -21,6 +21,9 @@ const sendAndLose: Play = async (context) => {
   if (context.requestId === null) await context.saveRequestId(sentMark);
   return lost;
 };
+
+const text: Task["input"] = { type: "text", prompt: "" };
+const noPhoto: Task["input"] = { type: "photo", photo: Buffer.alloc(0) };
 
 const log = { info() {}, warn() {}, error() {} };
 
@@ -53,10 +56,11 @@ function setUp(plays: Record<string, Play>) {
   const chain = makeChain({
     ...{ generator: first?.generator ?? "", style_params: first?.params ?? {}, fallbacks },
   });
-  const run = async (more: { isOverdue?: boolean; accepts?: boolean } = {}) => {
-    const { isOverdue = false, accepts = true } = more;
+  type More = { isOverdue?: boolean; accepts?: boolean; input?: Task["input"] };
+  const run = async ({ isOverdue = false, accepts = true, input = text }: More = {}) => {
+    const style = { id: "s", kind: "text", prompt: "" };
     const result = await route({
-      task: { itemId: "item", style: { id: "s", kind: "text", prompt: "" } } as unknown as Task,
+      task: { itemId: "item", style, input } as unknown as Task,
       ...{ chain, isOverdue },
       context: {
         signal: new AbortController().signal,
@@ -122,6 +126,54 @@ it("goes on with the next one when a worker died before it knew the outcome", as
     ["a", "b"],
     ["sent", null],
   ]);
+});
+
+it("does not forget what may have been sent when that is refused the second time", async () => {
+  const noView = fail("address_unavailable", { retryable: true });
+  const { run, seen, stored, store } = setUp({ a: () => noView, b: () => done });
+  store("0.0:a:sent");
+  expect(await run()).toMatchObject({ status: "unknown" });
+  expect(await run()).toMatchObject({ status: "unknown" });
+  expect(stored()).toBe("0.2:a:sent");
+  expect(await run()).toEqual({ ...noView, retryable: false });
+  expect(seen).toEqual(["sent", "sent", "sent"]);
+});
+
+it("asks another one in the end when what may have been sent is refused", async () => {
+  const { run, asked, store } = setUp({ a: () => busy, b: () => done });
+  store("0.2:a:sent");
+  expect(await run()).toMatchObject({ status: "completed", by: "b" });
+  expect(asked).toEqual(["a", "b"]);
+});
+
+it("keeps the id of work whose provider is not set up here", async () => {
+  const route = createRouter({ generators: {}, gates: new Map(), meter: noMeter, log });
+  const saveRequestId = vi.fn(async () => undefined);
+  const signal = new AbortController().signal;
+  const context = { requestId: "0.0:gone:abc", signal, saveRequestId } as unknown as Context;
+  const task = { itemId: "item", style: { id: "s" }, input: text } as unknown as Task;
+  const chain = makeChain({ generator: "gone", style_params: {} });
+  const work = { task, chain, context, isOverdue: false, accept: async () => done };
+  expect(await route(work)).toMatchObject({ status: "unknown" });
+  expect(saveRequestId.mock.calls).toEqual([["0.1:gone:abc"]]);
+});
+
+it("asks nobody anew without the photo, and waits for it twice", async () => {
+  const { run, asked, stored, store } = setUp({ a: sendAndLose, b: () => done });
+  store("1.0:b:");
+  expect(await run({ input: noPhoto })).toMatchObject({ status: "unknown" });
+  expect(stored()).toBe("1.1:b:");
+  expect(await run()).toMatchObject({ status: "completed", by: "b" });
+  store("1.2:b:");
+  const end = { code: "photo_unreachable", retryable: false };
+  expect(await run({ input: noPhoto })).toMatchObject(end);
+  expect(asked).toEqual(["b"]);
+});
+
+it("asks for work with an id without the photo", async () => {
+  const { run, store } = setUp({ a: () => done });
+  store("0.0:a:abc");
+  expect(await run({ input: noPhoto })).toMatchObject({ status: "completed", by: "a" });
 });
 
 it("asks again the one that has the work, and by the name that it gave", async () => {
@@ -191,7 +243,7 @@ it("begins nothing after the deadline, but asks for what was begun", async () =>
 it("asks the next one, or is tried again, when a provider is not set up", async () => {
   const route = createRouter({ generators: {}, gates: new Map(), meter: noMeter, log });
   const context = { requestId: null, signal: new AbortController().signal } as unknown as Context;
-  const task = { itemId: "item", style: { id: "s" } } as unknown as Task;
+  const task = { itemId: "item", style: { id: "s" }, input: text } as unknown as Task;
   const chain = makeChain({ generator: "gone", style_params: {} });
   const work = { task, chain, context, isOverdue: false, accept: async () => done };
   const end = { code: "provider_unavailable", retryable: true };

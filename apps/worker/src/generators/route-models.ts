@@ -99,9 +99,11 @@ type Step<Made> = { made: Made } | { outcome: Unfinished; wasPaid: boolean };
 
 async function askLink<Made>(walk: Walk<Made>, link: Link): Promise<Step<Made>> {
   const { work, mark } = walk;
-  let id = link.index === mark.index ? mark.id : null;
+  const known = link.index === mark.index ? mark.id : null;
+  let id = known;
   if (id === null && work.isOverdue) return { outcome: failures.overdue(), wasPaid: false };
   const tries = triesOf(walk, link);
+  const maySend = known === null || known === sentMark;
   const context: Context = {
     ...work.context,
     requestId: id,
@@ -110,9 +112,16 @@ async function askLink<Made>(walk: Walk<Made>, link: Link): Promise<Step<Made>> 
       await keep(walk, link, { index: link.index, tries, id });
     },
   };
-  const { outcome, wasAsked } = await askProvider(walk, link, context);
+  const { outcome, wasAsked } =
+    maySend && isPhotoMissing(work.task)
+      ? { outcome: failures.noPhoto(), wasAsked: false }
+      : await askProvider(walk, link, context);
   if (outcome.status === "unknown") return { outcome, wasPaid: false };
   if (outcome.status === "failed") {
+    const isInDoubt = known === sentMark || (known !== null && !wasAsked);
+    if (isInDoubt && outcome.retryable) {
+      return await keepDoubt(walk, link, { failure: outcome, id: known, tries });
+    }
     return { outcome, wasPaid: wasAsked && !outcome.retryable && id !== null };
   }
   try {
@@ -125,6 +134,23 @@ async function askLink<Made>(walk: Walk<Made>, link: Link): Promise<Step<Made>> 
     );
     return await refuseOutput(walk, link, { id, tries });
   }
+}
+
+type Doubt = { failure: Failure; id: string; tries: number };
+
+/**
+ * What is refused now, or can't be asked, may have been done before: a failure that is tried again
+ * would forget that and pay for it twice. In the end it is left to the next model, if one may.
+ */
+async function keepDoubt<Made>(
+  walk: Walk<Made>,
+  link: Link,
+  { failure, id, tries }: Doubt,
+): Promise<Step<Made>> {
+  if (tries >= mostTries) return { outcome: { ...failure, retryable: false }, wasPaid: true };
+  await keep(walk, link, { index: link.index, tries: tries + 1, id });
+  const askAgainInMs = failure.retryInMs ?? firstTryMs * 4 ** tries;
+  return { outcome: { status: "unknown", askAgainInMs }, wasPaid: false };
 }
 
 /**
@@ -173,6 +199,9 @@ async function askProvider<Made>(
   return await gate.ask({ task, isKnown, signal: context.signal, run });
 }
 
+/** It could not be loaded, though it was once: nothing can be made of it now. */
+const isPhotoMissing = ({ input }: Task) => input.type === "photo" && input.photo.length === 0;
+
 const triesOf = ({ mark }: { mark: Mark }, { index }: Link) =>
   index === mark.index ? mark.tries : 0;
 
@@ -190,6 +219,12 @@ const failures = {
     // Another worker may have it, or this one when it was started again.
     retryable: true,
     failover: true,
+  }),
+  noPhoto: (): Failure => ({
+    status: "failed",
+    code: "photo_unreachable",
+    message: "The photo could not be loaded again.",
+    retryable: true,
   }),
   overdue: (): Failure => ({
     status: "failed",
