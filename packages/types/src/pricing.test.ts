@@ -73,6 +73,13 @@ describe("a price by params", () => {
     }
   });
 
+  it("does not count what is switched off, though it is on by default", () => {
+    const factors = [{ param: "hd", values: { true: "2" }, default: "true" }];
+    const doubled = Pricing.parse({ base: "3", factors });
+    expect(quotePrice(doubled, { params: {} }).most).toBe(6);
+    expect(quotePrice(doubled, { params: { hd: false } }).most).toBe(3);
+  });
+
   it("refuses a value that no table has, whatever it is", () => {
     for (const size of ["4096x4096", "", 1, true, null, ["2048x2048"], { a: 1 }, "__proto__"]) {
       const refused = refusalOf(() => most({ size }));

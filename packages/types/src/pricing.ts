@@ -152,8 +152,9 @@ function addUp(
   grow(readDecimal(pricing.base), { kind: "base", text: `Base: ${pricing.base}` });
   for (const { default: standard, ...table } of pricing.factors ?? []) {
     const { param } = table;
-    const value = findValue(table, asked) ?? standard;
-    if (value === undefined) continue;
+    const named = findValue(table, asked);
+    const value = named === undefined ? standard : named;
+    if (value === undefined || value === null) continue;
     const factor = readPrice(table, value);
     const text = `${param} ${value}: × ${factor}`;
     grow(multiplyRationals(sum, readDecimal(factor)), { kind: "factor", text, param, value });
@@ -161,7 +162,7 @@ function addUp(
   for (const table of pricing.extras ?? []) {
     const { param } = table;
     const value = findValue(table, asked);
-    if (value === undefined) continue;
+    if (value === undefined || value === null) continue;
     const extra = readPrice(table, value);
     const text = `${param} ${value}: + ${extra}`;
     grow(addRationals(sum, readDecimal(extra)), { kind: "extra", text, param, value });
@@ -178,14 +179,14 @@ function addUp(
 
 type Table = { param: string; values: Record<string, string> };
 
-/** The value that a request names; undefined where it names none, or says that it is off. */
-function findValue({ param, values }: Table, { params, input }: Asked): string | undefined {
+/** The value that a request names; undefined where it names none, null where it says it is off. */
+function findValue({ param, values }: Table, { params, input }: Asked): string | null | undefined {
   const given = param === "input.type" ? input?.type : getOwn(params, param);
   if (given === undefined) return undefined;
   const isPlain = typeof given === "string" || typeof given === "number";
   const value = isPlain || typeof given === "boolean" ? String(given) : undefined;
   if (value !== undefined && Object.hasOwn(values, value)) return value;
-  if (given === false) return undefined;
+  if (given === false) return null;
   const detail = `It must be one of: ${Object.keys(values).join(", ")}.`;
   const pointer = param === "input.type" ? "/input/type" : `/params/${param}`;
   throw new DomainError("validation_failed", { errors: [{ pointer, detail }] });
