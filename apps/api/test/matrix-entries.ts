@@ -90,6 +90,8 @@ const spent: Record<string, (owner: Tenant) => Promise<string>> = {
   "DELETE /v1/auth/sessions/{id}": ({ make }) => make.session(),
   "DELETE /v1/generations/{id}": ({ make }) => make.finished(),
   "DELETE /v1/images/{id}": ({ make }) => make.image(),
+  // Everybody's.
+  "GET /v1/styles/{id}": async () => "letter",
   "POST /v1/admin/generations/{id}/refund": ({ make }) => make.finished(),
   "POST /v1/admin/payments/{id}/refund": ({ make }) => make.payment(),
   "POST /v1/api-keys/{id}/rotate": ({ make }) => make.key(),
