@@ -191,13 +191,14 @@ export const accountChecks: AccountCheck[] = [
     id: "I11",
     title: "every result, image and avatar has the row of its file",
     violations: `
-      SELECT i.account_id, i.id, 'generation_items' AS "table", i.output ->> 'key' AS key
-      FROM ducat.generation_items i LEFT JOIN ducat.blobs b
-        ON b.account_id = i.account_id AND ${inRange("b.account_id")}
-        AND b.key = i.output ->> 'key'
-      WHERE ${inRange("i.account_id")} AND i.output ? 'key'
+      SELECT i.account_id, i.id, 'generation_items' AS "table", f.file ->> 'key' AS key
+      FROM ducat.generation_items i
+      CROSS JOIN LATERAL (VALUES (i.output), (i.output -> 'thumbnail')) AS f (file)
+      LEFT JOIN ducat.blobs b ON b.account_id = i.account_id AND ${inRange("b.account_id")}
+        AND b.key = f.file ->> 'key'
+      WHERE ${inRange("i.account_id")} AND f.file ? 'key'
         AND (b.sha256, b.size) IS DISTINCT FROM
-            (i.output ->> 'sha256', (i.output ->> 'size')::bigint)
+            (f.file ->> 'sha256', (f.file ->> 'size')::bigint)
       UNION ALL
       SELECT m.account_id, m.id, 'images', NULL FROM ducat.images m
       WHERE ${inRange("m.account_id")} AND 2 <> (

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
+  findResultThumbnail,
   type ImageDetails,
   type ImageSource,
   prepareImage,
@@ -8,6 +9,7 @@ import {
 } from "@ducat/db/images";
 import { thumbnailKey } from "@ducat/storage/blob-key";
 import { maxBlobBytes } from "@ducat/storage/blobs";
+import type { Picture } from "@ducat/storage/image-intake";
 import { DomainError } from "@ducat/types/errors";
 import type { Deps } from "./deps.ts";
 import { refuseAt } from "./problem.ts";
@@ -30,7 +32,8 @@ export function createImageSaver(deps: SaveDeps) {
       holdPicture(async () => {
         const { key, image_id } = await prepareImage(deps.db, accountId, image.source);
         if (image_id !== null) return { id: image_id, replayed: true };
-        const thumbnail = await storeThumbnail(deps, accountId, key);
+        const made = { key, source: image.source };
+        const thumbnail = await storeThumbnail(deps, accountId, made);
         return await keep(deps, accountId, { ...image, thumbnail });
       }),
     );
@@ -38,16 +41,34 @@ export function createImageSaver(deps: SaveDeps) {
 
 /** The file first, then the row, as everywhere: one without a row is an orphan and goes. */
 async function storeThumbnail(
-  { blobs, imageIntake }: SaveDeps,
+  deps: SaveDeps,
   accountId: string,
-  key: string,
+  { key, source }: { key: string; source: ImageSource },
 ): Promise<Thumbnail> {
+  const { bytes: small, ...shape } =
+    (await readThumbnail(deps, accountId, source)) ?? (await makeThumbnail(deps, key));
+  const stored = await deps.blobs.put(thumbnailKey(accountId, randomUUID()), small);
+  return { ...shape, ...stored };
+}
+
+/** A result has its own small one: the gallery's is a copy, so that each goes with its owner. */
+async function readThumbnail(
+  { db, blobs }: SaveDeps,
+  accountId: string,
+  source: ImageSource,
+): Promise<Picture | undefined> {
+  if (!("itemId" in source)) return undefined;
+  const found = await findResultThumbnail(db, accountId, source.itemId);
+  const bytes = found && (await blobs.readBytes(found.key, maxBlobBytes));
+  if (!bytes) return undefined;
+  return { bytes, type: "image/webp", width: found.width, height: found.height };
+}
+
+async function makeThumbnail({ blobs, imageIntake }: SaveDeps, key: string): Promise<Picture> {
   const bytes = await blobs.readBytes(key, maxBlobBytes);
   // Removed since its row was read.
   if (!bytes) throw new DomainError("not_found", { extra: { what: "source" } });
-  const { bytes: small, ...shape } = await imageIntake.shrink(bytes);
-  const stored = await blobs.put(thumbnailKey(accountId, randomUUID()), small);
-  return { ...shape, ...stored };
+  return await imageIntake.shrink(bytes);
 }
 
 async function keep(

@@ -137,6 +137,7 @@ export function showItem(row: ItemRow, urlSigner: UrlSigner): Item {
 /** What an item has made; a picture with a URL that opens it for an hour. */
 export function showOutput(output: NonNullable<ItemRow["output"]>, urlSigner: UrlSigner): Output {
   if (output.kind === "text") return { text: output.text };
-  const { key, type, width, height, size, sha256 } = output;
-  return { url: urlSigner.sign(key), type, width, height, size, sha256 };
+  const { key, type, width, height, size, sha256, thumbnail } = output;
+  const thumbnail_url = thumbnail ? urlSigner.sign(thumbnail.key) : null;
+  return { url: urlSigner.sign(key), type, width, height, size, sha256, thumbnail_url };
 }

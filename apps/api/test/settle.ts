@@ -1,8 +1,9 @@
 import { claimItem, completeItem, failItem } from "@ducat/db/items";
-import { outputKey } from "@ducat/storage/blob-key";
+import { outputKey, resultThumbnailKey } from "@ducat/storage/blob-key";
 import type { Stage } from "./stage.ts";
 
-export type Ending = "completed" | "text" | "failed";
+/** `completed`: with a picture, as older releases made them; `thumbnailed`: with a small one. */
+export type Ending = "completed" | "thumbnailed" | "text" | "failed";
 
 /** Ends the items of a generation, as a worker would, in these ways and this order. */
 export async function settle(
@@ -21,7 +22,7 @@ export async function settle(
       const output =
         ending === "text"
           ? { kind: "text" as const, text: "A fine chair." }
-          : await storePicture(stage, accountId, itemId);
+          : await storePicture(stage, { accountId, itemId, ending });
       await completeItem(stage.db.worker, claimed, { output, usage: { response_time_ms: 5 } });
     }
   }
@@ -35,10 +36,18 @@ export async function claim(stage: Stage, accountId: string, generationId: strin
   return claimed;
 }
 
-async function storePicture({ deps }: Stage, accountId: string, itemId: string) {
+async function storePicture(
+  { deps }: Stage,
+  { accountId, itemId, ending }: { accountId: string; itemId: string; ending: Ending },
+) {
   const bytes = Buffer.from(`the picture of ${itemId}`);
   const sha256 = "ab".repeat(32);
   const key = outputKey({ accountId, itemId, attempt: 1, sha256, extension: "webp" });
   const { size } = await deps.blobs.put(key, bytes);
-  return { kind: "image" as const, key, type: "image/webp", width: 8, height: 6, size, sha256 };
+  const type = "image/webp";
+  const picture = { kind: "image" as const, key, type, width: 8, height: 6, size, sha256 };
+  if (ending === "completed") return picture;
+  const place = resultThumbnailKey({ accountId, itemId, attempt: 1, sha256 });
+  const small = await deps.blobs.put(place, Buffer.from(`the small one of ${itemId}`));
+  return { ...picture, thumbnail: { ...small, type, width: 4, height: 3 } };
 }

@@ -14,6 +14,8 @@ export const points = [
   "after-request-saved",
   "after-answer",
   "before-blob",
+  // A picture is stored, its thumbnail is not.
+  "between-blobs",
   "after-blob",
   "after-complete",
   // The item is pending again or has ended, and no job was added for it yet.

@@ -45,6 +45,8 @@ const nowhere = "http://127.0.0.1:1";
 
 export type MadeItem = { accountId: string; generationId: string; itemId: string };
 
+type StoredFile = { key: string; type: string; sha256: string };
+
 export type ItemRow = {
   id: string;
   status: string;
@@ -55,7 +57,7 @@ export type ItemRow = {
   error_code: string | null;
   captured: number;
   refunded: number;
-  output: { kind: string; key?: string; sha256?: string; text?: string } | null;
+  output: ({ kind: string; text?: string; thumbnail?: StoredFile } & Partial<StoredFile>) | null;
 };
 
 export type LogLine = { level: "info" | "warn" | "error"; message: string } & Record<
@@ -243,8 +245,9 @@ export async function assertBooks(stage: Stage, items: MadeItem[]): Promise<void
       expect.objectContaining({ source: "trial", remaining: isCaptured ? 0 : 3 }),
       { source: "purchase", remaining: isCaptured ? 5 : 7, expires_at: grantExpiry },
     ]);
-    const key = row.output?.key;
-    if (key) expect(await stage.blobs.has(key)).toBe(true);
+    for (const key of [row.output?.key, row.output?.thumbnail?.key]) {
+      if (key) expect(await stage.blobs.has(key)).toBe(true);
+    }
   }
 }
 

@@ -279,6 +279,13 @@ const files: Plant[] = [
   ),
   plant(
     "I11",
+    "a result whose thumbnail is another",
+    ({ person }) => `
+    UPDATE ducat.blobs SET sha256 = 'cd' WHERE account_id = '${person}'
+      AND purpose = 'thumbnail' AND generation_id IS NOT NULL`,
+  ),
+  plant(
+    "I11",
     "an image without its thumbnail",
     ({ person }) => `
     UPDATE ducat.images SET thumbnail_id = ${anyId} WHERE account_id = '${person}'`,

@@ -11,7 +11,12 @@ import { readSchema } from "../../../packages/db/src/snapshot.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { makeAccount, makeGeneration } from "../../../packages/db/test/factories.ts";
 import { claim, complete } from "../../../packages/db/test/work.ts";
-import { inputKey, outputKey, thumbnailKey } from "../../../packages/storage/src/blob-key.ts";
+import {
+  inputKey,
+  outputKey,
+  resultThumbnailKey,
+  thumbnailKey,
+} from "../../../packages/storage/src/blob-key.ts";
 import type { Blobs } from "../../../packages/storage/src/blobs.ts";
 import { createDiskBlobs } from "../../../packages/storage/src/disk.ts";
 import { createSnapshot, type Snapshot } from "../check.ts";
@@ -74,7 +79,13 @@ async function makePerson({ app, worker }: TestDatabase, blobs: Blobs): Promise<
   const at = { accountId: id, itemId: item.item_id, attempt: 1 } as const;
   const key = outputKey({ ...at, sha256: "ab".repeat(32), extension: "webp" });
   const picture = await blobs.put(key, Buffer.from("picture"));
-  await completeItem(worker, item, { output: { kind: "image", ...shape, ...picture }, usage: {} });
+  const resultsOwn = await blobs.put(
+    resultThumbnailKey({ ...at, sha256: "ab".repeat(32) }),
+    Buffer.from("small"),
+  );
+  const thumbnail = { ...shape, ...resultsOwn };
+  const output = { kind: "image" as const, ...shape, ...picture, thumbnail };
+  await completeItem(worker, item, { output, usage: {} });
   const album = await createAlbum(app, id, {
     name: "Gardens",
     description: null,

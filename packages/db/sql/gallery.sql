@@ -3,7 +3,8 @@
 -- (the held stock `gallery_images`) is taken and given back with the row of the image.
 --
 -- A blob of the gallery has purpose `gallery`; what a generation has made still has its
--- generation_id, and then two own it: whichever goes last takes the file with it.
+-- generation_id, and then two own it: whichever goes last takes the file with it. A thumbnail has
+-- one owner: that of an image has no generation_id, that of a result goes with its generation.
 
 -- Refuse when there is no place for another image, as taking one would: only then it locks the
 -- counter. Internal.

@@ -127,12 +127,13 @@ END $$;
 
 DROP FUNCTION IF EXISTS ducat.complete_item(uuid, uuid, uuid, uuid, jsonb, bigint, jsonb);
 -- Finish an item with its output: capture p_actual (default and at most its price) and pay the
--- rest back. p_output: {kind: image, key, type, width, height, size, sha256} or {kind: text,
--- text}. p_usage: what the provider said it cost, with response_time_ms, provider_cost_micros.
+-- rest back. p_output: {kind: image, key, type, width, height, size, sha256, thumbnail?: {key, type,
+-- width, height, size, sha256}}, whose files are stored already, or {kind: text, text}.
+-- p_usage: what the provider said it cost, with response_time_ms, provider_cost_micros.
 -- p_charge: the lines of p_actual. p_result_key: the hash under which the result may answer the
 -- same request again (find_cached_result).
 -- Returns the final status (`canceled` when its end was asked for before any provider was), or
--- null when the item is not ours any more: then nothing was written, and the file is an orphan.
+-- null when the item is not ours any more: then nothing was written, and its files are orphans.
 -- Locks generation, item, account. Safe to retry: the repeat returns the same.
 CREATE OR REPLACE FUNCTION ducat.complete_item(
   p_account_id uuid, p_generation_id uuid, p_item_id uuid, p_token uuid, p_output jsonb,
@@ -159,9 +160,11 @@ BEGIN
   IF p_output ? 'key' THEN
     INSERT INTO blobs (account_id, key, sha256, type, size, width, height, purpose,
       generation_id)
-    VALUES (p_account_id, p_output ->> 'key', p_output ->> 'sha256', p_output ->> 'type',
-      (p_output ->> 'size')::bigint, (p_output ->> 'width')::int, (p_output ->> 'height')::int,
-      'output', p_generation_id);
+    SELECT p_account_id, f.of ->> 'key', f.of ->> 'sha256', f.of ->> 'type',
+      (f.of ->> 'size')::bigint, (f.of ->> 'width')::int, (f.of ->> 'height')::int,
+      f.purpose, p_generation_id
+    FROM (VALUES ('output', p_output), ('thumbnail', p_output -> 'thumbnail')) AS f (purpose, of)
+    WHERE f.of ? 'key';
   END IF;
   PERFORM end_item(v.generation, v.item, 'completed',
     greatest(0, least(coalesce(p_actual, (v.item).cost), (v.item).cost)));

@@ -60,24 +60,25 @@ DECLARE
   v_days int := retention_days(p_account_id);
 BEGIN
   WITH outdated AS (
-    SELECT i.id, i.output ->> 'key' AS key FROM generation_items i
+    SELECT i.id, ARRAY[i.output ->> 'key', i.output -> 'thumbnail' ->> 'key'] AS files
+    FROM generation_items i
     WHERE i.account_id = p_account_id AND i.status = 'completed' AND i.output_removed_at IS NULL
       AND i.completed_at < v_now - make_interval(days => v_days)
     ORDER BY i.completed_at LIMIT least(p_limit, 500) FOR NO KEY UPDATE SKIP LOCKED
   ), removed AS (
     UPDATE generation_items i SET output = NULL, output_removed_at = v_now
-    FROM outdated o WHERE i.account_id = p_account_id AND i.id = o.id RETURNING o.key
+    FROM outdated o WHERE i.account_id = p_account_id AND i.id = o.id RETURNING o.id, o.files
   )
-  SELECT count(*), coalesce(array_agg(key) FILTER (WHERE key IS NOT NULL), '{}')
-  INTO items, keys FROM removed;
+  SELECT count(DISTINCT r.id), coalesce(array_agg(f.key) FILTER (WHERE f.key IS NOT NULL), '{}')
+  INTO items, keys FROM removed r CROSS JOIN unnest(r.files) AS f (key);
   -- Whoever saves a result to the gallery locks its blob too: then it is the gallery's, or gone.
   PERFORM FROM blobs b WHERE b.account_id = p_account_id AND b.key = ANY (keys)
   ORDER BY b.id FOR UPDATE;
   UPDATE blobs b SET generation_id = NULL
-  WHERE b.account_id = p_account_id AND b.key = ANY (keys) AND b.purpose <> 'output';
+  WHERE b.account_id = p_account_id AND b.key = ANY (keys) AND b.purpose = 'gallery';
   WITH gone AS (
     DELETE FROM blobs b WHERE b.account_id = p_account_id AND b.key = ANY (keys)
-      AND b.purpose = 'output' RETURNING b.key
+      AND b.purpose IN ('output', 'thumbnail') RETURNING b.key
   )
   SELECT coalesce(array_agg(gone.key), '{}') INTO keys FROM gone;
 END $$;

@@ -19,7 +19,7 @@ import { deleteExpiredUploads, findOrphanKeys, findUpload } from "./blobs.ts";
 import type { Db } from "./connect.ts";
 import { eraseAccount } from "./erasures.ts";
 import { deleteGeneration } from "./generations.ts";
-import { deleteImage, findImage, prepareImage, saveImage } from "./images.ts";
+import { deleteImage, findImage, findResultThumbnail, prepareImage, saveImage } from "./images.ts";
 import { updateProfile } from "./profiles.ts";
 
 const database = useDatabase();
@@ -238,6 +238,26 @@ describe("a result that is kept", () => {
     const keys = await deleteImage(database.app, account, id);
     expect(keys.sort()).toEqual([key, image?.thumbnail_key].sort());
     expect(await purposes(account)).toEqual({});
+  });
+
+  it("has the generation's thumbnail until that goes, and the gallery's beside it", async () => {
+    const account = await makeUser();
+    const thumbnailKey = `${account}/${randomUUID()}/1/thumbnails/ab.webp`;
+    const { id: generation, itemId, key } = await makeResult(database, account, { thumbnailKey });
+    expect(await findResultThumbnail(database.app, account, itemId)).toMatchObject({
+      ...{ key: thumbnailKey, width: 4, height: 3 },
+    });
+    const other = await makeUser();
+    expect(await findResultThumbnail(database.app, other, itemId)).toBeUndefined();
+    const { id } = await keepResult(account, itemId);
+    const image = await findImage(database.app, account, id);
+    expect(await deleteImage(database.app, account, id)).toEqual([image?.thumbnail_key]);
+    expect(await purposes(account)).toEqual({ output: 1, thumbnail: 1 });
+    await keepResult(account, itemId);
+    expect(await deleteGeneration(database.app, account, generation)).toEqual([thumbnailKey]);
+    expect(await purposes(account)).toEqual({ gallery: 1, thumbnail: 1 });
+    expect(await findOrphanKeys(database.worker, [key, thumbnailKey])).toEqual([thumbnailKey]);
+    expect(await findResultThumbnail(database.app, account, itemId)).toBeUndefined();
   });
 
   it("is the generation's again when it leaves the gallery", async () => {

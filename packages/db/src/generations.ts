@@ -195,17 +195,20 @@ export type Item = {
   completed_at: string | null;
 };
 
+/** A picture that is stored. */
+export type PictureFile = {
+  key: string;
+  type: string;
+  width: number;
+  height: number;
+  size: number;
+  sha256: string;
+};
+
 export type Output =
   | { kind: "text"; text: string }
-  | {
-      kind: "image";
-      key: string;
-      type: string;
-      width: number;
-      height: number;
-      size: number;
-      sha256: string;
-    };
+  /** Without a thumbnail: it is an older one, or none could be made. */
+  | ({ kind: "image"; thumbnail?: PictureFile } & PictureFile);
 
 export type Generation = Decided &
   Wanted & {

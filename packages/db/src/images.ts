@@ -46,6 +46,22 @@ export type Image = ImageDetails & {
 const idsOf = (source: ImageSource) =>
   "itemId" in source ? ([null, source.itemId] as const) : ([source.uploadId, null] as const);
 
+/** The small picture of what an item has made; undefined when there is none of it, or any more. */
+export async function findResultThumbnail(
+  db: Db,
+  accountId: string,
+  itemId: string,
+): Promise<Thumbnail | undefined> {
+  const [row] = await withAccount(
+    db,
+    accountId,
+    (sql) => sql<{ thumbnail: Thumbnail | null }[]>`
+      SELECT output -> 'thumbnail' AS thumbnail FROM ducat.generation_items
+      WHERE account_id = ${accountId} AND id = ${itemId}`,
+  );
+  return row?.thumbnail ?? undefined;
+}
+
 /**
  * The key of the file that an image would be made of, and the image that it is already.
  * Errors: not_found (what: upload, item), invalid_state (status, or reason: text), quota_exceeded.

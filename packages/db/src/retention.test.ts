@@ -70,6 +70,20 @@ describe("a result that is older than the plan keeps it", () => {
     expect(await remove(id)).toEqual({ items: 0, keys: [] });
   });
 
+  it("goes with its thumbnail, which the gallery does not keep", async () => {
+    const id = await makeKeeper(1);
+    const small = () => `${id}/${randomUUID()}/1/thumbnails/ab.webp`;
+    const [one, other] = [small(), small()];
+    const gone = await makeResult(database, id, { thumbnailKey: one });
+    const kept = await makeResult(database, id, { thumbnailKey: other });
+    await keepImage(database.app, id, { itemId: kept.itemId });
+    for (const { itemId } of [gone, kept]) await age(itemId, 2);
+    const { items, keys } = await remove(id);
+    expect([items, keys.sort()]).toEqual([2, [gone.key, one, other].sort()]);
+    expect(await Promise.all([one, other, kept.key].map(hasBlob))).toEqual([false, false, true]);
+    await assertGallery(database.admin);
+  });
+
   it("goes when it is a text as well; what was paid for it stays in the ledger", async () => {
     const id = await makeKeeper(1);
     const made = await makeGeneration(database.app, id);

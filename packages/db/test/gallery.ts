@@ -23,15 +23,18 @@ export const makeThumbnail = (accountId: string) => ({
   key: `${accountId}/thumbnails/${randomUUID()}.webp`,
 });
 
-/** A generation with one picture: its id, its item's, and the key of the file. */
+/** A generation with one picture: its id, its item's, the key of the file; with a small one, too. */
 export async function makeResult(
   { app, worker }: { app: Db; worker: Db },
   accountId: string,
+  { thumbnailKey }: { thumbnailKey?: string } = {},
 ): Promise<{ id: string; itemId: string; key: string }> {
   const made = await makeGeneration(app, accountId, { unitCost: 0 });
   const item = await claim(worker, accountId, made);
   const key = `${accountId}/${item.item_id}/1/${randomUUID()}.webp`;
-  await completeItem(worker, item, { output: { kind: "image", ...shape, key }, usage: {} });
+  const thumbnail = thumbnailKey && { thumbnail: { ...shape, key: thumbnailKey } };
+  const output = { kind: "image" as const, ...shape, key, ...thumbnail };
+  await completeItem(worker, item, { output, usage: {} });
   return { id: made.id, itemId: item.item_id, key };
 }
 
@@ -67,10 +70,12 @@ export async function assertGallery(admin: Db): Promise<void> {
       OR o.id IS DISTINCT FROM i.album_id
     UNION ALL
     SELECT 'blob', b.key, NULL, NULL FROM ducat.blobs b
-    WHERE b.purpose IN ('gallery', 'thumbnail') AND NOT EXISTS (
+    WHERE (b.purpose = 'gallery' OR b.purpose = 'thumbnail' AND b.generation_id IS NULL)
+        AND NOT EXISTS (
         SELECT FROM ducat.images i
         WHERE i.account_id = b.account_id AND b.id IN (i.blob_id, i.thumbnail_id))
-      OR b.purpose = 'output' AND NOT EXISTS (
+      OR (b.purpose = 'output' OR b.purpose = 'thumbnail' AND b.generation_id IS NOT NULL)
+        AND NOT EXISTS (
         SELECT FROM ducat.generations g
         WHERE g.account_id = b.account_id AND g.id = b.generation_id AND g.deleted_at IS NULL)`;
   expect([...broken]).toEqual([]);

@@ -55,6 +55,20 @@ export function typeOfKey(key: string): string {
   return types[checked(key).split(".").at(-1) as BlobExtension];
 }
 
+/**
+ * The key of the small picture of a result. It has a folder of its own: of a picture that is small
+ * already it can be the very bytes of the result.
+ */
+export function resultThumbnailKey(thumbnail: {
+  accountId: string;
+  itemId: string;
+  attempt: number;
+  sha256: string;
+}): string {
+  const { accountId, itemId, attempt, sha256 } = thumbnail;
+  return checked(`${accountId}/${itemId}/${attempt}/thumbnails/${sha256}.webp`);
+}
+
 /** The account a key belongs to. */
 export function accountOfKey(key: string): string {
   return checked(key).slice(0, 36);

@@ -107,6 +107,10 @@ export const Output = z
       height: z.int(),
       size: z.int(),
       sha256: z.string(),
+      thumbnail_url: z.string().nullable().meta({
+        description:
+          "Of a WebP, at most 320 pixels a side; signed as well. Null: there is none of it.",
+      }),
     }),
     z.strictObject({ text: z.string() }),
   ])

@@ -27,7 +27,9 @@ describe("generations", () => {
     const generation = Generation.parse(shown.body);
     expect(generation).toMatchObject({ status: "completed", failed_items: 1, balance: 0, cost: 3 });
     const [picture, failed, text] = generation.items;
-    expect(picture?.output).toMatchObject({ type: "image/webp", width: 8, height: 6 });
+    expect(picture?.output).toMatchObject({
+      ...{ type: "image/webp", width: 8, height: 6, thumbnail_url: null },
+    });
     expect(picture?.processing_time_ms).toBeGreaterThanOrEqual(0);
     expect(failed).toMatchObject({
       status: "failed",
@@ -42,14 +44,24 @@ describe("generations", () => {
   it("have outputs with URLs that work for an hour", async () => {
     const account = await stage.makeAccount();
     const made = await create(account);
-    await settle(stage, account, made, ["completed"]);
+    await settle(stage, account, made, ["thumbnailed"]);
     const { body } = await stage.call(`${path}/${made.id}`, { account });
-    const url = new URL(body.items[0].output.url);
-    const file = await stage.app.request(url.pathname + url.search);
-    expect(await file.text()).toContain("the picture of");
-    const life = Number(url.searchParams.get("expires")) - Date.now() / 1000;
-    expect(life).toBeGreaterThan(3590);
-    expect(life).toBeLessThan(3910);
+    const { url: picture, thumbnail_url } = body.items[0].output;
+    const keys = [];
+    for (const [address, words] of [
+      [picture, "the picture of"],
+      [thumbnail_url, "the small one of"],
+    ]) {
+      const url = new URL(address);
+      const file = await stage.app.request(url.pathname + url.search);
+      expect(await file.text()).toContain(words);
+      const life = Number(url.searchParams.get("expires")) - Date.now() / 1000;
+      expect(life).toBeGreaterThan(3590);
+      expect(life).toBeLessThan(3910);
+      keys.push(url.pathname + url.search);
+    }
+    await stage.call(`${path}/${made.id}`, { account, method: "DELETE" });
+    for (const key of keys) expect((await stage.app.request(key)).status).toBe(404);
   });
 
   it("are listed newest first, page by page, with filters and a total", async () => {

@@ -15,6 +15,7 @@ import {
   upload,
 } from "../../test/gallery.ts";
 import { makePhoto } from "../../test/pictures.ts";
+import { settle } from "../../test/settle.ts";
 import { order, type Stage, setStage } from "../../test/stage.ts";
 
 let stage: Stage;
@@ -76,6 +77,21 @@ describe("POST /v1/images", () => {
     await stage.call(`/v1/images/${made.body.id}`, { account, method: "DELETE" });
     expect((await openUrl(stage, made.body.url)).status).toBe(404);
     expect((await openUrl(stage, made.body.thumbnail.url)).status).toBe(404);
+  });
+
+  it("keeps the small picture that a result has already, as its own", async () => {
+    const account = await stage.makeAccount();
+    const { body } = await stage.call("/v1/generations", {
+      ...{ account, key: randomUUID(), body: order() },
+    });
+    await settle(stage, account, body, ["thumbnailed"]);
+    // Nobody could make one of it: the picture is none.
+    const made = await keep(account, { generation_item_id: body.items[0].id });
+    const { thumbnail, url } = Image.parse(made.body);
+    expect([made.status, thumbnail.width, thumbnail.height]).toEqual([201, 4, 3]);
+    await stage.call(`/v1/generations/${body.id}`, { account, method: "DELETE" });
+    expect(await (await openUrl(stage, thumbnail.url)).text()).toContain("the small one of");
+    expect((await openUrl(stage, url)).status).toBe(200);
   });
 
   it("lets exactly five of 100 at once have the plan's five places, and leaves no file", async () => {

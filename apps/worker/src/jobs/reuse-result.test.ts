@@ -119,7 +119,7 @@ describe("a result that is there already", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("is copied with its file: both can be deleted by themselves", async () => {
+  it("is copied with its files: both can be deleted by themselves", async () => {
     const [{ id: style }, account] = await Promise.all([publish({ kind: "image" }), makePayer()]);
     asked = [];
     const first = await order({ account, style });
@@ -127,11 +127,14 @@ describe("a result that is there already", () => {
     expect(asked).toHaveLength(1);
     const [one, other] = [first.row?.output, second.row?.output];
     expect(other.key).toContain(`${account}/${second.row?.id}/`);
-    expect(other).toEqual({ ...one, key: other.key });
+    expect(other.thumbnail.key).toContain(`${account}/${second.row?.id}/`);
+    const thumbnail = { ...one.thumbnail, key: other.thumbnail.key };
+    expect(other).toEqual({ ...one, key: other.key, thumbnail });
     for (const key of await deleteGeneration(stage.db.app, account, first.id)) {
       await stage.blobs.remove(key);
     }
-    expect(await stage.blobs.has(other.key)).toBe(true);
+    for (const { key } of [one, one.thumbnail]) expect(await stage.blobs.has(key)).toBe(false);
+    for (const { key } of [other, other.thumbnail]) expect(await stage.blobs.has(key)).toBe(true);
   });
 
   it("tells several for one area apart, and gives each its own again", async () => {

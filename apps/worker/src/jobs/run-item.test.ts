@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cancelGeneration } from "@ducat/db/generations";
 import { inputKey } from "@ducat/storage/blob-key";
+import { createImageIntake } from "@ducat/storage/image-intake";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { describeQueues } from "../../../../infra/test/describe-queues.ts";
@@ -62,12 +63,20 @@ describeQueues("run-item", (kind, isWhole) => {
     },
   });
 
-  it("stores the picture, then captures the price", async () => {
+  it("stores the picture and its thumbnail, then captures the price", async () => {
     const item = await stage.makeItem({ polls: 2 });
     const row = await run(item);
     expect(row).toMatchObject({ status: "completed", captured: 5, attempt: 1 });
     expect(row?.output).toMatchObject({ kind: "image", type: "image/jpeg", width: 64, height: 64 });
     expect(row?.output?.key).toMatch(`${item.accountId}/${item.itemId}/1/${row?.output?.sha256}`);
+    const { key = "", sha256, type } = row?.output?.thumbnail ?? {};
+    expect([key, type]).toEqual([
+      ...[`${item.accountId}/${item.itemId}/1/thumbnails/${sha256}.webp`, "image/webp"],
+    ]);
+    const rows = await stage.db.admin`
+      SELECT sha256 FROM ducat.blobs WHERE key = ${key} AND purpose = 'thumbnail'
+        AND generation_id = ${item.generationId}`;
+    expect([...rows]).toEqual([{ sha256 }]);
   });
 
   it("tries a flaky model again, then captures the price", async () => {
@@ -305,6 +314,55 @@ describeQueues("run-item", (kind, isWhole) => {
     const row = await run(item, { blobs: { ...stage.blobs, put } });
     expect(row).toMatchObject({ status: "completed", attempt: 3, failures: 0 });
     expect(submissions(item)).toBe(1);
+  });
+
+  it("makes it small, upright as it is, at 320 pixels on the long side", async () => {
+    const create = { width: 300, height: 800, channels: 3, background: "#a50" } as const;
+    const bytes = await sharp({ create }).png().toBuffer();
+    const item = await stage.makeItem();
+    const { width, height } = create;
+    const output = { kind: "image", type: "image/png", width, height, bytes } as const;
+    const row = await run(item, { generators: made({ status: "completed", output }) });
+    const thumbnail = row?.output?.thumbnail;
+    expect(thumbnail).toMatchObject({ width: 120, height: 320 });
+    const small = await stage.blobs.readBytes(thumbnail?.key ?? "", 100_000);
+    expect(await sharp(small).metadata()).toMatchObject({
+      ...{ format: "webp", width: 120, height: 320 },
+    });
+  });
+
+  const noRoom: typeof stage.blobs.put = (key, bytes) => {
+    if (key.includes("/thumbnails/")) throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    return stage.blobs.put(key, bytes);
+  };
+  it.each([
+    ["made", () => ({ imageIntake: createImageIntake({ maxPixels: 100 }) })],
+    ["stored", () => ({ blobs: { ...stage.blobs, put: noRoom } })],
+  ])("sells a picture whose thumbnail can't be %s without one", async (_, overrides) => {
+    const item = await stage.makeItem();
+    const row = await run(item, overrides());
+    expect(row).toMatchObject({ status: "completed", captured: 5, attempt: 1 });
+    expect(row?.output).toMatchObject({ kind: "image", width: 64 });
+    expect(row?.output?.thumbnail).toBeUndefined();
+    expect(logged()).toContain("a result has no thumbnail");
+  });
+
+  it("leaves no file of a picture whose item is not its own any more", async () => {
+    const item = await stage.makeItem();
+    const put: string[] = [];
+    const keep: typeof stage.blobs.put = async (key, bytes) => {
+      put.push(key);
+      return await stage.blobs.put(key, bytes);
+    };
+    const at: At = async (point) => {
+      if (point !== "after-blob" || put.length > 2) return;
+      await stage.db.admin`UPDATE ducat.generation_items SET attempt_token = gen_random_uuid(),
+        lease_until = clock_timestamp() WHERE id = ${item.itemId}`;
+    };
+    const row = await run(item, { at, blobs: { ...stage.blobs, put: keep } });
+    expect(row).toMatchObject({ status: "completed", attempt: 2 });
+    const there = await Promise.all(put.map((key) => stage.blobs.has(key)));
+    expect(there).toEqual([false, false, true, true]);
   });
 
   it("keeps a text that PostgreSQL could not, and pays the rest of the price back", async () => {

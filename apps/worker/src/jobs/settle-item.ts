@@ -1,4 +1,5 @@
 import type { Db } from "@ducat/db/connect";
+import type { Output } from "@ducat/db/generations";
 import {
   type ClaimedItem,
   completeItem,
@@ -8,12 +9,9 @@ import {
 } from "@ducat/db/items";
 import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
-import type { Blobs } from "@ducat/storage/blobs";
 import type { PriceLine } from "@ducat/types/pricing";
 import type { Outcome, Usage } from "../generators/generator.ts";
-import type { Log } from "../log.ts";
 import type { Settled } from "../meter.ts";
-import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
 import { toStorable } from "../storable-text.ts";
 import type { Timings } from "../timings.ts";
@@ -22,18 +20,16 @@ import type { CheckedOutput } from "./check-output.ts";
 import type { OwnedItem, StopReason } from "./own-item.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { toJob } from "./run-item-job.ts";
+import { removeOutput, type StoreDeps, storeOutput } from "./store-output.ts";
 
 const shortestAskMs = 50;
 const longestAskMs = 600_000;
 const longestOverdueMs = 10_000;
 const maxMessageLength = 500;
 
-export type SettleDeps = {
+export type SettleDeps = StoreDeps & {
   db: Db;
   queue: Pick<Queue, "add">;
-  blobs: Blobs;
-  log: Log;
-  at: At;
   timings: Timings;
   /** What an item took of quotas came back as it failed. */
   dropUsage: DropUsage;
@@ -97,21 +93,18 @@ async function settleStopped(deps: SettleDeps, own: OwnedItem, why: StopReason):
   }
 }
 
-/** The file first, then the row that makes it count. */
+/** The files first, then the row that makes it count. */
 async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Promise<Settled> {
   const { db, log, at, timings } = deps;
   const { item } = own;
   const { made, actualCost: actual, charge, resultKey, tookMs = 0 } = result;
-  const { output, bytes } = made;
-  const key = output.kind === "image" ? output.key : undefined;
   await at("before-blob", item.item_id);
-  if (key && bytes) {
-    try {
-      await deps.blobs.put(key, bytes);
-    } catch (error) {
-      log.error({ item: item.item_id, err: safeError(error) }, "a result could not be stored");
-      return await settleItem(deps, own, tryAgain(deps, own));
-    }
+  let output: Output;
+  try {
+    output = await storeOutput(deps, item, made);
+  } catch (error) {
+    log.error({ item: item.item_id, err: safeError(error) }, "a result could not be stored");
+    return await settleItem(deps, own, tryAgain(deps, own));
   }
   await at("after-blob", item.item_id);
   const usage = toItemUsage(result.usage ?? {}, tookMs);
@@ -122,10 +115,7 @@ async function complete(deps: SettleDeps, own: OwnedItem, result: Completed): Pr
   const settled = status ?? "lost";
   log.info({ item: item_id, attempt, tookMs, status: settled }, "finished an item");
   if (status === "canceled") await deps.dropUsage(item.account_id);
-  if (status === "completed" || !key) return settled;
-  await deps.blobs.remove(key).catch((error) => {
-    log.warn({ err: safeError(error) }, "an orphan was left for the collector");
-  });
+  if (status !== "completed") await removeOutput(deps, output);
   return settled;
 }
 
