@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { makeChain, readMark, writeMark } from "./chain.ts";
+import { isPlace, makeChain, readMark, writeMark } from "./chain.ts";
 
 const chain = makeChain({
   generator: "openai",
@@ -28,6 +28,7 @@ it("keeps whose a request is beside its id, whatever is in it", () => {
     expect(readMark(writeMark(second, mark), chain)).toEqual(mark);
     const other = { index: 0, tries: 0, id };
     expect(readMark(writeMark(first, other), chain)).toEqual(other);
+    expect(isPlace(writeMark(second, mark))).toBe(id === null);
   }
 });
 
@@ -37,4 +38,9 @@ it("takes an id without a mark, or with another style's, for the first model's",
   for (const id of ["local-123", "7.0:google:abc", "2.0:openai:abc"]) {
     expect(readMark(id, chain)).toEqual({ ...first, id });
   }
+});
+
+it("knows a mark without an id from what providers call their work", () => {
+  for (const id of [null, "", "abc", "local-123", "sent"]) expect(isPlace(id)).toBe(false);
+  expect(isPlace("1.0:openai:")).toBe(true);
 });

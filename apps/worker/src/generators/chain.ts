@@ -48,6 +48,10 @@ export function writeMark({ provider }: Link, { index, tries, id }: Mark): strin
   return `${index}.${tries}:${provider}:${id ?? ""}`;
 }
 
+/** Whether the row keeps a place in the chain and nothing else: no provider has work of it. */
+export const isPlace = (stored: string | null): boolean =>
+  stored !== null && /^\d\.\d{1,2}:[a-z][a-z0-9_-]{0,39}:$/.test(stored);
+
 /** Reads what `writeMark` wrote; an id that is none of ours is the first model's. */
 export function readMark(stored: string | null, chain: Link[]): Mark {
   const first = chain[0]?.index ?? 0;

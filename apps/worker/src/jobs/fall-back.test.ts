@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { cancelGeneration } from "@ducat/db/generations";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   givePurchase,
@@ -7,7 +8,13 @@ import {
 } from "../../../../packages/db/test/factories.ts";
 import { assertInvariants } from "../../../../packages/db/test/invariants.ts";
 import { eventually, type Stage, setStage } from "../../test/stage.ts";
-import { type Context, type Generator, type Outcome, sentMark } from "../generators/generator.ts";
+import {
+  type Context,
+  type Generator,
+  type Outcome,
+  sentMark,
+  type Task,
+} from "../generators/generator.ts";
 
 let stage: Stage;
 /** What each provider has done, by its own books. */
@@ -16,12 +23,16 @@ let books: string[] = [];
 const write = (usage = {}): Outcome => ({
   ...{ status: "completed", output: { kind: "text", text: "A text." }, usage },
 });
-const provider = (name: string, play: (context: Context) => Promise<Outcome>): Generator => ({
+const provider = (
+  name: string,
+  play: (context: Context, task: Task) => Promise<Outcome>,
+): Generator => ({
   name,
-  async run({ itemId, style }, context) {
+  async run(task, context) {
+    const { itemId, style } = task;
     expect(style.params).toEqual({ model: `${name}-1` });
     if (context.requestId === null) books.push(`${name} ${itemId}`);
-    return await play(context);
+    return await play(context, task);
   },
 });
 const failed = { status: "failed", message: "It is away.", failover: true } as const;
@@ -30,6 +41,12 @@ const generators = {
   lossy: provider("lossy", async (context) => {
     if (context.requestId === null) await context.saveRequestId(sentMark);
     return { ...failed, code: "outcome_unknown", retryable: false };
+  }),
+  /** Has no room until its caller has asked for the end. */
+  full: provider("full", async (_, { accountId, generationId, itemId }) => {
+    if (books.filter((line) => line === `full ${itemId}`).length > 1) return write();
+    await cancelGeneration(stage.db.app, accountId, generationId);
+    return { ...failed, code: "provider_limit", retryable: true, retryInMs: 50 };
   }),
   strict: provider("strict", async () => ({
     ...{ status: "failed", code: "moderation_refused", message: "No.", retryable: false },
@@ -113,6 +130,12 @@ it("asks another provider where the outcome of the first is unknown", async () =
   const { row, asked } = await order({ generator: "lossy" }, { generator: "writer" });
   expect(row).toMatchObject({ status: "completed", captured: 5 });
   expect(asked).toEqual(["lossy", "writer"]);
+});
+
+it("ends canceled when nobody has the work, though a provider may have been paid", async () => {
+  const { row, asked } = await order({ generator: "lossy" }, { generator: "full" });
+  expect(row).toMatchObject({ status: "canceled", captured: 0, refunded: 5 });
+  expect(asked).toEqual(["lossy", "full"]);
 });
 
 it("pays a refusal by moderation back, says so, and asks nobody else", async () => {

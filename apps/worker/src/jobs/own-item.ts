@@ -1,5 +1,6 @@
 import type { Db } from "@ducat/db/connect";
 import { type ClaimedItem, extendLease, saveProviderRequest } from "@ducat/db/items";
+import { isPlace } from "../generators/chain.ts";
 import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
 import { safeError } from "../safe-error.ts";
@@ -67,7 +68,8 @@ export function ownItem(deps: OwnDeps, item: ClaimedItem): OwnedItem {
     const state = await extendLease(db, item, timings.leaseSeconds);
     if (state === "lost") stop("lost");
     // Once a provider works on it, what that says in the end decides: late cancels aren't free.
-    if (state === "cancel" && requestId === null) stop("canceled");
+    const isAtWork = requestId !== null && !isPlace(requestId);
+    if (state === "cancel" && !isAtWork) stop("canceled");
   };
   const beat = async () => {
     // A beat that fails costs nothing: the next one comes well before the lease lapses.

@@ -4,7 +4,7 @@ import type { Handler } from "@ducat/queue/work";
 import { DomainError } from "@ducat/types/errors";
 import { PhotoUnreachable } from "../fetch-photo.ts";
 import { BadOutput } from "../generators/bad-output.ts";
-import { type Link, makeChain } from "../generators/chain.ts";
+import { isPlace, type Link, makeChain } from "../generators/chain.ts";
 import type { Outcome, Task } from "../generators/generator.ts";
 import { listPriced } from "../generators/model-params.ts";
 import type { RouteModels } from "../generators/route-models.ts";
@@ -100,7 +100,9 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
   const startedAt = performance.now();
   const input = await loadInput(deps, item, signal);
   await at("after-input", item.item_id);
-  if (performance.now() - startedAt > timings.recheckAfterMs) await own.check();
+  // Between two models a cancel is free, and only the worker can see it.
+  const isBetween = isPlace(own.requestId());
+  if (isBetween || performance.now() - startedAt > timings.recheckAfterMs) await own.check();
   const resultKey = makeResultKey(item, input);
   // What a provider has been asked for is paid: that is waited for.
   const reused = own.requestId() === null ? await reuseResult(deps, item, resultKey) : undefined;
