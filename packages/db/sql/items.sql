@@ -127,8 +127,8 @@ END $$;
 
 DROP FUNCTION IF EXISTS ducat.complete_item(uuid, uuid, uuid, uuid, jsonb, bigint, jsonb);
 -- Finish an item with its output: capture p_actual (default and at most its price) and pay the
--- rest back. p_output: {kind: image, key, type, width, height, size, sha256, thumbnail?: {key, type,
--- width, height, size, sha256}}, whose files are stored already, or {kind: text, text}.
+-- rest back. p_output: {kind: image, key, type, width, height, size, sha256, thumbnail?} of files
+-- that are stored already, thumbnail with the same members but the kind, or {kind: text, text}.
 -- p_usage: what the provider said it cost, with response_time_ms, provider_cost_micros.
 -- p_charge: the lines of p_actual. p_result_key: the hash under which the result may answer the
 -- same request again (find_cached_result).

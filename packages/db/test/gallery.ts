@@ -23,7 +23,7 @@ export const makeThumbnail = (accountId: string) => ({
   key: `${accountId}/thumbnails/${randomUUID()}.webp`,
 });
 
-/** A generation with one picture: its id, its item's, the key of the file; with a small one, too. */
+/** A generation with one picture: its id, its item's, the key of its file; maybe a small one. */
 export async function makeResult(
   { app, worker }: { app: Db; worker: Db },
   accountId: string,
