@@ -128,6 +128,26 @@ it("goes on with the next one when a worker died before it knew the outcome", as
   ]);
 });
 
+it("forgets what was sent and refused before it waits for another one", async () => {
+  const refuse: Play = async (context, asked) => {
+    if (asked > 1) return done;
+    await context.saveRequestId(sentMark);
+    return busy;
+  };
+  const { run, asked, seen, stored } = setUp({
+    a: refuse,
+    b: () => ({ status: "unknown", askAgainInMs: 5 }),
+  });
+  expect(await run()).toEqual({ status: "unknown", askAgainInMs: 5 });
+  // Nobody has it: a cancel is free, and the first one may be asked again.
+  expect(stored()).toBe("0.0:a:");
+  expect(await run()).toMatchObject({ status: "completed", by: "a" });
+  expect([asked, seen]).toEqual([
+    ["a", "b", "a"],
+    [null, null, null],
+  ]);
+});
+
 it("does not forget what may have been sent when that is refused the second time", async () => {
   const noView = fail("address_unavailable", { retryable: true });
   const { run, seen, stored, store } = setUp({ a: () => noView, b: () => done });

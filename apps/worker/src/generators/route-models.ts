@@ -61,10 +61,11 @@ async function walkChain<Made>(walk: Walk<Made>): Promise<Made | Unfinished> {
   const links = work.chain.filter(({ index }) => index >= walk.mark.index);
   let again: { failure: Failure; link: Link } | undefined;
   let last: Failure = failures.absent();
+  let place = links[0];
   for (const [at, link] of links.entries()) {
     const step = await askLink(walk, link);
     if ("made" in step) return step.made;
-    const { outcome, wasPaid } = step;
+    const { outcome, wasPaid, wasSaved } = step;
     if (outcome.status === "unknown") return outcome;
     if (!outcome.failover) return await endWith(walk, { failure: outcome, link });
     last = outcome;
@@ -74,8 +75,10 @@ async function walkChain<Made>(walk: Walk<Made>): Promise<Made | Unfinished> {
       // Whoever goes on from here must not come back to this one.
       again = undefined;
       if (next) await keep(walk, next, { index: next.index, tries: 0, id: null });
+      place = next;
     }
     if (!next) break;
+    if (place && wasSaved && !wasPaid) await forgetId(walk, place);
     meter.fellBack(link.provider, outcome.code);
     const { itemId: item } = work.task;
     log.info({ item, from: link.provider, to: next.provider, code: outcome.code }, "fell back");
@@ -95,7 +98,10 @@ async function endWith<Made>(
   return { status: "unknown", askAgainInMs: failure.retryInMs ?? firstTryMs * 4 ** (tries - 1) };
 }
 
-type Step<Made> = { made: Made } | { outcome: Unfinished; wasPaid: boolean };
+type Step<Made> =
+  | { made: Made }
+  /** `wasSaved`: the row holds an id of work that was certainly not done. */
+  | { outcome: Unfinished; wasPaid: boolean; wasSaved?: boolean };
 
 async function askLink<Made>(walk: Walk<Made>, link: Link): Promise<Step<Made>> {
   const { work, mark } = walk;
@@ -122,7 +128,8 @@ async function askLink<Made>(walk: Walk<Made>, link: Link): Promise<Step<Made>> 
     if (isInDoubt && outcome.retryable) {
       return await keepDoubt(walk, link, { failure: outcome, id: known, tries });
     }
-    return { outcome, wasPaid: wasAsked && !outcome.retryable && id !== null };
+    const wasPaid = wasAsked && !outcome.retryable && id !== null;
+    return { outcome, wasPaid, wasSaved: outcome.retryable && id !== null };
   }
   try {
     return { made: await work.accept(outcome, link) };
@@ -209,6 +216,12 @@ async function keep<Made>(walk: Walk<Made>, link: Link, mark: Mark): Promise<voi
   await walk.work.context.saveRequestId(writeMark(link, mark));
   // Somebody before this place may have been paid: it is not to be lost.
   if (mark.id === null) walk.isKept = true;
+}
+
+/** Nobody has the work: who comes next begins where this walk may. */
+async function forgetId<Made>(walk: Walk<Made>, place: Link): Promise<void> {
+  const mark = { index: place.index, tries: triesOf(walk, place), id: null };
+  await walk.work.context.saveRequestId(writeMark(place, mark));
 }
 
 const failures = {
