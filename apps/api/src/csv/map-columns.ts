@@ -54,8 +54,11 @@ export function mapColumns(
   { mapping = {}, params, takesOthers = true }: Naming,
 ): Columns {
   const headers = header.map((one) => one.trim());
-  assertHeaders(headers);
-  const asked = findAsked(headers, mapping);
+  assertLengths(headers);
+  // Once for each: headers are many, and so is what they are compared with.
+  const plain = headers.map(normalize);
+  assertDistinct(plain);
+  const asked = findAsked(plain, mapping);
   const taken = new Set(asked.flatMap((one) => one ?? []));
   const members: (string | null)[] = headers.map((_, at) => asked[at] ?? null);
   const isFree = (at: number) => asked[at] === undefined && members[at] === null;
@@ -65,7 +68,7 @@ export function mapColumns(
   };
   // Whoever writes a member's own name means it, before anything that is only called so.
   for (const [at, text] of headers.entries()) {
-    const own = findOwn(text, params);
+    const own = findOwn({ text, plain: plain[at] ?? "" }, params);
     if (own !== undefined && isFree(at) && !taken.has(own)) give(at, own);
   }
   // The words of a member in their order: `prompt` before `title`, which may be a label too.
@@ -73,10 +76,10 @@ export function mapColumns(
     takesOthers || !name.startsWith("params.") || params.includes(name.slice("params.".length));
   for (const name of ["prompt", ...Object.keys(names).filter(isTaken)]) {
     const words = taken.has(name) ? [] : (names[name] ?? []);
-    const word = words.find((one) => headers.some((h, at) => isFree(at) && normalize(h) === one));
+    const word = words.find((one) => plain.some((own, at) => isFree(at) && own === one));
     if (word === undefined) continue;
     give(
-      headers.findIndex((h, at) => isFree(at) && normalize(h) === word),
+      plain.findIndex((own, at) => isFree(at) && own === word),
       name,
     );
   }
@@ -84,24 +87,31 @@ export function mapColumns(
   return { members, told: Object.fromEntries(told.filter(([text]) => text !== "")) };
 }
 
-function assertHeaders(headers: string[]): void {
+function assertLengths(headers: string[]): void {
   if (headers.length > mostColumns) throw refuseAt("/file", `At most ${mostColumns} columns.`);
   if (headers.some((one) => one.length > longestHeader)) {
     throw refuseAt("/file", `Headers have at most ${longestHeader} characters.`);
   }
+}
+
+function assertDistinct(plain: string[]): void {
   const seen = new Set<string>();
-  for (const one of headers.map(normalize).filter((text) => text !== "")) {
+  for (const one of plain.filter((text) => text !== "")) {
     if (seen.has(one)) throw refuseAt("/file", "Two columns have the same header.");
     seen.add(one);
   }
 }
 
 /** By place what the mapping says of a column; undefined where it says nothing. */
-function findAsked(headers: string[], mapping: Mapping): (string | null | undefined)[] {
-  const asked: (string | null | undefined)[] = headers.map(() => undefined);
+function findAsked(plain: string[], mapping: Mapping): (string | null | undefined)[] {
+  const asked: (string | null | undefined)[] = plain.map(() => undefined);
   const taken = new Set<string>();
   for (const [text, name] of Object.entries(mapping)) {
-    const at = headers.findIndex((one) => one !== "" && normalize(one) === normalize(text));
+    const wanted = normalize(text);
+    const at = wanted === "" ? -1 : plain.indexOf(wanted);
+    if (at >= 0 && asked[at] !== undefined) {
+      throw refuseAt("/mapping", "It names the same column twice.");
+    }
     if (at < 0) throw refuseAt("/mapping", "It names a column that the file doesn't have.");
     if (name !== null && (!member.test(name) || isUnsafe(name))) {
       throw refuseAt("/mapping", `A column is label, ${inputs.join(", ")} or params.name.`);
@@ -113,14 +123,15 @@ function findAsked(headers: string[], mapping: Mapping): (string | null | undefi
   return asked;
 }
 
-function findOwn(text: string, params: readonly string[]): string | undefined {
+type Header = { text: string; plain: string };
+
+function findOwn({ text, plain }: Header, params: readonly string[]): string | undefined {
   const name = text.normalize("NFKC");
   const [, of = "params", rest = ""] = /^(params|attributes)\.(.+)$/i.exec(name) ?? [];
   if (rest !== "") {
     const own = of.toLowerCase() === "params" ? `params.${rest}` : `params.attributes.${rest}`;
     return member.test(own) && !isUnsafe(own) ? own : undefined;
   }
-  const plain = normalize(text);
   const param = params.find((one) => normalize(one) === plain);
   if (param !== undefined) return `params.${param}`;
   return [...inputs, "label"].find((one) => normalize(one) === plain);

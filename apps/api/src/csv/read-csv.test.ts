@@ -42,6 +42,15 @@ describe("a CSV", () => {
     ]);
   });
 
+  it("does not read the same lines over and over, however its quotes are set", () => {
+    // From the start of each line a record is open that never ends.
+    const records = read('",a","\n'.repeat(20_000), 64 * 1024);
+    expect(records.length).toBeLessThan(100);
+    expect(records.every((one) => "fault" in one)).toBe(true);
+    const lines = records.map(({ line }) => line);
+    expect(lines).toEqual([...new Set(lines)].sort((a, b) => a - b));
+  });
+
   it.each([
     [
       "a;b\n1,5;2",

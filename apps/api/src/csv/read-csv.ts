@@ -7,6 +7,8 @@ export type CsvFault = "quotes" | "too_long";
 
 export type Delimiter = "," | ";" | "\t";
 const delimiters: Delimiter[] = [",", ";", "\t"];
+/** What bad records may have read behind their first lines, in characters beyond the text's own. */
+const mostReadAgain = 2 * 1024 * 1024;
 
 /** What separates the cells of the first line; a comma where nothing does. */
 export function findDelimiter(text: string): Delimiter {
@@ -20,7 +22,8 @@ export function findDelimiter(text: string): Delimiter {
 /**
  * The records of a CSV (RFC 4180, also with LF or CR alone) without its empty lines, one at a time.
  * A formula is a text as any other. A record that is too long or wrongly quoted costs its first
- * line only, so that one stray quote doesn't swallow the rows behind it.
+ * line only, so that one stray quote doesn't swallow the rows behind it. Where that would have the
+ * same lines read over and over, a bad record costs all that was read of it.
  */
 export function* readCsv(
   text: string,
@@ -29,34 +32,43 @@ export function* readCsv(
   const end = text.includes("\n") ? "\n" : "\r";
   let line = 1;
   let at = 0;
+  const most = text.length + mostReadAgain;
+  let readAgain = 0;
   while (at < text.length) {
-    const lineEnd = text.indexOf(end, at);
-    const nextLine = lineEnd < 0 ? text.length : lineEnd + 1;
     const read = readRecord(text, at, { delimiter, end, mostLength });
+    let { next } = read;
     if ("fault" in read) {
       yield { line, fault: read.fault };
-      line += 1;
-      at = nextLine;
-      continue;
+      const nextLine = findLine(text, at, end);
+      readAgain += Math.max(0, next - nextLine);
+      next = readAgain <= most ? nextLine : findLine(text, Math.max(next - 1, at), end);
+    } else if (read.cells.some((cell) => cell.trim() !== "")) {
+      yield { line, cells: read.cells };
     }
-    if (read.cells.some((cell) => cell.trim() !== "")) yield { line, cells: read.cells };
-    line += countEnds(text, { from: at, to: read.next, end });
-    at = read.next;
+    line += countEnds(text, { from: at, to: next, end });
+    at = next;
   }
 }
 
+/** Where the next line begins; the end of the text where there is none. */
+function findLine(text: string, from: number, end: string): number {
+  const found = text.indexOf(end, from);
+  return found < 0 ? text.length : found + 1;
+}
+
 type Form = { delimiter: Delimiter; end: string; mostLength: number };
-type Read = { cells: string[]; next: number } | { fault: CsvFault };
+/** `next`: where the next record begins; of a bad one, how far it was read at least. */
+type Read = { next: number } & ({ cells: string[] } | { fault: CsvFault });
 
 function readRecord(text: string, start: number, form: Form): Read {
   const cells: string[] = [];
   let at = start;
   for (;;) {
     const cell = text[at] === '"' ? readQuoted(text, at, form) : readBare(text, at, form);
-    if (typeof cell === "string") return { fault: cell };
+    if (typeof cell === "string") return { fault: cell, next: at };
     cells.push(cell.value);
     at = cell.next;
-    if (at - start > form.mostLength) return { fault: "too_long" };
+    if (at - start > form.mostLength) return { fault: "too_long", next: at };
     if (text[at] !== form.delimiter) return { cells, next: Math.min(at + 1, text.length) };
     at += 1;
   }
