@@ -1,5 +1,5 @@
 import type { Db } from "./connect.ts";
-import type { Output } from "./generations.ts";
+import type { Output } from "./outputs.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
 
 type Row = { cursor: string } & Record<string, unknown>;

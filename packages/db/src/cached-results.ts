@@ -1,7 +1,7 @@
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
-import type { Output } from "./generations.ts";
 import type { ItemUsage } from "./items.ts";
+import type { Output } from "./outputs.ts";
 
 export type CachedResult = { item_id: string; output: Output; usage: ItemUsage | null };
 

@@ -3,6 +3,7 @@ import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
 import type { Audit, RequestKey } from "./credits.ts";
 import { ask, isDuplicate, toDomainError } from "./errors.ts";
+import type { Output } from "./outputs.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
 
 /** A quota that each item takes, and the counter's period. `limit` null counts without a limit. */
@@ -194,21 +195,6 @@ export type Item = {
   started_at: string | null;
   completed_at: string | null;
 };
-
-/** A picture that is stored. */
-export type PictureFile = {
-  key: string;
-  type: string;
-  width: number;
-  height: number;
-  size: number;
-  sha256: string;
-};
-
-export type Output =
-  | { kind: "text"; text: string }
-  /** Without a thumbnail: it is an older one, or none could be made. */
-  | ({ kind: "image"; thumbnail?: PictureFile } & PictureFile);
 
 export type Generation = Decided &
   Wanted & {

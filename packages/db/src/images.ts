@@ -1,5 +1,6 @@
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
+import type { PictureFile } from "./outputs.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
 
 /** What an image is made of: an upload, or the picture that an item of a generation has made. */
@@ -15,14 +16,7 @@ export type ImageDetails = {
 };
 
 /** A stored file that shows an image small. */
-export type Thumbnail = {
-  key: string;
-  sha256: string;
-  type: string;
-  size: number;
-  width: number;
-  height: number;
-};
+export type Thumbnail = PictureFile;
 
 /** An image with the keys of its two files. */
 export type Image = ImageDetails & {

@@ -1,7 +1,7 @@
 import type { Fallback, PriceLine, Pricing, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { ask } from "./errors.ts";
-import type { Output } from "./generations.ts";
+import type { Output } from "./outputs.ts";
 
 /** An item that this worker owns until its lease lapses; `attempt_token` fences every write. */
 export type ClaimedItem = {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Output } from "@ducat/db/generations";
 import type { ClaimedItem } from "@ducat/db/items";
+import type { Output } from "@ducat/db/outputs";
 import { type BlobExtension, outputKey } from "@ducat/storage/blob-key";
 import sharp from "sharp";
 import { BadOutput } from "../generators/bad-output.ts";

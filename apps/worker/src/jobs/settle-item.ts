@@ -1,5 +1,4 @@
 import type { Db } from "@ducat/db/connect";
-import type { Output } from "@ducat/db/generations";
 import {
   type ClaimedItem,
   completeItem,
@@ -7,6 +6,7 @@ import {
   failItem,
   type ItemUsage,
 } from "@ducat/db/items";
+import type { Output } from "@ducat/db/outputs";
 import type { DropUsage } from "@ducat/entitlements/usage-drops";
 import type { Queue } from "@ducat/queue/queue";
 import type { PriceLine } from "@ducat/types/pricing";

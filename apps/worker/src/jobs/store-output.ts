@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Output } from "@ducat/db/generations";
 import type { ClaimedItem } from "@ducat/db/items";
+import type { Output } from "@ducat/db/outputs";
 import { resultThumbnailKey } from "@ducat/storage/blob-key";
 import type { Blobs } from "@ducat/storage/blobs";
 import type { ImageIntake } from "@ducat/storage/image-intake";
