@@ -156,6 +156,16 @@ describe("a model that draws from an address", () => {
     expect(asked).toEqual([]);
   });
 
+  it.each([
+    ["UNKNOWN_ERROR", { status: "unknown" }],
+    ["REQUEST_DENIED", { code: "outcome_unknown", retryable: false }],
+  ])("keeps in mind that it may have been asked, when Google says %s", async (said, outcome) => {
+    answers["streetview/metadata"] = metadata(said);
+    // A failure that may pass would forget it, and the model be paid again.
+    expect(await run({}, sentMark)).toMatchObject(outcome);
+    expect(seen).toEqual([]);
+  });
+
   it("is not asked when there is none, and the log names neither address nor key", async () => {
     answers["streetview/metadata"] = metadata("REQUEST_DENIED");
     expect(await run({})).toMatchObject({ code: "address_unavailable" });

@@ -1,6 +1,9 @@
 import type { Log } from "../log.ts";
 import type { AddressViews } from "./address-views.ts";
-import { type Generator, sentMark, type Task } from "./generator.ts";
+import { type Generator, type Outcome, sentMark, type Task } from "./generator.ts";
+import { failWith } from "./provider-failures.ts";
+
+const askAgainInMs = 5_000;
 
 /**
  * A provider's generator that gets a photo of the address where a style draws from one; the address
@@ -18,10 +21,18 @@ export function showAddresses(generator: Generator, views: AddressViews, log: Lo
       if ("status" in view) {
         const { code, retryable } = view;
         log.warn({ item: task.itemId, code, retryable }, "there is no picture of an address");
-        return view;
+        return context.requestId === null ? view : keepMark(retryable);
       }
       const shown: Task["input"] = { type: "photo", photo: view.photo, address: input.address };
       return await generator.run({ ...task, input: shown }, context);
     },
   };
+}
+
+/**
+ * Without its photo, work that may have been submitted can't be submitted again. A failure that may
+ * pass would forget that it was, and have the provider paid twice.
+ */
+function keepMark(mayPass: boolean): Outcome {
+  return mayPass ? { status: "unknown", askAgainInMs } : failWith("outcome_unknown");
 }
