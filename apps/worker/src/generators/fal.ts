@@ -3,7 +3,7 @@ import { generateImage } from "ai";
 import { type Called, callProvider } from "./call-provider.ts";
 import { asList, asObject, type Facts } from "./facts.ts";
 import { followRequest, judgeAnswer, type Pace, type State, usualPace } from "./follow-request.ts";
-import type { Context, Generator, Outcome, Task } from "./generator.ts";
+import { type Context, type Generator, type Outcome, sentMark, type Task } from "./generator.ts";
 import { type ModelParams, readModelParams } from "./model-params.ts";
 import { toImagePrompt } from "./model-prompt.ts";
 import { failWith } from "./provider-failures.ts";
@@ -81,10 +81,12 @@ async function generate({ endpoint, task, context, params }: Work, hook: typeof 
   const { key = "", url = falUrl } = endpoint;
   const { quality, size, aspect_ratio: ratio, extra } = params;
   const fal = { ...(quality !== undefined && { quality }), ...extra };
+  const { requestId } = context;
+  const maySubmit = requestId === null || requestId === sentMark;
   const { image } = await generateImage({
     model: createFal({ apiKey: key, baseURL: url, fetch: hook }).image(params.model),
     // Once it is submitted the photo may be gone, and is not needed.
-    prompt: context.requestId === null ? toImagePrompt(task) : renderPrompt(task),
+    prompt: maySubmit ? toImagePrompt(task) : renderPrompt(task),
     maxRetries: 0,
     abortSignal: context.signal,
     ...(size !== undefined && { size: size as `${number}x${number}` }),

@@ -27,6 +27,8 @@ export function judgeFailure(seen: Seen, item: Case): Outcome {
   if (facts.isModerated) return { ...failWith("moderation_refused"), ...usageOf(seen) };
   if (status === undefined) return unknown(seen, item);
   if (status < 200 || (status >= 300 && status < 400)) return failWith("provider_failed");
+  // 408 and 409 come from servers that have begun; 499 from a proxy in between.
+  if (status === 408 || status === 409 || status === 499) return unknown(seen, item);
   if (status >= 400 && status < 500) return judgeRefusal(seen, status);
   const isPutOff = status === 503 && seen.retryInMs !== undefined;
   if (isPutOff) return failWith("provider_failed", { retryable: true, ...pauseOf(seen) });
@@ -44,8 +46,6 @@ function judgeRefusal(seen: Seen, status: number): Outcome {
   if (status === 429 || status === 402) {
     return failWith("provider_limit", { retryable: true, ...pauseOf(seen) });
   }
-  // 408 and 409 come from servers that have begun; 499 from a proxy in between.
-  if (status === 408 || status === 409 || status === 499) return failWith("outcome_unknown");
   return failWith(ours.has(status) ? "provider_failed" : "provider_refused");
 }
 

@@ -90,6 +90,13 @@ describe.each(kinds)("work in the queue of %s", (kind) => {
     expect(server.books.submissions(id)).toHaveLength(1);
   });
 
+  it("has its photo when it is sent again too", async () => {
+    const { id, task } = order({}, Buffer.from("a photo"));
+    const generator = create({ idempotency_header: "idempotency-key" });
+    await generator.run(task, makeContext({ requestId: sentMark }));
+    expect(arrived(id)[0]?.text).toContain(Buffer.from("a photo").toString("base64"));
+  });
+
   it("leaves once, even when the connection breaks or the provider is over its limits", async () => {
     for (const fault of ["reset-before", "limit-seconds"] as const) {
       const { id, task } = order({ fault, times: 99 });

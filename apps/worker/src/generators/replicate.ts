@@ -4,7 +4,7 @@ import { toStorable } from "../storable-text.ts";
 import type { Called } from "./call-provider.ts";
 import { asList, asObject } from "./facts.ts";
 import { followRequest, type Pace, type QueueApi, usualPace } from "./follow-request.ts";
-import type { Context, Generator, Outcome, Task } from "./generator.ts";
+import { type Context, type Generator, type Outcome, sentMark, type Task } from "./generator.ts";
 import { judgeFailure } from "./judge-failure.ts";
 import { type ModelParams, readModelParams } from "./model-params.ts";
 import { failWith } from "./provider-failures.ts";
@@ -94,9 +94,10 @@ function completeText({ output, usage }: Prediction): Outcome {
 
 /** A photo as an input: an address at Replicate, or one that holds it. None for known work. */
 async function loadPhoto(work: Work): Promise<{ url: string } | Outcome | undefined> {
-  const { task, context, endpoint, deps } = work;
+  const { task, context, endpoint, deps, pace } = work;
   const { signal, requestId } = context;
-  if (task.input.type !== "photo" || requestId !== null) return undefined;
+  const isSentAgain = requestId === sentMark && endpoint.idempotency_header !== undefined;
+  if (task.input.type !== "photo" || (requestId !== null && !isSentAgain)) return undefined;
   const { photo } = task.input;
   if (photo.length <= mostInlineBytes) {
     return { url: `data:image/webp;base64,${photo.toString("base64")}` };
@@ -109,7 +110,10 @@ async function loadPhoto(work: Work): Promise<{ url: string } | Outcome | undefi
   const outcome = judgeFailure(seen, { isIdempotent: false, attempt: task.attempt });
   // Nothing was begun, so what would be unknown elsewhere may be tried again here.
   const isRefusal = outcome.status === "failed" && outcome.code === "provider_refused";
-  return isRefusal ? outcome : failWith("provider_failed", { retryable: true });
+  if (isRefusal) return outcome;
+  // What was sent before may have arrived: a failure would forget it.
+  if (isSentAgain) return { status: "unknown", askAgainInMs: pace.askAgainMs };
+  return failWith("provider_failed", { retryable: true });
 }
 
 function createApi(work: Work, photo: string | undefined): QueueApi {
