@@ -154,13 +154,17 @@ async function* readLimited(answer: IncomingMessage, maxBytes: number): AsyncGen
 async function* passOn(answer: IncomingMessage, reading: Reading): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
-  let rest = "";
+  let rest: string[] = [];
   for await (const chunk of readLimited(answer, reading.options.maxBytes)) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) yield encoder.encode(readEvent(reading, line));
+    const [first = "", ...lines] = decoder.decode(chunk, { stream: true }).split("\n");
+    // A long line comes in thousands of pieces: put together once, not with each of them.
+    rest.push(first);
+    for (const line of lines) {
+      yield encoder.encode(readEvent(reading, rest.join("")));
+      rest = [line];
+    }
   }
-  yield encoder.encode(readEvent(reading, rest));
+  yield encoder.encode(readEvent(reading, rest.join("")));
   reading.seen.isWhole = reading.seen.facts.isFinished === true;
 }
 

@@ -35,3 +35,9 @@ it("takes what callers write for text: no places of their own, no lines, no cont
     "$& $1 $$",
   );
 });
+
+it("knows no params but those that were given, and cuts none in the middle of a sign", () => {
+  const text = "{params.constructor}|{params.toString}|{params.a}|{input}{label}";
+  const params = { a: `${"x".repeat(1_999)}😀` };
+  expect(render(text, { params, label: null })).toBe(`||${"x".repeat(1_999)}|a pot`);
+});

@@ -17,7 +17,10 @@ export function renderPrompt(task: Pick<Task, "style" | "input" | "label" | "par
   const params = readParams(task);
   const text = template.replace(placeholder, (_, name: string) => {
     if (name === "label") return label;
-    return name === "input" ? input : toLine(params[name.slice("params.".length)]);
+    if (name === "input") return input;
+    const param = name.slice("params.".length);
+    // {params.constructor} is nobody's param, but every object's member.
+    return Object.hasOwn(params, param) ? toLine(params[param]) : "";
   });
   const rest = [
     template.includes("{label}") ? "" : label,
@@ -45,5 +48,7 @@ function toLine(value: unknown): string {
 
 function toText(text: string, limit: number): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-  return text.slice(0, limit).replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/g, "");
+  const plain = text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, "");
+  // The cut may go through a pair, and half a one is refused by some.
+  return plain.slice(0, limit).replace(/[\ud800-\udbff]$/, "");
 }
