@@ -28,7 +28,7 @@ export default defineConfig({
           ...shared,
           name: "suite",
           isolate: false,
-          // The driver keeps a stack for each query that is written in a test, and with it the stage.
+          // The driver keeps a stack for each query that a test writes, and with it the stage.
           execArgv: ["--max-old-space-size=4096"],
           unstubEnvs: true,
           unstubGlobals: true,

@@ -81,7 +81,7 @@ type Replay = Pick<CreatedBatch, "input" | "params" | "subject" | "reference" | 
 type CreatedRow = Decided & { item_ids: string[] | null; replay: Replay | null };
 
 /** How many items an answer shows of a batch; the rest is on its pages. */
-export const firstItems = 100;
+const firstItems = 100;
 
 /**
  * Creates a generation of rows and sets their prices aside, once per key: one call, one

@@ -139,7 +139,7 @@ function findOwn({ text, plain }: Header, params: readonly string[]): string | u
 
 const isUnsafe = (name: string) => name.split(".").includes("__proto__");
 
-/** One writing of what means the same: case, hyphens, and the letters that Arabic keyboards have. */
+/** One writing of what means the same: case, hyphens, the letters of Arabic keyboards. */
 const normalize = (text: string): string =>
   text
     .normalize("NFKC")
