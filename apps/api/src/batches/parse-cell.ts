@@ -1,6 +1,8 @@
 import type { StyleInputs } from "@ducat/types/style-inputs";
 import { parseStrictJson } from "../strict-json.ts";
 
+const longestKey = 64;
+
 type InputType = StyleInputs["properties"][string]["type"];
 
 /**
@@ -33,9 +35,12 @@ function toObject(cell: string): unknown {
     }
   }
   const entries = split(cell).map((pair) => {
-    const [, key = "", value = ""] = /^\s*([^:=]{1,64}?)\s*[:=]\s*(.+?)\s*$/s.exec(pair) ?? [];
-    return [key, value] as const;
+    const at = pair.search(/[:=]/);
+    return at < 0
+      ? (["", ""] as const)
+      : ([pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const);
   });
-  const isObject = entries.every(([key]) => key !== "" && key !== "__proto__");
-  return isObject ? Object.fromEntries(entries) : cell;
+  const isPair = ([key, value]: readonly [string, string]) =>
+    key !== "" && key.length <= longestKey && key !== "__proto__" && value !== "";
+  return entries.every(isPair) ? Object.fromEntries(entries) : cell;
 }
