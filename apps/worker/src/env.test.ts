@@ -63,6 +63,8 @@ it("sends the key of Google Maps over https only, in live mode", () => {
   const parse = () => parseEnv({ ...least, ...maps, DUCAT_MODE: "live" });
   expect(parse).toThrow("GOOGLE_MAPS_URL");
   expect(parse).not.toThrow("maps-secret-key");
+  const shouted = { ...maps, GOOGLE_MAPS_URL: "HTTP://maps.test", DUCAT_MODE: "live" };
+  expect(() => parseEnv({ ...least, ...shouted })).toThrow("GOOGLE_MAPS_URL");
 });
 
 it("mails links to pages of allowed origins only", () => {

@@ -52,7 +52,7 @@ const Checked = Env.refine(
 )
   .refine(
     ({ DUCAT_MODE, GOOGLE_MAPS_URL }) =>
-      DUCAT_MODE === "test" || !/^http:/.test(GOOGLE_MAPS_URL ?? ""),
+      DUCAT_MODE === "test" || !/^http:/i.test(GOOGLE_MAPS_URL ?? ""),
     { path: ["GOOGLE_MAPS_URL"], error: "starts with https:// in live mode: the key goes there" },
   )
   .superRefine(checkPaymentSettings)

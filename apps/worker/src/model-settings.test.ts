@@ -85,3 +85,17 @@ it.each<[string, unknown]>([
 ])("refuses a file for its %s", (fault, file) => {
   expect(() => read({}, file)).toThrow(fault);
 });
+
+it("takes a key in a header for one, and for what a header can hold", () => {
+  const url = "http://models.example";
+  const file = { a: { kind: "openai", url, headers: { "api-key": "secret" } } };
+  expect(() => read({}, file)).toThrow("a: a key goes over https:// only");
+  expect(read({}, { a: { kind: "openai", url, headers: { "x-team": "garden" } } })).toHaveLength(1);
+  expect(read({ FAL_KEY: " fal-secret\n" })).toMatchObject([{ key: "fal-secret" }]);
+  expect(() => read({ FAL_KEY: "fal\nsecret" })).toThrow("visible ASCII");
+  expect(() => read({ A_KEY: "کلید-کلید" }, { a: { kind: "google", key_env: "A_KEY" } })).toThrow(
+    "a: A_KEY holds no key",
+  );
+  const split = { a: { kind: "openai", headers: { "x-a": "b\r\nx-c: d" } } };
+  expect(() => read({}, split)).toThrow("on one line");
+});

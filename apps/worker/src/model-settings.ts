@@ -2,7 +2,18 @@ import { z } from "zod";
 
 const isUrl = (text: string) => /^https?:\/\/[^@\s]+$/.test(text) && URL.canParse(text);
 const url = z.string().max(500).refine(isUrl, "is an address as in https://api.example.com/v1");
-const key = z.string().min(8, "has at least 8 characters").max(1_000);
+/** It goes into a header: what can't would be in the words of the fault, request by request. */
+const key = z
+  .string()
+  .trim()
+  .min(8, "has at least 8 characters")
+  .max(1_000)
+  .regex(/^[\x21-\x7e]*$/, "has only visible ASCII characters");
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/);
+const headerValue = z
+  .string()
+  .max(1_000)
+  .regex(/^[\x20-\x7e]*$/, "has only ASCII characters, on one line");
 const micros = z.int().min(0).max(100_000_000);
 
 /** What a model costs us, in millionths of a US dollar; what a provider says itself comes first. */
@@ -31,11 +42,8 @@ const limits = {
   /** Which of an OpenAI-compatible provider's interfaces; without it, the usual one of the kind. */
   api: z.enum(["chat", "responses", "images"]).optional(),
   /** A header by which it gives the first answer again to who asks twice. */
-  idempotency_header: z
-    .string()
-    .regex(/^[A-Za-z0-9-]{1,64}$/)
-    .optional(),
-  headers: z.record(z.string().regex(/^[A-Za-z0-9-]{1,64}$/), z.string().max(1_000)).default({}),
+  idempotency_header: headerName.optional(),
+  headers: z.record(headerName, headerValue).default({}),
   /** How many items one worker has at it at the same time. */
   most_running: z.int().min(1).max(1_000).optional(),
   /** What all workers together may spend at it on one day (UTC). */
@@ -148,13 +156,15 @@ function readFile(text: string, source: Source, faults: string[]): ProviderSetti
   });
 }
 
+const isSecret = (header: string) => /auth|key|token|secret|cookie|signature/i.test(header);
 const isHere = (host: string) => /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(host);
 
 function checkProvider(provider: ProviderSettings, mode: "test" | "live"): string[] {
   const faults: string[] = [];
   const { name, kind, url, key, costs, daily_cap_micros: cap } = provider;
   const isOpen = url?.startsWith("http:") && !isHere(new URL(url).hostname);
-  if (mode === "live" && isOpen && key !== undefined) {
+  const hasKey = key !== undefined || Object.keys(provider.headers).some(isSecret);
+  if (mode === "live" && isOpen && hasKey) {
     faults.push(`${name}: a key goes over https:// only, in live mode`);
   }
   if (kind !== "openai" && key === undefined) faults.push(`${name}: needs a key`);
