@@ -35,8 +35,7 @@ export const ModelCost = z
   );
 export type ModelCost = z.infer<typeof ModelCost>;
 
-export const providerKinds = ["openai", "google", "fal", "replicate"] as const;
-export type ProviderKind = (typeof providerKinds)[number];
+const providerKinds = ["openai", "google", "fal", "replicate"] as const;
 
 const limits = {
   /** Which of an OpenAI-compatible provider's interfaces; without it, the usual one of the kind. */
