@@ -25,6 +25,11 @@ export async function listMetrics(): Promise<Metrics> {
     worker.meter.claimed();
     worker.meter.settled({ outcome: "completed", generator: "local", number: 1, ms: 5 });
     worker.meter.generated("local", { ms: 5, isError: false });
+    worker.meter.asked("openai", { result: "completed", ms: 5 });
+    worker.meter.turnedAway("openai", "breaker");
+    worker.meter.fellBack("openai", "provider_failed");
+    worker.meter.spent("openai", 1_000);
+    worker.meter.breaker("openai", "open");
     worker.meter.watched({ waitingMs: 0, stuckMs: 0 });
     for (const outcome of ["done", "paused", "failed", "lost"] as const) {
       worker.meter.ran("roll-up", { outcome, ms: 5 });

@@ -75,9 +75,10 @@ it("is told to everybody who remembers an account when its plan, passes or gifts
 
 it("is told of all accounts when products or prices change, not when they are as before", async () => {
   const load = (catalog: string) => () => loadCatalog({ adminUrl: database.url, catalog });
-  expect(await hear(load("letters"))).toEqual(["entitlements"]);
+  // The trial of new accounts is a setting, and changes with the catalog.
+  expect(await hear(load("letters"))).toEqual(["entitlements", "settings"]);
   expect(await hear(load("letters"))).toEqual([]);
-  expect(await hear(load("landscape"))).toEqual(["entitlements"]);
+  expect(await hear(load("landscape"))).toEqual(["entitlements", "settings"]);
 });
 
 it("is not told by what moves credits, nor by what is used, nor by a fetch that shows nothing new", async () => {
