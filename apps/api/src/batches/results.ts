@@ -16,11 +16,11 @@ export const resultColumns: Columns<RowItem> = {
   line: (item) => item.line,
   label: (item) => item.label,
   status: (item) => item.status,
-  text: (item) => item.output && "text" in item.output && item.output.text,
-  url: (item) => item.output && "url" in item.output && item.output.url,
-  type: (item) => item.output && "url" in item.output && item.output.type,
-  width: (item) => item.output && "url" in item.output && item.output.width,
-  height: (item) => item.output && "url" in item.output && item.output.height,
+  text: ({ output }) => (output && "text" in output ? output.text : null),
+  url: ({ output }) => pictureOf(output)?.url,
+  type: ({ output }) => pictureOf(output)?.type,
+  width: ({ output }) => pictureOf(output)?.width,
+  height: ({ output }) => pictureOf(output)?.height,
   error_code: (item) => item.error?.code,
   error_message: (item) => item.error?.message,
   cost: (item) => item.cost,
@@ -29,6 +29,8 @@ export const resultColumns: Columns<RowItem> = {
   id: (item) => item.id,
   generation_id: (item) => item.generation_id,
 };
+
+const pictureOf = (output: RowItem["output"]) => (output && "url" in output ? output : null);
 
 export const errorColumns: Columns<RowError> = {
   line: (row) => row.line,

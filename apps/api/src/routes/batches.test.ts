@@ -249,6 +249,8 @@ describe("what comes of a batch", () => {
     const lines = parseCsv(text);
     expect(lines).toHaveLength(105);
     expect(text).not.toMatch(/(^|,)"?=/m);
+    // What a text has no value for is empty.
+    expect(text).not.toMatch(/,false,/);
     const { body } = await get("/results?format=json&from=1&to=4");
     expect(body.data.map((one: { status: string }) => one.status)).toEqual([
       ...["completed", "failed", "pending"],

@@ -74,7 +74,7 @@ export const englishProduct: ProductPhrases = {
   },
   category: (name) => `One of our picks in ${name}.`,
   request: /^(?:please )?(?:write|create|make)\b.{0,60}?\b(?:for|about|of)\s+/i,
-  separator: /[,;:.!?\n•]+|\s+with\s+/i,
+  separator: /[,;:.!?\n•]+(?!\d)|\s+with\s+/i,
   and: /\s+and\s+/i,
   article: /^(?:an?|the|our|my)\s+/i,
   filler: /^(?:and|it has|has|is)\s+/i,

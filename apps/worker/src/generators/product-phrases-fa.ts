@@ -63,7 +63,7 @@ export const persianProduct: ProductPhrases = {
   },
   category: (name) => `از پیشنهادهای ما در دسته «${name}».`,
   request: /^(?:لطفا |لطفاً )?(?:یک )?(?:متن|توضیح|توضیحات)\s.{0,60}?(?:برای|درباره|درباره‌ی)\s+/u,
-  separator: /[،؛؟,;:.!?\n•]+|\s+با\s+/u,
+  separator: /[،؛؟,;:.!?\n•]+(?!\d)|\s+با\s+/u,
   and: /\s+و\s+/u,
   article: /^(?:یک|این)\s+/u,
   filler: /^(?:و|دارای|است)\s+/u,

@@ -174,4 +174,9 @@ describe("the styles of a release", async () => {
       expect(new Set(all).size).toBe(all.length);
     }
   });
+
+  it("keep numbers whole", async () => {
+    const { text } = await run(order("product_description", { prompt: "kettle, 1.7 l, steel" }));
+    expect(text).toContain("1.7 l");
+  });
 });
