@@ -93,33 +93,7 @@ BEGIN
   IF p_usage IS NOT NULL THEN
     PERFORM take_usage(p_account_id, p_key, p_usage, v_items);
   END IF;
-  -- As in create_generation: one UPDATE where the head grant covers it all.
-  UPDATE credit_accounts a SET
-    seq = a.seq + 1, available = a.available - create_batch.cost,
-    held = a.held + create_batch.cost,
-    trial = a.trial - CASE WHEN a.head_trial THEN create_batch.cost ELSE 0 END,
-    head_remaining = a.head_remaining - create_batch.cost,
-    reload_due_at = CASE
-      WHEN NOT a.head_trial
-        AND a.available - a.trial - a.bound - create_batch.cost < a.reload_below
-      THEN coalesce(a.reload_due_at, create_batch.created_at) ELSE a.reload_due_at END
-  WHERE a.account_id = p_account_id AND create_batch.cost > 0
-    AND a.head_remaining >= create_batch.cost AND a.frozen = '{}'
-    AND (p_subject IS NULL OR a.bound = 0)
-    AND a.next_expiry_at > create_batch.created_at + a.clock_offset
-  RETURNING a.seq, a.available, a.available - a.bound AS unbound, a.head_grant_id,
-    CASE WHEN a.head_trial THEN create_batch.cost ELSE 0 END AS trial,
-    create_batch.created_at + a.clock_offset AS at
-  INTO v_paid;
-  IF FOUND THEN
-    INSERT INTO credit_entries (account_id, seq, type, amount, available_after, allocations,
-      generation_id, created_at)
-    VALUES (p_account_id, v_paid.seq, 'generation', -create_batch.cost, v_paid.available,
-      jsonb_build_array(jsonb_build_array(v_paid.head_grant_id, create_batch.cost)),
-      create_batch.id, v_paid.at);
-  ELSE
-    SELECT * INTO v_paid FROM hold_for_generation(p_account_id, p_key, id, cost, p_subject);
-  END IF;
+  SELECT * INTO v_paid FROM hold_for_generation(p_account_id, p_key, id, cost, p_subject);
   trial_cost := v_paid.trial;
   balance_after := v_paid.unbound;
   INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id, style_version,

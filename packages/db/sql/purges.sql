@@ -224,9 +224,7 @@ GRANT EXECUTE ON FUNCTION ducat.forget_sandbox_documents TO ducat_worker;
 CREATE OR REPLACE FUNCTION ducat.forget_audit_lines(p_limit int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
-  v_setting jsonb := (SELECT value FROM admin_config WHERE key = 'audit_retention_days');
-  v_days int := CASE WHEN jsonb_typeof(v_setting) = 'number'
-    THEN least(greatest((v_setting #>> '{}')::numeric, 90), 3650)::int ELSE 400 END;
+  v_days int := least(greatest(read_setting('audit_retention_days', 400), 90), 3650);
   v_before timestamptz := clock_timestamp() - make_interval(days => v_days);
   v_count int;
 BEGIN

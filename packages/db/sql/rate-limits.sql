@@ -50,9 +50,7 @@ BEGIN
   END;
   -- A row comes, two old ones go: the table stays as small as what is remembered.
   IF v_made THEN
-    DELETE FROM rate_limits WHERE key = ANY (ARRAY(
-      SELECT key FROM rate_limits WHERE resets_at < clock_timestamp() - interval '1 minute'
-      ORDER BY resets_at LIMIT 2 FOR UPDATE SKIP LOCKED));
+    PERFORM forget_limits(2);
   END IF;
   RETURN NULL;
 END $$;

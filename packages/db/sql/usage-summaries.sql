@@ -1,19 +1,21 @@
 -- Use as it is told: the lines of the roll-ups, added up by what a reader asks for.
 
--- Lines by p_group (of day, account, style, model, feature, language, category), of one account or
--- of all, the days p_from to p_to (inclusive), the largest first within a day, p_limit of them.
+DROP FUNCTION IF EXISTS ducat.sum_usage(uuid, date, date, text[], int);
+-- What all accounts used, or only one: for administrators. Lines by p_group (of day, account, style,
+-- model, feature, language, category), the days p_from to p_to (inclusive), the largest first within
+-- a day, p_limit of them, 5,001 at most.
 -- What is no item has no style: with a feature it is told of features, with anything but day and
 -- account of items alone; all_features and all_items choose so for a total without naming any.
--- A custom plan: one account and all are two different queries. Internal.
-CREATE OR REPLACE FUNCTION ducat.sum_usage(
-  p_account_id uuid, p_from date, p_to date, p_group text[], p_limit int)
+-- A custom plan: one account and all are two different queries. Takes no lock.
+CREATE OR REPLACE FUNCTION ducat.summarize_all_usage(
+  p_only uuid, p_from date, p_to date, p_group text[], p_limit int)
 RETURNS TABLE (
   day date, account uuid, style text, model text, feature text, language text, category text,
   completed numeric, failed numeric, canceled numeric, batch_items numeric, amount numeric,
   charged numeric, paid_back numeric, consumed numeric, input_tokens numeric,
   output_tokens numeric, response_count numeric, response_ms numeric, response_ms_max bigint,
   response_buckets bigint[], costed numeric, provider_cost_micros numeric)
-LANGUAGE plpgsql STABLE SET search_path = ducat, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp
 SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
   RETURN QUERY
@@ -37,17 +39,18 @@ BEGIN
       sum(b[16])]::bigint[],
     sum(u.costed), sum(u.provider_cost_micros)
   FROM usage_rollups u, LATERAL (SELECT u.response_buckets AS b) AS classes
-  WHERE u.day BETWEEN p_from AND p_to AND (p_account_id IS NULL OR u.account_id = p_account_id)
+  WHERE u.day BETWEEN p_from AND p_to AND (p_only IS NULL OR u.account_id = p_only)
     AND CASE WHEN p_group && ARRAY['feature', 'all_features'] THEN u.source = 'feature'
       WHEN p_group <@ ARRAY['day', 'account'] THEN u.source <> 'feature'
       ELSE u.source = 'generation' END
   GROUP BY 1, 2, 3, 4, 5, 6, 7
   ORDER BY 1, sum(u.charged) DESC, sum(u.amount) DESC,
     sum(u.completed + u.failed + u.canceled) DESC, 2, 3, 4, 5, 6, 7
-  LIMIT p_limit;
+  LIMIT least(p_limit, 5001);
 END $$;
+GRANT EXECUTE ON FUNCTION ducat.summarize_all_usage TO ducat_app;
 
--- What one account used, see sum_usage; p_limit 5,001 at most. Takes no lock; only its own lines.
+-- What one account used, see summarize_all_usage. Takes no lock; only its own lines.
 --   DU003 not_found
 CREATE OR REPLACE FUNCTION ducat.summarize_usage(
   p_account_id uuid, p_from date, p_to date, p_group text[], p_limit int)
@@ -61,24 +64,9 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 BEGIN
   PERFORM account_time(p_account_id);
   RETURN QUERY
-  SELECT * FROM sum_usage(p_account_id, p_from, p_to, p_group, least(p_limit, 5001));
+  SELECT * FROM summarize_all_usage(p_account_id, p_from, p_to, p_group, p_limit);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.summarize_usage TO ducat_app;
-
--- What all accounts used, or only one: for administrators. See sum_usage. Takes no lock.
-CREATE OR REPLACE FUNCTION ducat.summarize_all_usage(
-  p_only uuid, p_from date, p_to date, p_group text[], p_limit int)
-RETURNS TABLE (
-  day date, account uuid, style text, model text, feature text, language text, category text,
-  completed numeric, failed numeric, canceled numeric, batch_items numeric, amount numeric,
-  charged numeric, paid_back numeric, consumed numeric, input_tokens numeric,
-  output_tokens numeric, response_count numeric, response_ms numeric, response_ms_max bigint,
-  response_buckets bigint[], costed numeric, provider_cost_micros numeric)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
-BEGIN
-  RETURN QUERY SELECT * FROM sum_usage(p_only, p_from, p_to, p_group, least(p_limit, 5001));
-END $$;
-GRANT EXECUTE ON FUNCTION ducat.summarize_all_usage TO ducat_app;
 
 -- What items brought, by p_group (of day, account, style, model) and currency, in millionths of the
 -- currency's smallest unit. p_keys: [[day, account, style, model]], only of these lines (null where

@@ -2,8 +2,8 @@ import type { RowError } from "@ducat/types/batches";
 import type { Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import type { RequestKey } from "./credits.ts";
-import { ask, isDuplicate, toDomainError } from "./errors.ts";
-import type { Item, UsageTake } from "./generations.ts";
+import { askOnce } from "./errors.ts";
+import { creationKey, type Decided, type Item, type UsageTake } from "./generations.ts";
 import type { SlicedList } from "./slices.ts";
 import { withAccount } from "./with-account.ts";
 
@@ -45,17 +45,6 @@ export type NewBatch = RequestKey & {
   retryOf?: string | undefined;
 };
 
-type Decided = {
-  id: string;
-  style_version: number;
-  kind: "image" | "text";
-  cost: number;
-  trial_cost: number;
-  balance_after: number;
-  created_at: Date;
-  deadline_at: Date;
-};
-
 export type FirstItem = { id: string; label: string | null; cost: number };
 
 /** Made of what never changes after creation, as a create answer must be. */
@@ -90,18 +79,8 @@ const firstItems = 100;
  * made was deleted), account_frozen, quota_exceeded, validation_failed (no rows, or over 10,000),
  * invalid_state {what: style_version} (quote again).
  */
-export async function createBatch(
-  db: Db,
-  accountId: string,
-  batch: NewBatch,
-): Promise<CreatedBatch> {
-  try {
-    return await callCreate(db, accountId, batch);
-  } catch (error) {
-    // A parallel request with this key has committed first: the same call now finds its row.
-    if (!isDuplicate(error, "generations_idempotency_key")) throw toDomainError(error);
-    return ask(callCreate(db, accountId, batch));
-  }
+export function createBatch(db: Db, accountId: string, batch: NewBatch): Promise<CreatedBatch> {
+  return askOnce(creationKey, () => callCreate(db, accountId, batch));
 }
 
 async function callCreate(db: Db, accountId: string, b: NewBatch): Promise<CreatedBatch> {

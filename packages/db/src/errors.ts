@@ -60,10 +60,23 @@ export function toDomainError(error: unknown): unknown {
 }
 
 /** Whether a unique key of this name refused the write. */
-export function isDuplicate(error: unknown, constraint: string): boolean {
+function isDuplicate(error: unknown, constraint: string): boolean {
   return (
     error instanceof postgres.PostgresError &&
     error.code === "23505" &&
     error.constraint_name === constraint
   );
+}
+
+/**
+ * As `ask`, for a call that is known by a key. Where a parallel request with that key has committed
+ * first, the unique key refuses this one, and the same call, made again, finds what that one wrote.
+ */
+export async function askOnce<T>(constraint: string, call: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!isDuplicate(error, constraint)) throw toDomainError(error);
+    return ask(call());
+  }
 }

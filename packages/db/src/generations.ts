@@ -2,7 +2,7 @@ import type { PriceLine, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
 import type { Audit, RequestKey } from "./credits.ts";
-import { ask, isDuplicate, toDomainError } from "./errors.ts";
+import { ask, askOnce } from "./errors.ts";
 import type { Output } from "./outputs.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
 
@@ -44,7 +44,7 @@ export type NewGeneration = RequestKey & {
 };
 
 /** What the call that makes a generation decides. It never changes. */
-type Decided = {
+export type Decided = {
   id: string;
   style_version: number;
   kind: "image" | "text";
@@ -54,6 +54,9 @@ type Decided = {
   created_at: Date;
   deadline_at: Date;
 };
+
+/** The key by which a generation is made once. */
+export const creationKey = "generations_idempotency_key";
 
 /** What was asked for. It never changes either, until the generation is deleted. */
 type Wanted = {
@@ -101,15 +104,7 @@ export function createGeneration(
 type Asked = NewGeneration & { accountId: string };
 const batchers = new WeakMap<Db, (asked: Asked) => Promise<CreatedGeneration>>();
 
-async function createSingly(db: Db, asked: Asked): Promise<CreatedGeneration> {
-  try {
-    return await callCreate(db, asked);
-  } catch (error) {
-    // A parallel request with this key has committed first: the same call now finds its row.
-    if (!isDuplicate(error, "generations_idempotency_key")) throw toDomainError(error);
-    return ask(callCreate(db, asked));
-  }
-}
+const createSingly = (db: Db, asked: Asked) => askOnce(creationKey, () => callCreate(db, asked));
 
 async function callCreate(db: Db, g: Asked): Promise<CreatedGeneration> {
   const [row] = await db<CreatedRow[]>`
@@ -362,20 +357,14 @@ export async function refundGeneration(
     audit: Audit;
   },
 ): Promise<RefundResult> {
-  const call = async () => {
+  return askOnce("idempotency_keys_pkey", async () => {
     const [row] = await db<{ result: RefundResult }[]>`
       SELECT ducat.refund_generation(${accountId}, ${refund.id}, ${refund.items ?? null}::uuid[],
         ${refund.reason}, ${refund.key}, ${refund.fingerprint},
         ${JSON.stringify(refund.audit)}::text::jsonb) AS result`;
     if (!row) throw new Error("refund_generation returned no row");
     return row.result;
-  };
-  try {
-    return await call();
-  } catch (error) {
-    if (!isDuplicate(error, "idempotency_keys_pkey")) throw toDomainError(error);
-    return ask(call());
-  }
+  });
 }
 
 /**
