@@ -20,8 +20,8 @@ type Priced = {
   version: number;
   cost: number;
   pricing: Pricing | null;
-  /** As they were published; any params may pass where they say nothing. */
-  inputs?: unknown;
+  /** Which params it takes; any may pass where it says nothing. */
+  inputs?: StyleInputs | undefined;
 };
 
 /**
@@ -37,23 +37,22 @@ export async function quoteTerms(
     const style = await findStyle(db, wanted.style);
     if (!style) throw new DomainError("not_found", { extra: { what: "style" } });
     const { version, cost, pricing, inputs } = style;
-    return { version, cost, pricing, inputs };
+    return { version, cost, pricing, inputs: readStyleInputs(inputs) };
   };
   const tags = [tagOf(wanted.style)];
   const found = cache.getOrSet(tagOf(wanted.style), { ttlMs: styleLifeMs, tags, load });
   // What is not on offer can still be repeated: whoever takes it decides.
   const style = await found.catch(ignoreMissing);
   if (!style) return undefined;
-  const inputs = readStyleInputs(style.inputs);
-  if (!style.pricing && !inputs && (wanted.n ?? 1) === 1) return undefined;
-  return { styleVersion: style.version, terms: makeTerms({ ...style, inputs }, wanted) };
+  if (!style.pricing && !style.inputs && (wanted.n ?? 1) === 1) return undefined;
+  return { styleVersion: style.version, terms: makeTerms(style, wanted) };
 }
 
 /** What is remembered of a style is old. */
 export const forgetTerms = ({ cache }: Pick<Deps, "cache">, style: string) =>
   cache.forget([tagOf(style)]);
 
-type Offered = Pick<Priced, "cost" | "pricing"> & { inputs: StyleInputs | undefined };
+type Offered = Pick<Priced, "cost" | "pricing" | "inputs">;
 
 /** The price of an item by a version of a style. Errors: validation_failed. */
 export function makeTerms(
