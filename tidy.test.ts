@@ -81,6 +81,7 @@ describe("edges", () => {
     queue: ["types"],
     storage: ["types"],
     cache: ["types"],
+    egress: [],
     messages: ["types"],
     payments: ["types", "billing", "db", "queue", "messages"],
     sdk: ["types"],
@@ -88,6 +89,7 @@ describe("edges", () => {
     api: [
       "types",
       "cache",
+      "egress",
       "billing",
       "db",
       "queue",
@@ -99,6 +101,7 @@ describe("edges", () => {
     worker: [
       "types",
       "cache",
+      "egress",
       "billing",
       "db",
       "queue",

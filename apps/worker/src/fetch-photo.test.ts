@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http, { type RequestListener } from "node:http";
 import { type AddressInfo, createServer, type LookupFunction, type Server } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { hostileUrls, localAddresses } from "../test/hostile-urls.ts";
+import { hostileUrls, localAddresses } from "../../../packages/egress/test/hostile-urls.ts";
 import { createPhotoFetcher, PhotoUnreachable } from "./fetch-photo.ts";
 
 const photo = Buffer.from("\xff\xd8\xff a photo", "latin1");

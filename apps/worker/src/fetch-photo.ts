@@ -1,10 +1,9 @@
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
-import { RequestFilteringHttpsAgent } from "request-filtering-agent";
-import { isPublicUrl, lookupPublic } from "./public-address.ts";
+import { isAllowedHost, mayBeAsked, parseOutgoingUrl } from "@ducat/egress/outgoing-url";
+import { createPublicAgent, wasRefused } from "@ducat/egress/public-agent";
 
-const maxUrlLength = 2048;
 const headers = {
   accept: "image/webp,image/png,image/jpeg",
   "accept-encoding": "identity",
@@ -88,14 +87,14 @@ type Options = {
 export function createPhotoFetcher(options: Options = {}): FetchPhoto {
   const { maxBytes = 15 * 1024 * 1024, timeoutMs = 20_000, maxRedirects = 3 } = options;
   const { allowHosts = [], httpsPort = 443, lookup } = options;
-  const filtering = new RequestFilteringHttpsAgent({ lookup: lookupPublic(lookup) });
+  const filtering = createPublicAgent(lookup);
 
   function open(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    const isAllowed = allowHosts.includes(hostAndPort(url));
-    if (!isAllowed && !isPublicUrl(url, httpsPort)) throw new PhotoUnreachable("blocked", false);
+    if (!mayBeAsked(url, { allowHosts, httpsPort })) throw new PhotoUnreachable("blocked", false);
+    const agent = isAllowedHost(url, allowHosts) ? false : filtering;
     const { get } = url.protocol === "https:" ? https : http;
     return new Promise((resolve, reject) => {
-      const request = get(url, { agent: isAllowed ? false : filtering, signal, headers });
+      const request = get(url, { agent, signal, headers });
       request.once("response", resolve).on("error", reject);
     });
   }
@@ -129,16 +128,9 @@ export function createPhotoFetcher(options: Options = {}): FetchPhoto {
 }
 
 function parseUrl(text: string, base?: URL): URL {
-  const fits = text.length <= maxUrlLength && URL.canParse(text, base?.href);
-  const url = fits ? new URL(text, base) : undefined;
-  const isWeb = url?.protocol === "https:" || url?.protocol === "http:";
-  if (!url || !isWeb || url.username || url.password) throw new PhotoUnreachable("blocked", false);
+  const url = parseOutgoingUrl(text, base);
+  if (!url) throw new PhotoUnreachable("blocked", false);
   return url;
-}
-
-/** The host with its port always written out. */
-function hostAndPort(url: URL): string {
-  return `${url.hostname}:${url.port || (url.protocol === "https:" ? "443" : "80")}`;
 }
 
 async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
@@ -170,10 +162,7 @@ function isPassing(status: number): boolean {
 function toUnreachable(error: unknown, timeout: AbortSignal): PhotoUnreachable {
   if (error instanceof PhotoUnreachable) return error;
   if (timeout.aborted) return new PhotoUnreachable("timeout", true, { cause: error });
-  const { code = "", message = "" } = error as NodeJS.ErrnoException;
-  // The refusals of the agent and of the look-up are plain errors with these words.
-  if (message.includes(" is not allowed. Because")) {
-    return new PhotoUnreachable("blocked", false, { cause: error });
-  }
+  if (wasRefused(error)) return new PhotoUnreachable("blocked", false, { cause: error });
+  const { code = "" } = error as NodeJS.ErrnoException;
   return new PhotoUnreachable("network", passingFaults.has(code), { cause: error });
 }
