@@ -122,6 +122,9 @@ const bad: [MigrationRule, string][] = [
 ];
 
 const good = [
+  `CREATE UNLOGGED TABLE "ducat"."t" ("id" uuid PRIMARY KEY NOT NULL);
+   CREATE INDEX "t_id" ON "ducat"."t" ("id")`,
+  "ALTER TABLE ducat.outbox ALTER COLUMN a SET DEFAULT NULL",
   `CREATE TABLE "ducat"."t" ("id" uuid DEFAULT ducat.uuid_v7() NOT NULL, CHECK (id <> 'x;'));
    --> statement-breakpoint
    CREATE INDEX "t_id" ON "ducat"."t" USING btree ("id");

@@ -44,7 +44,9 @@ export function onlyValidates(text: string): boolean {
 export function findMigrationFaults(text: string): MigrationFault[] {
   const statements = splitStatements(text, { mask: true });
   const made = new Set(
-    statements.flatMap((statement) => /^CREATE TABLE (\S+)/i.exec(statement.text)?.[1] ?? []),
+    statements.flatMap(
+      (statement) => /^CREATE (?:UNLOGGED )?TABLE (\S+)/i.exec(statement.text)?.[1] ?? [],
+    ),
   );
   const readded = new Set(
     statements.flatMap(({ text: sql }) => /ADD CONSTRAINT (\w+)/i.exec(sql)?.[1] ?? []),
@@ -80,7 +82,7 @@ type Context = {
 const validates = (sql: string) => /^ALTER TABLE \S+ VALIDATE CONSTRAINT \w+$/i.test(sql);
 
 const harmless = [
-  /^CREATE (TABLE|TYPE|SEQUENCE|SCHEMA|DOMAIN) /i,
+  /^CREATE (TABLE|UNLOGGED TABLE|TYPE|SEQUENCE|SCHEMA|DOMAIN) /i,
   /^COMMENT ON /i,
   /^ALTER TYPE \S+ ADD VALUE /i,
 ];

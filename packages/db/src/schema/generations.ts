@@ -159,6 +159,8 @@ export const generation_items = ducat.table(
     charge: jsonb("charge").$type<PriceLine[]>(),
     /** Hash of all that its result was made of, while that may answer others; see the index. */
     result_key: bytea("result_key"),
+    /** The how-manieth of its generation to end; null: it has not, or did before there were any. */
+    ended_no: integer("ended_no"),
   },
   (t) => [
     primaryKey({ name: "generation_items_pkey", columns: [t.account_id, t.id] }),

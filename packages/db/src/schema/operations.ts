@@ -45,6 +45,8 @@ export const outbox = ducat.table(
     type: text("type").notNull(),
     data: jsonb("data").$type<Record<string, unknown>>().notNull(),
     created_at: createdAt(),
+    /** Its number among the account's, given after its commit; null: not yet. 0: before numbers. */
+    seq: bigint("seq", { mode: "number" }),
   },
   (t) => [primaryKey({ name: "outbox_pkey", columns: [t.account_id, t.id] })],
 );
