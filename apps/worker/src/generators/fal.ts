@@ -3,8 +3,8 @@ import { generateImage } from "ai";
 import { type Called, callProvider } from "./call-provider.ts";
 import { asList, asObject, type Facts } from "./facts.ts";
 import { followRequest, judgeAnswer, type Pace, type State, usualPace } from "./follow-request.ts";
-import { type Context, type Generator, type Outcome, sentMark, type Task } from "./generator.ts";
-import { type ModelParams, readModelParams } from "./model-params.ts";
+import { type Context, type Generator, type Outcome, sentMark } from "./generator.ts";
+import { type Asking, createModelGenerator } from "./model-generator.ts";
 import { toImagePrompt } from "./model-prompt.ts";
 import { failWith } from "./provider-failures.ts";
 import { renderPrompt } from "./render-prompt.ts";
@@ -22,14 +22,7 @@ const modelIds = /^[\w-][\w.-]*(?:\/[\w-][\w.-]*){1,6}$/;
 /** Ids in these namespaces have one part more before the path. */
 const namespaces = new Set(["workflows", "comfy"]);
 
-type Work = {
-  endpoint: ModelEndpoint;
-  deps: ModelDeps;
-  pace: Pace;
-  task: Task;
-  context: Context;
-  params: ModelParams;
-};
+type Work = Asking & { endpoint: ModelEndpoint; deps: ModelDeps; pace: Pace };
 
 /**
  * Pictures by fal's models, through its queue (docs: fal.ai/docs, "Queue API"): the SDK writes the
@@ -40,17 +33,11 @@ export function createFalGenerator(
   deps: ModelDeps,
   pace: Pace = usualPace,
 ): Generator {
-  // The SDK's warnings go to the console.
-  globalThis.AI_SDK_LOG_WARNINGS = false;
-  return {
-    name: endpoint.name,
-    async run(task, context) {
-      const params = readModelParams(task);
-      const isKnown = params !== undefined && modelIds.test(params.model);
-      if (!isKnown || task.style.kind !== "image") return failWith("provider_refused");
-      return await makePicture({ endpoint, deps, pace, task, context, params });
-    },
-  };
+  return createModelGenerator(endpoint.name, async (asking) => {
+    const isKnown = modelIds.test(asking.params.model) && asking.task.style.kind === "image";
+    if (!isKnown) return failWith("provider_refused");
+    return await makePicture({ endpoint, deps, pace, ...asking });
+  });
 }
 
 async function makePicture(work: Work): Promise<Outcome> {

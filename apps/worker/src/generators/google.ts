@@ -2,15 +2,12 @@ import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { generateImage } from "ai";
 import type { Exchange } from "./exchange.ts";
 import { type Pace, usualPace } from "./follow-request.ts";
-import type { Context, Generator, Task } from "./generator.ts";
-import { type ModelParams, readModelParams } from "./model-params.ts";
+import type { Generator } from "./generator.ts";
+import { type Asking, createModelGenerator } from "./model-generator.ts";
 import { toImagePrompt, toMessages } from "./model-prompt.ts";
-import { failWith } from "./provider-failures.ts";
 import { readGeminiFacts } from "./read-gemini.ts";
 import { type Made, type ModelDeps, type ModelEndpoint, runOnce } from "./run-once.ts";
 import { writeText } from "./stream-text.ts";
-
-type Asking = { task: Task; context: Context; params: ModelParams };
 
 /** Gemini's texts and pictures, the latter also from a photo, and Imagen's pictures. */
 export function createGoogleGenerator(
@@ -18,21 +15,14 @@ export function createGoogleGenerator(
   deps: ModelDeps,
   pace: Pace = usualPace,
 ): Generator {
-  // The SDK's warnings go to the console.
-  globalThis.AI_SDK_LOG_WARNINGS = false;
-  return {
-    name: endpoint.name,
-    async run(task, context) {
-      const params = readModelParams(task);
-      if (!params) return failWith("provider_refused");
-      const asking = { task, context, params };
-      return await runOnce({
-        ...{ endpoint, deps, task, context, askAgainMs: pace.askAgainMs },
-        readFacts: readGeminiFacts,
-        ask: (exchange) => ask(endpoint, exchange, asking),
-      });
-    },
-  };
+  return createModelGenerator(endpoint.name, (asking) =>
+    runOnce({
+      ...{ endpoint, deps, askAgainMs: pace.askAgainMs },
+      ...{ task: asking.task, context: asking.context },
+      readFacts: readGeminiFacts,
+      ask: (exchange) => ask(endpoint, exchange, asking),
+    }),
+  );
 }
 
 async function ask(endpoint: ModelEndpoint, exchange: Exchange, asking: Asking): Promise<Made> {

@@ -2,11 +2,10 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateImage, generateText } from "ai";
 import type { Exchange } from "./exchange.ts";
 import { type Pace, usualPace } from "./follow-request.ts";
-import type { Context, Generator, Task } from "./generator.ts";
-import { type ModelParams, readModelParams } from "./model-params.ts";
+import type { Generator } from "./generator.ts";
+import { type Asking, createModelGenerator } from "./model-generator.ts";
 import { toImagePrompt, toMessages } from "./model-prompt.ts";
 import { runResponse } from "./openai-responses.ts";
-import { failWith } from "./provider-failures.ts";
 import { readOpenAiFacts } from "./read-openai.ts";
 import {
   fetchPicture,
@@ -21,8 +20,6 @@ const openAiUrl = "https://api.openai.com/v1";
 /** How these models are named at OpenAI; they answer in Base64 anyway, and refuse to be told so. */
 const namelessFormat = /gpt-image/;
 
-type Asking = { task: Task; context: Context; params: ModelParams };
-
 /**
  * Models behind any API that speaks OpenAI's language: OpenAI, Azure, OpenRouter, Ollama, vLLM.
  * Texts are streamed from /chat/completions; pictures come from /images, from a photo by its edits,
@@ -35,25 +32,18 @@ export function createOpenAiGenerator(
   deps: ModelDeps,
   pace: Pace = usualPace,
 ): Generator {
-  // The SDK's warnings go to the console.
-  globalThis.AI_SDK_LOG_WARNINGS = false;
-  return {
-    name: endpoint.name,
-    async run(task, context) {
-      const params = readModelParams(task);
-      if (!params) return failWith("provider_refused");
-      const asking = { task, context, params };
-      if (endpoint.api === "responses") {
-        return await runResponse({ endpoint, deps, pace, ...asking });
-      }
-      return await runOnce({
-        ...{ endpoint, deps, task, context, askAgainMs: pace.askAgainMs },
-        readFacts: readOpenAiFacts,
-        rewrite: (body) => withoutFormat(body),
-        ask: (exchange) => ask(endpoint, exchange, asking),
-      });
-    },
-  };
+  return createModelGenerator(endpoint.name, async (asking) => {
+    const { task, context } = asking;
+    if (endpoint.api === "responses") {
+      return await runResponse({ endpoint, deps, pace, ...asking });
+    }
+    return await runOnce({
+      ...{ endpoint, deps, task, context, askAgainMs: pace.askAgainMs },
+      readFacts: readOpenAiFacts,
+      rewrite: (body) => withoutFormat(body),
+      ask: (exchange) => ask(endpoint, exchange, asking),
+    });
+  });
 }
 
 function withoutFormat({ response_format, ...body }: Record<string, unknown>) {

@@ -6,7 +6,8 @@ import { asList, asObject } from "./facts.ts";
 import { followRequest, type Pace, type QueueApi, usualPace } from "./follow-request.ts";
 import { type Context, type Generator, type Outcome, sentMark, type Task } from "./generator.ts";
 import { judgeFailure } from "./judge-failure.ts";
-import { type ModelParams, readModelParams } from "./model-params.ts";
+import { createModelGenerator } from "./model-generator.ts";
+import type { ModelParams } from "./model-params.ts";
 import { failWith } from "./provider-failures.ts";
 import { isModerated, type Prediction, readPrediction, toText } from "./read-prediction.ts";
 import { renderPrompt } from "./render-prompt.ts";
@@ -47,16 +48,11 @@ export function createReplicateGenerator(
   deps: ModelDeps,
   pace: Pace = usualPace,
 ): Generator {
-  return {
-    name: endpoint.name,
-    async run(task, context) {
-      const params = readModelParams(task);
-      const inputs = Inputs.safeParse(task.style.params).data;
-      if (!params || !inputs || !modelIds.test(params.model)) return failWith("provider_refused");
-      const work = { endpoint, deps, pace, task, context, params: { ...params, ...inputs } };
-      return await make(work);
-    },
-  };
+  return createModelGenerator(endpoint.name, async ({ task, context, params }) => {
+    const inputs = Inputs.safeParse(task.style.params).data;
+    if (!inputs || !modelIds.test(params.model)) return failWith("provider_refused");
+    return await make({ endpoint, deps, pace, task, context, params: { ...params, ...inputs } });
+  });
 }
 
 async function make(work: Work): Promise<Outcome> {
