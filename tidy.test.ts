@@ -81,6 +81,7 @@ describe("edges", () => {
     queue: ["types"],
     storage: ["types"],
     cache: ["types"],
+    events: ["types", "queue"],
     egress: [],
     messages: ["types"],
     payments: ["types", "billing", "db", "queue", "messages"],
@@ -89,6 +90,7 @@ describe("edges", () => {
     api: [
       "types",
       "cache",
+      "events",
       "egress",
       "billing",
       "db",
@@ -101,6 +103,7 @@ describe("edges", () => {
     worker: [
       "types",
       "cache",
+      "events",
       "egress",
       "billing",
       "db",

@@ -1,0 +1,24 @@
+import type { Logger } from "pino";
+
+export type Log = Pick<Logger, "warn">;
+
+/** What is heard of the other processes, and of this one. */
+export type Hear = {
+  message(text: string): void;
+  /** The line is there, for the first time or again: what was said before is not known. */
+  back(): void;
+};
+
+/** A way to say something to all processes at once: on PostgreSQL or on Redis. */
+export type Line = {
+  /** Sends the messages in their order. Rejects within seconds when that is not possible. */
+  send(messages: string[]): Promise<void>;
+  /** Hears what all say, for as long as it takes, until the returned function is called. */
+  listen(hear: Hear): () => void;
+  close(): Promise<void>;
+};
+
+/** Where all processes listen, on either. */
+export const channel = "ducat_events";
+/** What takes longer is given up; the messages are sent again. */
+export const sendLimitMs = 2_000;
