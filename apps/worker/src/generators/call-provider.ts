@@ -1,7 +1,7 @@
-import http, { type IncomingHttpHeaders, type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Seen } from "./exchange.ts";
 import { readRetryAfter } from "./retry-after.ts";
+import { readWhole, sendRequest } from "./send-request.ts";
 
 export type Call = {
   method?: "GET" | "POST" | "PUT";
@@ -17,9 +17,8 @@ export type Call = {
 export type Called = { seen: Seen; headers: IncomingHttpHeaders; body: Buffer; json: unknown };
 
 /**
- * Calls a provider once and tells how far that came. Follows no redirect, keeps no connection (one
- * that was idle may be closed under a request, and nobody could tell whether that arrived), ends in
- * time. Throws only the reason of `signal`; addresses, which may hold a key, are in no error.
+ * Calls a provider once and tells how far that came. Ends in time. Throws only the reason of
+ * `signal`; addresses, which may hold a key, are in no error.
  */
 export async function callProvider(url: URL, call: Call): Promise<Called> {
   const seen: Seen = { isSent: false, isWhole: false, facts: {} };
@@ -30,12 +29,13 @@ export async function callProvider(url: URL, call: Call): Promise<Called> {
   if (call.signal.aborted) stop();
   const timer = setTimeout(stop, call.timeoutMs);
   try {
-    const answer = await send(url, { ...call, signal: ending.signal }, seen);
+    const { method = "GET", headers = {}, body } = call;
+    const answer = await sendRequest(url, { method, headers, body, signal: ending.signal }, seen);
     seen.status = answer.statusCode ?? 0;
     called.headers = answer.headers;
     const retryInMs = readRetryAfter(answer.headers);
     if (retryInMs !== undefined) seen.retryInMs = retryInMs;
-    called.body = await readBody(answer, call.maxBytes);
+    called.body = await readWhole(answer, call.maxBytes);
     called.json = parseJson(called.body);
     seen.isWhole = called.json !== undefined;
   } catch {
@@ -57,37 +57,6 @@ export function toResponse({ seen, headers, body }: Called): Response {
   if (!isPlain) throw new Error("The provider did not answer.");
   const type = headers["content-type"] ?? "application/json";
   return new Response(new Uint8Array(body), { status, headers: { "content-type": type } });
-}
-
-function send(url: URL, call: Call, seen: Seen): Promise<IncomingMessage> {
-  const { method = "GET", headers, body, signal } = call;
-  const isSecure = url.protocol === "https:";
-  const length = body ? { "content-length": String(body.length) } : {};
-  const request = (isSecure ? https : http).request(url, {
-    ...{ method, signal, agent: false },
-    headers: { ...headers, "accept-encoding": "identity", ...length },
-  });
-  request.once("socket", (socket) => {
-    socket.once(isSecure ? "secureConnect" : "connect", () => {
-      seen.isSent = true;
-    });
-  });
-  return new Promise((resolve, reject) => {
-    // Stays: a fault after the answer's first byte would end the process without a listener.
-    request.on("error", reject).once("response", resolve);
-    request.end(body);
-  });
-}
-
-async function readBody(answer: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Error("The provider's answer is too large.");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parseJson(body: Buffer): unknown {

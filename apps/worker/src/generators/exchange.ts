@@ -1,7 +1,7 @@
-import http, { type IncomingMessage } from "node:http";
-import https from "node:https";
+import type { IncomingMessage } from "node:http";
 import { asObject, type Facts } from "./facts.ts";
 import { readRetryAfter } from "./retry-after.ts";
+import { readLimited, readWhole, sendRequest } from "./send-request.ts";
 
 /** What is known of a request, by which its outcome is judged when it did not go well. */
 export type Seen = {
@@ -41,8 +41,7 @@ type ExchangeOptions = {
 
 /**
  * A request to a provider that knows how far it came: whether it may have arrived, what was
- * answered, whether the answer is whole. Follows no redirect, keeps no connection (one that was
- * idle may be closed under a request, and nobody could tell whether that arrived), ends in time.
+ * answered, whether the answer is whole. Ends in time.
  */
 export function createExchange(options: ExchangeOptions): Exchange {
   const seen: Seen = { isSent: false, isWhole: false, facts: {} };
@@ -58,7 +57,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
     posts += 1;
     if (posts > 1) throw new Error("a second request of one item");
     const { signal } = ending;
-    const answer = await send(new URL(url), { ...(await toRaw(url, init, options)), signal, seen });
+    const raw = await toRaw(url, init, options);
+    const answer = await sendRequest(new URL(url), { method: "POST", ...raw, signal }, seen);
     seen.status = answer.statusCode ?? 0;
     const retryInMs = readRetryAfter(answer.headers);
     if (retryInMs !== undefined) seen.retryInMs = retryInMs;
@@ -95,28 +95,6 @@ async function toRaw(url: string, init: RequestInit, options: ExchangeOptions): 
   return { headers, body };
 }
 
-type Sending = Raw & { signal: AbortSignal; seen: Seen };
-
-function send(url: URL, { headers, body, signal, seen }: Sending): Promise<IncomingMessage> {
-  const isSecure = url.protocol === "https:";
-  const request = (isSecure ? https : http).request(url, {
-    method: "POST",
-    agent: false,
-    signal,
-    headers: { ...headers, "accept-encoding": "identity", "content-length": body.length },
-  });
-  request.once("socket", (socket) => {
-    socket.once(isSecure ? "secureConnect" : "connect", () => {
-      seen.isSent = true;
-    });
-  });
-  return new Promise((resolve, reject) => {
-    // Stays: a fault after the answer's first byte would end the process without a listener.
-    request.on("error", reject).once("response", resolve);
-    request.end(body);
-  });
-}
-
 type Reading = { seen: Seen; options: ExchangeOptions };
 
 async function toResponse(answer: IncomingMessage, reading: Reading): Promise<Response> {
@@ -126,9 +104,7 @@ async function toResponse(answer: IncomingMessage, reading: Reading): Promise<Re
   if (isStream && status === 200) {
     return new Response(ReadableStream.from(passOn(answer, reading)), { status, headers });
   }
-  const chunks: Buffer[] = [];
-  for await (const chunk of readLimited(answer, reading.options.maxBytes)) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
+  const body = await readWhole(answer, reading.options.maxBytes);
   const json = parseJson(body.toString());
   reading.seen.isWhole = json !== undefined;
   learn(reading, json);
@@ -136,15 +112,6 @@ async function toResponse(answer: IncomingMessage, reading: Reading): Promise<Re
   const isPlain = status >= 200 && status <= 599 && ![204, 205, 304].includes(status);
   const text = json === undefined ? body : toPlain(json);
   return new Response(isPlain ? text : null, { status: isPlain ? status : 502, headers });
-}
-
-async function* readLimited(answer: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
-  let size = 0;
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) throw new Error("The provider's answer is too large.");
-    yield chunk;
-  }
 }
 
 /**
