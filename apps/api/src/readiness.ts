@@ -1,5 +1,5 @@
 import type { Db } from "@ducat/db/connect";
-import { listMissingMigrations, settleQueueKind } from "@ducat/db/database";
+import { findSchemaFault, settleQueueKind } from "@ducat/db/database";
 import type { Queue } from "@ducat/queue/queue";
 
 type Check = { status: "ok" | "degraded" | "failed"; detail?: string };
@@ -42,13 +42,8 @@ export function createReadiness(deps: {
 }
 
 async function checkDatabase(db: Db): Promise<Check> {
-  try {
-    const missing = await listMissingMigrations(db);
-    if (missing.length === 0) return { status: "ok" };
-    return failed(`These migrations are not applied: ${missing.join(", ")}.`);
-  } catch {
-    return failed("PostgreSQL can't be reached or does not let this login in.");
-  }
+  const fault = await findSchemaFault(db);
+  return fault === undefined ? { status: "ok" } : failed(fault);
 }
 
 async function checkQueue({ db, queue }: { db: Db; queue: Queue }): Promise<Check> {

@@ -1,5 +1,5 @@
 import type { Db } from "@ducat/db/connect";
-import { listMissingMigrations } from "@ducat/db/database";
+import { findSchemaFault } from "@ducat/db/database";
 import type { Worker } from "./worker.ts";
 
 type Check = { status: "ok" | "failed"; detail?: string };
@@ -25,11 +25,6 @@ export function createReadiness(db: Db, worker: Pick<Worker, "state">): () => Pr
 }
 
 async function checkDatabase(db: Db): Promise<Check> {
-  try {
-    const missing = await listMissingMigrations(db);
-    if (missing.length === 0) return { status: "ok" };
-    return failed(`These migrations are not applied: ${missing.join(", ")}.`);
-  } catch {
-    return failed("PostgreSQL can't be reached or does not let this login in.");
-  }
+  const fault = await findSchemaFault(db);
+  return fault === undefined ? { status: "ok" } : failed(fault);
 }

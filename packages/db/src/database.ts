@@ -19,6 +19,17 @@ export async function listMissingMigrations(db: Db): Promise<string[]> {
   return needed.filter((name) => !applied.has(name));
 }
 
+/** Why a process of this release can't work on the database yet, in a sentence; undefined: it can. */
+export async function findSchemaFault(db: Db): Promise<string | undefined> {
+  try {
+    const missing = await listMissingMigrations(db);
+    if (missing.length === 0) return undefined;
+    return `These migrations are not applied: ${missing.join(", ")}.`;
+  } catch {
+    return "PostgreSQL can't be reached or does not let this login in.";
+  }
+}
+
 /** How many connections of this login's role there are on the server, by state. */
 export function countConnections(db: Db): Promise<{ state: string; count: number }[]> {
   return ask(db<{ state: string; count: number }[]>`
