@@ -145,6 +145,7 @@ BEGIN
   PERFORM drop_cached('session:' || id) FROM sessions
   WHERE account_id = p_account_id AND ended_at IS NULL;
   DELETE FROM sessions WHERE account_id = p_account_id;
+  DELETE FROM stream_tickets WHERE account_id = p_account_id;
   DELETE FROM account_logins WHERE account_id = p_account_id;
   PERFORM FROM account_logins WHERE login_id = p_login_id;
   IF p_login_id IS NOT NULL AND NOT FOUND THEN

@@ -62,7 +62,8 @@ REVOKE ALL ON ducat.webhook_events FROM ducat_app;
 REVOKE ALL ON ducat.logins, ducat.login_credentials, ducat.verifications, ducat.account_logins,
   ducat.trial_identities, ducat.sessions, ducat.session_tokens, ducat.rate_limits,
   ducat.login_codes, ducat.login_changes, ducat.login_totps, ducat.totp_backup_codes,
-  ducat.totp_challenges, ducat.api_keys, ducat.erased_identities, ducat.queue_tickets
+  ducat.totp_challenges, ducat.api_keys, ducat.erased_identities, ducat.queue_tickets,
+  ducat.stream_tickets
   FROM ducat_app, ducat_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ducat.logins, ducat.login_credentials, ducat.verifications
   TO ducat_auth;
