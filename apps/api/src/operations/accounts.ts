@@ -8,6 +8,7 @@ import { answer, behindKey, jsonBody, problems, withBody } from "../describe-rou
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createAccount",
   tags: ["Accounts"],
   summary: "Make an account with its free trial credits",
   description: "A known `external_id` returns the account as it is, unchanged, with 200.",
@@ -23,6 +24,7 @@ export const create = createRoute({
 export const createToken = createRoute({
   method: "post",
   path: "/{id}/tokens",
+  operationId: "createAccountToken",
   tags: ["Accounts"],
   summary: "Make a token for the account's browser",
   description:

@@ -25,6 +25,7 @@ const params = z.object({ id: Reference });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListAccounts",
   tags,
   summary: "Find accounts",
   description: "Newest first.",
@@ -38,6 +39,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "adminGetAccount",
   tags,
   summary: "An account with all that support asks for",
   description: "`id` is the account's id or external id.",
@@ -51,13 +53,20 @@ export const get = createRoute({
 /** What an operator may say about an act; the audit line keeps it. */
 const withWhy = { body: { ...jsonBody(Why).body, required: false } };
 
+type Act<P extends string> = {
+  path: P;
+  operationId: string;
+  summary: string;
+  description: string;
+};
+
 /** An act on an account that needs no words: its path says it all. */
-const act = <P extends string>(path: P, summary: string, description: string) =>
+const act = <P extends string>({ path, description, ...named }: Act<P>) =>
   createRoute({
+    ...named,
     method: "post",
     path: `/{id}/${path}` as const,
     tags,
-    summary,
     description: `${description} Leaves an audit line, with \`reason\` if there is one.`,
     request: { params, ...withWhy },
     middleware: [readAnyJson] as const,
@@ -67,32 +76,47 @@ const act = <P extends string>(path: P, summary: string, description: string) =>
     },
   });
 
-export const deactivate = act(
-  "deactivate",
-  "Shut an account out",
-  "Whoever acts for it is refused with `forbidden` at once. What it has stays.",
-);
-export const activate = act("activate", "Let an account act again", "Takes `deactivate` back.");
-export const freeze = act("freeze", "Let an account spend nothing", "Reading goes on.");
-export const unfreeze = act(
-  "unfreeze",
-  "Let an account spend again",
-  "Takes `freeze` back; open disputes freeze it by themselves.",
-);
-export const verifyVendor = act(
-  "vendor/verify",
-  "Say that a vendor is who it says",
-  "Of the profile that it has written.",
-);
-export const unverifyVendor = act(
-  "vendor/unverify",
-  "Take a vendor's verification back",
-  "Its profile stays.",
-);
+export const deactivate = act({
+  path: "deactivate",
+  operationId: "adminDeactivateAccount",
+  summary: "Shut an account out",
+  description: "Whoever acts for it is refused with `forbidden` at once. What it has stays.",
+});
+export const activate = act({
+  path: "activate",
+  operationId: "adminActivateAccount",
+  summary: "Let an account act again",
+  description: "Takes `deactivate` back.",
+});
+export const freeze = act({
+  path: "freeze",
+  operationId: "adminFreezeAccount",
+  summary: "Let an account spend nothing",
+  description: "Reading goes on.",
+});
+export const unfreeze = act({
+  path: "unfreeze",
+  operationId: "adminUnfreezeAccount",
+  summary: "Let an account spend again",
+  description: "Takes `freeze` back; open disputes freeze it by themselves.",
+});
+export const verifyVendor = act({
+  path: "vendor/verify",
+  operationId: "adminVerifyVendor",
+  summary: "Say that a vendor is who it says",
+  description: "Of the profile that it has written.",
+});
+export const unverifyVendor = act({
+  path: "vendor/unverify",
+  operationId: "adminUnverifyVendor",
+  summary: "Take a vendor's verification back",
+  description: "Its profile stays.",
+});
 
 export const setRole = createRoute({
   method: "post",
   path: "/{id}/role",
+  operationId: "adminSetRole",
   tags,
   summary: "Say what a login may do",
   description: "`support` reads what admins see, `admin` does all. Leaves an audit line.",
@@ -109,6 +133,7 @@ const login = { params: z.object({ id: Id }) };
 export const removeTotp = createRoute({
   method: "delete",
   path: "/{id}/totp",
+  operationId: "adminRemoveTotp",
   tags,
   summary: "Take a second factor away",
   description:
@@ -121,6 +146,7 @@ export const removeTotp = createRoute({
 export const ban = createRoute({
   method: "post",
   path: "/{id}/ban",
+  operationId: "adminBanLogin",
   tags,
   summary: "Shut a person out",
   description:
@@ -137,6 +163,7 @@ export const ban = createRoute({
 export const unban = createRoute({
   method: "post",
   path: "/{id}/unban",
+  operationId: "adminUnbanLogin",
   tags,
   summary: "Let a person in again",
   description: "Sessions that have ended stay ended. Leaves an audit line, with `reason`.",

@@ -24,6 +24,7 @@ const refusals = [
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminGetCatalog",
   tags,
   summary: "The catalog that is in force",
   responses: {
@@ -35,6 +36,7 @@ export const get = createRoute({
 export const listVersions = createRoute({
   method: "get",
   path: "/versions",
+  operationId: "adminListCatalogVersions",
   tags,
   summary: "The catalogs that were pushed, newest first",
   request: { query: CatalogVersionQuery },
@@ -47,6 +49,7 @@ export const listVersions = createRoute({
 export const getVersion = createRoute({
   method: "get",
   path: "/versions/{version}",
+  operationId: "adminGetCatalogVersion",
   tags,
   summary: "A catalog that was pushed",
   request: { params: z.object({ version: VersionNumber }) },
@@ -59,6 +62,7 @@ export const getVersion = createRoute({
 export const push = createRoute({
   method: "post",
   path: "/",
+  operationId: "adminPushCatalog",
   tags,
   summary: "Sell what a catalog says",
   description: `The body is a catalog's file, as in \`catalogs/\`; see \`pnpm catalog push\`, which
@@ -74,6 +78,7 @@ command pushes one. Leaves an audit line, and one more before prices change at S
 export const restore = createRoute({
   method: "post",
   path: "/restore",
+  operationId: "adminRestoreCatalog",
   tags,
   summary: "Go back to a former catalog",
   description: `Pushes what was pushed then, as the next version. \`invalid_state\` with \`reason:

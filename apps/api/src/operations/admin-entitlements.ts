@@ -26,6 +26,7 @@ const ofFeature = z.object({ id: Reference, feature: FeatureKey });
 export const setOverride = createRoute({
   method: "put",
   path: "/{id}/features/{feature}",
+  operationId: "adminSetOverride",
   tags,
   summary: "Say for one account what a feature allows",
   description: "Instead of its plan and passes. Leaves an audit line.",
@@ -40,6 +41,7 @@ export const setOverride = createRoute({
 export const removeOverride = createRoute({
   method: "delete",
   path: "/{id}/features/{feature}",
+  operationId: "adminRemoveOverride",
   tags,
   summary: "Let plan and passes decide again",
   description: "Also where nothing else was said. Leaves an audit line.",
@@ -50,6 +52,7 @@ export const removeOverride = createRoute({
 export const addAllowance = createRoute({
   method: "post",
   path: "/{id}/allowances",
+  operationId: "adminAddAllowance",
   tags,
   summary: "Give stock of a feature",
   description: "Leaves an audit line.",
@@ -71,6 +74,7 @@ export const addAllowance = createRoute({
 export const assignPlan = createRoute({
   method: "put",
   path: "/{id}/plan",
+  operationId: "adminAssignPlan",
   tags,
   summary: "Give an account a plan",
   description: "Without a payment, as for plans that are sold by agreement. Leaves an audit line.",
@@ -85,6 +89,7 @@ export const assignPlan = createRoute({
 export const liftPlan = createRoute({
   method: "delete",
   path: "/{id}/plan",
+  operationId: "adminUnassignPlan",
   tags,
   summary: "Take an assigned plan away",
   description:

@@ -5,6 +5,7 @@ import { answerWithCsv, behindKey, problems } from "../describe-route.ts";
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListGenerations",
   tags: ["Admin"],
   summary: "Generations of every account, newest first",
   description: `Without what people wrote or got. A page whose filter fits few may be short, even

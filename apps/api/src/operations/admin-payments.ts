@@ -23,6 +23,7 @@ const tags = ["Admin"];
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListPayments",
   tags,
   summary: "Payments of every account, newest first",
   request: { query: AdminPaymentQuery },
@@ -35,6 +36,7 @@ export const list = createRoute({
 export const refund = createRoute({
   method: "post",
   path: "/{id}/refund",
+  operationId: "adminRefundPayment",
   tags,
   summary: "Pay a payment back",
   description: `Asks the payment's provider, in whole or in part, and takes the credits back. What
@@ -61,6 +63,7 @@ repeat with the key says how the refund stands by then. Leaves an audit line.`,
 export const resolveRefund = createRoute({
   method: "post",
   path: "/{id}/refunds/{refund_id}/resolve",
+  operationId: "adminResolveRefund",
   tags,
   summary: "Say how a refund ended that nobody can ask about",
   description: `For a refund that stays \`pending\` because its provider's answer got lost and the

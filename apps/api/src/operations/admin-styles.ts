@@ -20,6 +20,7 @@ const params = z.object({ id });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListStyles",
   tags,
   summary: "Every preset, on offer or not",
   responses: {
@@ -31,6 +32,7 @@ export const list = createRoute({
 export const listVersions = createRoute({
   method: "get",
   path: "/{id}/versions",
+  operationId: "adminListStyleVersions",
   tags,
   summary: "The versions of a preset, newest first",
   request: { params, query: StyleVersionQuery },
@@ -43,6 +45,7 @@ export const listVersions = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "adminGetStyle",
   tags,
   summary: "A preset as it is now",
   request: { params },
@@ -55,6 +58,7 @@ export const get = createRoute({
 export const getVersion = createRoute({
   method: "get",
   path: "/{id}/versions/{version}",
+  operationId: "adminGetStyleVersion",
   tags,
   summary: "One version of a preset",
   request: { params: z.object({ id, version: VersionNumber }) },
@@ -64,6 +68,7 @@ export const getVersion = createRoute({
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "adminCreateStyle",
   tags,
   summary: "Publish a new preset",
   description: "On offer at once. Leaves an audit line.",
@@ -78,6 +83,7 @@ export const create = createRoute({
 export const publish = createRoute({
   method: "put",
   path: "/{id}",
+  operationId: "adminPublishStyle",
   tags,
   summary: "Publish the next version of a preset",
   description:
@@ -94,6 +100,7 @@ export const publish = createRoute({
 export const restore = createRoute({
   method: "post",
   path: "/{id}/restore",
+  operationId: "adminRestoreStyle",
   tags,
   summary: "Go back to a former version of a preset",
   description: "Its content becomes the next version. Leaves an audit line.",
@@ -105,12 +112,19 @@ export const restore = createRoute({
   },
 });
 
-const act = <P extends string>(path: P, summary: string, description: string) =>
+type Act<P extends string> = {
+  path: P;
+  operationId: string;
+  summary: string;
+  description: string;
+};
+
+const act = <P extends string>({ path, description, ...named }: Act<P>) =>
   createRoute({
+    ...named,
     method: "post",
     path: `/{id}/${path}` as const,
     tags,
-    summary,
     description: `${description} Leaves an audit line.`,
     request: { params },
     responses: {
@@ -119,9 +133,15 @@ const act = <P extends string>(path: P, summary: string, description: string) =>
     },
   });
 
-export const activate = act("activate", "Put a preset on offer", "Takes `deactivate` back.");
-export const deactivate = act(
-  "deactivate",
-  "Take a preset off",
-  "Nothing new is made with it; what is running goes on.",
-);
+export const activate = act({
+  path: "activate",
+  operationId: "adminActivateStyle",
+  summary: "Put a preset on offer",
+  description: "Takes `deactivate` back.",
+});
+export const deactivate = act({
+  path: "deactivate",
+  operationId: "adminDeactivateStyle",
+  summary: "Take a preset off",
+  description: "Nothing new is made with it; what is running goes on.",
+});

@@ -19,6 +19,7 @@ const tags = ["Admin"];
 export const adjust = createRoute({
   method: "post",
   path: "/accounts/{id}/credits",
+  operationId: "adminAdjustCredits",
   tags,
   summary: "Correct a balance by hand",
   description: "`id` is the account's id or external id. Leaves an audit line.",
@@ -41,6 +42,7 @@ export const adjust = createRoute({
 export const refund = createRoute({
   method: "post",
   path: "/generations/{id}/refund",
+  operationId: "adminRefundGeneration",
   tags,
   summary: "Pay completed items back",
   description: "Each item once, to the grants that it was paid from. Leaves an audit line.",

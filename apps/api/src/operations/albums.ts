@@ -17,6 +17,7 @@ const tags = ["Gallery"];
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createAlbum",
   tags,
   summary: "Make an album",
   description: "At most 1,000. Images go in with their `album_id`.",
@@ -32,6 +33,7 @@ export const create = createRoute({
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listAlbums",
   tags,
   summary: "Albums, newest first",
   parameters: [ducatAccount],
@@ -45,6 +47,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getAlbum",
   tags,
   summary: "An album",
   description: "Its images are listed by `GET /v1/images?album_id=`.",
@@ -56,6 +59,7 @@ export const get = createRoute({
 export const update = createRoute({
   method: "patch",
   path: "/{id}",
+  operationId: "updateAlbum",
   tags,
   summary: "Change an album",
   parameters: [ducatAccount],
@@ -70,6 +74,7 @@ export const update = createRoute({
 export const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteAlbum",
   tags,
   summary: "Delete an album",
   description: "Its images stay in the gallery, in no album.",

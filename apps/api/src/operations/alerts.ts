@@ -15,6 +15,7 @@ const tags = ["Credits"];
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getAlerts",
   tags,
   summary: "What the account is told before something runs out",
   parameters: [ducatAccount],
@@ -24,6 +25,7 @@ export const get = createRoute({
 export const set = createRoute({
   method: "put",
   path: "/",
+  operationId: "setAlerts",
   tags,
   summary: "Say what the account is told before something runs out",
   description:

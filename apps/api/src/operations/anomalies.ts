@@ -8,6 +8,7 @@ const tags = ["Admin"];
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListAnomalies",
   tags,
   summary: "What payment providers told that needs a person, newest first",
   description: "Nothing was credited for it.",
@@ -21,6 +22,7 @@ export const list = createRoute({
 export const resolve = createRoute({
   method: "post",
   path: "/{id}/resolve",
+  operationId: "adminResolveAnomaly",
   tags,
   summary: "Say that an anomaly was dealt with",
   description:

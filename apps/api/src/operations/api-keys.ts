@@ -25,6 +25,7 @@ const about =
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createApiKey",
   tags,
   summary: "Make an API key",
   description: `${about} The key is in this answer and never again.`,
@@ -40,6 +41,7 @@ export const create = createRoute({
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listApiKeys",
   tags,
   summary: "List API keys",
   description: about,
@@ -55,6 +57,7 @@ const params = z.object({ id: ApiKeyId });
 export const revoke = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "revokeApiKey",
   tags,
   summary: "Revoke an API key",
   description: "It is dead in every process within a second. Again is no fault.",
@@ -69,6 +72,7 @@ export const revoke = createRoute({
 export const rotate = createRoute({
   method: "post",
   path: "/{id}/rotate",
+  operationId: "rotateApiKey",
   tags,
   summary: "Put a new key in the place of one",
   description:

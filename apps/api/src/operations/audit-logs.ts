@@ -5,6 +5,7 @@ import { answerWithCsv, behindKey, problems } from "../describe-route.ts";
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListAuditLogs",
   tags: ["Admin"],
   summary: "Who did what, newest first",
   description: "Acts of admins and servers; what accounts do every day leaves no lines.",

@@ -15,6 +15,7 @@ const tags = ["Credits"];
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getAutoReload",
   tags,
   summary: "Whether credits are bought when they run low",
   parameters: [ducatAccount],
@@ -24,6 +25,7 @@ export const get = createRoute({
 export const set = createRoute({
   method: "put",
   path: "/",
+  operationId: "setAutoReload",
   tags,
   summary: "Have credits bought when they run low",
   description:

@@ -28,6 +28,7 @@ const file = { type: "string", format: "binary" } as const;
 export const createBatch = createRoute({
   method: "post",
   path: "/batch",
+  operationId: "createBatch",
   tags,
   summary: "Ask for a generation of many rows",
   description:
@@ -75,6 +76,7 @@ export const createBatchBody = CreateBatch;
 export const listItems = createRoute({
   method: "get",
   path: "/{id}/items",
+  operationId: "listGenerationItems",
   tags,
   summary: "The items of a generation, in their order",
   parameters: [ducatAccount],
@@ -88,6 +90,7 @@ export const listItems = createRoute({
 export const results = createRoute({
   method: "get",
   path: "/{id}/results",
+  operationId: "getGenerationResults",
   tags,
   summary: "The results of a generation as one file",
   description:
@@ -111,6 +114,7 @@ export const results = createRoute({
 export const listErrors = createRoute({
   method: "get",
   path: "/{id}/errors",
+  operationId: "listGenerationErrors",
   tags,
   summary: "The rows of a batch that were not accepted",
   parameters: [ducatAccount],

@@ -14,6 +14,7 @@ import {
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createCheckout",
   tags: ["Billing"],
   summary: "Open a page where something is paid",
   description:

@@ -6,6 +6,7 @@ import { answer, behindKey, jsonBody, problems, withBody } from "../describe-rou
 export const advance = createRoute({
   method: "post",
   path: "/advance",
+  operationId: "adminAdvanceClock",
   tags: ["Admin"],
   summary: "Move an account's time ahead",
   description:

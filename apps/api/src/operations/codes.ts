@@ -25,6 +25,7 @@ const done = { description: "It is done." };
 export const send = createRoute({
   ...open,
   path: "/otp/send",
+  operationId: "sendCode",
   summary: "Send a code to a telephone",
   description:
     "Six digits that work for ten minutes, once, for five guesses at most and for this purpose " +
@@ -37,6 +38,7 @@ export const send = createRoute({
 export const verify = createRoute({
   ...open,
   path: "/otp/verify",
+  operationId: "verifyCode",
   summary: "Use a code",
   description:
     "`login` and `phone_verify` begin a session and sign up who has no login yet; the first " +
@@ -53,6 +55,7 @@ export const verify = createRoute({
 export const answerChallenge = createRoute({
   ...open,
   path: "/totp/verify",
+  operationId: "answerChallenge",
   summary: "Show the second factor",
   description:
     "With the challenge that logging in gave and a code of the authenticator, or a backup code. " +
@@ -67,6 +70,7 @@ export const answerChallenge = createRoute({
 export const offerTotp = createRoute({
   ...own,
   path: "/totp",
+  operationId: "offerTotp",
   summary: "Get a second factor",
   description:
     "A secret for an authenticator app and ten backup codes, shown this once. It is in force " +
@@ -82,6 +86,7 @@ export const offerTotp = createRoute({
 export const activateTotp = createRoute({
   ...own,
   path: "/totp/activate",
+  operationId: "activateTotp",
   summary: "Put the second factor in force",
   request: jsonBody(ShowTotp),
   responses: { 204: done, ...problems(...ofOwn) },
@@ -90,6 +95,7 @@ export const activateTotp = createRoute({
 export const disableTotp = createRoute({
   ...own,
   path: "/totp/disable",
+  operationId: "disableTotp",
   summary: "Do without the second factor",
   description: "With a code of it, or a backup code.",
   request: jsonBody(ShowTotp),

@@ -16,6 +16,7 @@ const params = z.object({ key: z.string().regex(/^[a-z0-9][\w:-]{0,63}$/) });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListSettings",
   tags,
   summary: "What can be set while everything runs",
   responses: { 200: answer(SettingList, "Each setting as it is now."), ...problems(...behindKey) },
@@ -24,6 +25,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{key}",
+  operationId: "adminGetSetting",
   tags,
   summary: "One setting",
   request: { params },
@@ -33,6 +35,7 @@ export const get = createRoute({
 export const set = createRoute({
   method: "put",
   path: "/{key}",
+  operationId: "adminSetSetting",
   tags,
   summary: "Set a setting",
   description:
@@ -49,6 +52,7 @@ export const set = createRoute({
 export const reset = createRoute({
   method: "delete",
   path: "/{key}",
+  operationId: "adminResetSetting",
   tags,
   summary: "Take a setting back",
   description: "The catalog's value counts again, else the default. Leaves an audit line.",
@@ -62,6 +66,7 @@ export const reset = createRoute({
 export const getPublic = createRoute({
   method: "get",
   path: "/",
+  operationId: "getPublicConfig",
   tags: ["Operations"],
   summary: "The settings that a front end may know",
   security: [],

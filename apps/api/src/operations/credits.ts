@@ -36,6 +36,7 @@ const spending = problems(
 export const balance = createRoute({
   method: "get",
   path: "/balance",
+  operationId: "getBalance",
   tags,
   summary: "What the account has",
   parameters: [ducatAccount],
@@ -45,6 +46,7 @@ export const balance = createRoute({
 export const transactions = createRoute({
   method: "get",
   path: "/transactions",
+  operationId: "listTransactions",
   tags,
   summary: "The ledger, newest first",
   description: "A page of a rare thing may be short and not the last: follow `next_cursor`.",
@@ -59,6 +61,7 @@ export const transactions = createRoute({
 export const consume = createRoute({
   method: "post",
   path: "/consume",
+  operationId: "consumeCredits",
   tags,
   summary: "Spend credits at once",
   parameters: [ducatAccount, idempotencyKey],
@@ -70,6 +73,7 @@ export const consume = createRoute({
 export const hold = createRoute({
   method: "post",
   path: "/holds",
+  operationId: "createHold",
   tags,
   summary: "Set credits aside",
   description: "They go back by themselves after `expires_in` seconds.",
@@ -82,6 +86,7 @@ export const hold = createRoute({
 export const capture = createRoute({
   method: "post",
   path: "/holds/{id}/capture",
+  operationId: "captureHold",
   tags,
   summary: "Spend what was set aside",
   description: "All of it or less; the rest goes back. The same again gets the first answer.",
@@ -97,6 +102,7 @@ export const capture = createRoute({
 export const release = createRoute({
   method: "post",
   path: "/holds/{id}/release",
+  operationId: "releaseHold",
   tags,
   summary: "Give back what was set aside",
   parameters: [ducatAccount],

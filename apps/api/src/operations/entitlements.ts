@@ -15,6 +15,7 @@ const tags = ["Entitlements"];
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getEntitlements",
   tags,
   summary: "What the account may do now",
   description:
@@ -27,6 +28,7 @@ export const get = createRoute({
 export const check = createRoute({
   method: "post",
   path: "/check",
+  operationId: "checkFeature",
   tags,
   summary: "Ask whether the account may use so much of a feature",
   description: "Takes nothing: only `POST /v1/usage` is exact.",

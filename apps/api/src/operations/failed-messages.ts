@@ -9,6 +9,7 @@ const params = z.object({ id: Id });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListMessages",
   tags,
   summary: "Messages that could not be sent, newest first",
   description: "What they say and whom they are for is not shown.",
@@ -22,6 +23,7 @@ export const list = createRoute({
 export const retry = createRoute({
   method: "post",
   path: "/{id}/retry",
+  operationId: "adminRetryMessage",
   tags,
   summary: "Try to send a message again",
   description:
@@ -37,6 +39,7 @@ export const retry = createRoute({
 export const discard = createRoute({
   method: "post",
   path: "/{id}/discard",
+  operationId: "adminDiscardMessage",
   tags,
   summary: "Give a message up",
   description: "It leaves this list. Leaves an audit line.",

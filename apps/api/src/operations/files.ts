@@ -7,6 +7,7 @@ const parameter = (name: string, place: "path" | "query", required: boolean) =>
 export const get = {
   method: "get",
   path: "/{key}",
+  operationId: "getFile",
   tags: ["Files"],
   summary: "A file by its signed URL",
   description: "The URLs that generations tell. `key` has slashes; no other key is needed.",

@@ -25,6 +25,7 @@ const tags = ["Generations"];
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createGeneration",
   tags,
   summary: "Ask for a generation and pay it",
   description:
@@ -50,6 +51,7 @@ export const create = createRoute({
 export const estimate = createRoute({
   method: "post",
   path: "/estimate",
+  operationId: "estimateGeneration",
   tags,
   summary: "What a generation would cost",
   parameters: [ducatAccount],
@@ -64,6 +66,7 @@ export const estimate = createRoute({
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listGenerations",
   tags,
   summary: "Generations, newest first",
   parameters: [ducatAccount],
@@ -77,6 +80,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getGeneration",
   tags,
   summary: "A generation as it is now",
   parameters: [ducatAccount],
@@ -87,6 +91,7 @@ export const get = createRoute({
 export const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteGeneration",
   tags,
   summary: "Forget a generation that has ended",
   description: "Its inputs, texts and files go; the ledger and the key stay.",
@@ -101,6 +106,7 @@ export const remove = createRoute({
 export const cancel = createRoute({
   method: "post",
   path: "/{id}/cancel",
+  operationId: "cancelGeneration",
   tags,
   summary: "End a generation early",
   description:
@@ -117,6 +123,7 @@ export const cancel = createRoute({
 export const retry = createRoute({
   method: "post",
   path: "/{id}/retry",
+  operationId: "retryGeneration",
   tags,
   summary: "Ask again for what failed",
   description:

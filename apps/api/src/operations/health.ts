@@ -23,6 +23,7 @@ const Health = z.strictObject({
 export const index = createRoute({
   method: "get",
   path: "/",
+  operationId: "getIndex",
   ...open,
   summary: "What this is",
   responses: {
@@ -36,6 +37,7 @@ export const index = createRoute({
 export const livez = createRoute({
   method: "get",
   path: "/livez",
+  operationId: "getLiveness",
   ...open,
   summary: "Whether the process is alive",
   description: "Looks at nothing else: a database that is away is no reason to restart it.",
@@ -45,6 +47,7 @@ export const livez = createRoute({
 export const readyz = createRoute({
   method: "get",
   path: "/readyz",
+  operationId: "getReadiness",
   ...open,
   summary: "Whether to send requests here",
   responses: {
@@ -56,6 +59,7 @@ export const readyz = createRoute({
 export const health = createRoute({
   method: "get",
   path: "/health",
+  operationId: "getHealth",
   ...open,
   summary: "A summary for people",
   responses: { 200: answer(Health, "Ready."), 503: answer(Health, "Not ready.") },
@@ -64,6 +68,7 @@ export const health = createRoute({
 export const metrics = createRoute({
   method: "get",
   path: "/metrics",
+  operationId: "getMetrics",
   tags,
   summary: "Numbers for Prometheus",
   description: "For this machine, or for whoever has METRICS_TOKEN when that is set.",
@@ -81,6 +86,7 @@ const page = (description: string, type: string) => ({
 export const docs = createRoute({
   method: "get",
   path: "/",
+  operationId: "getDocs",
   ...open,
   summary: "These pages",
   responses: { 200: page("The page.", "text/html") },
@@ -89,6 +95,7 @@ export const docs = createRoute({
 export const docsFile = createRoute({
   method: "get",
   path: "/{file}",
+  operationId: "getDocsFile",
   ...open,
   summary: "A file of these pages",
   request: { params: z.object({ file: z.string() }) },
@@ -98,6 +105,7 @@ export const docsFile = createRoute({
 export const openapi = createRoute({
   method: "get",
   path: "/openapi.json",
+  operationId: "getOpenApi",
   ...open,
   summary: "This description",
   responses: { 200: answer(z.any(), "OpenAPI 3.1.") },

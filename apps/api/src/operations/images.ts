@@ -17,6 +17,7 @@ const tags = ["Gallery"];
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createImage",
   tags,
   summary: "Keep a picture in the gallery",
   description:
@@ -36,6 +37,7 @@ export const create = createRoute({
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listImages",
   tags,
   summary: "The gallery, newest first",
   parameters: [ducatAccount],
@@ -49,6 +51,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getImage",
   tags,
   summary: "An image of the gallery",
   parameters: [ducatAccount],
@@ -59,6 +62,7 @@ export const get = createRoute({
 export const update = createRoute({
   method: "patch",
   path: "/{id}",
+  operationId: "updateImage",
   tags,
   summary: "Change what is said of an image",
   description: "null takes a value away. Tags and metadata are written whole.",
@@ -74,6 +78,7 @@ export const update = createRoute({
 export const remove = createRoute({
   method: "delete",
   path: "/{id}",
+  operationId: "deleteImage",
   tags,
   summary: "Take an image out of the gallery",
   description:

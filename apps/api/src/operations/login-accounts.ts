@@ -15,6 +15,7 @@ const own = ["unauthenticated", "forbidden", "rate_limited"] as const;
 export const list = createRoute({
   method: "get",
   path: "/accounts",
+  operationId: "listLoginAccounts",
   tags,
   summary: "List the login's accounts",
   description: "Each has credits, a plan, payments and sessions of its own.",
@@ -24,6 +25,7 @@ export const list = createRoute({
 export const open = createRoute({
   method: "post",
   path: "/accounts",
+  operationId: "openLoginAccount",
   tags,
   summary: "Get a vendor account",
   description:
@@ -42,6 +44,7 @@ export const open = createRoute({
 export const switchAccount = createRoute({
   method: "post",
   path: "/sessions",
+  operationId: "switchAccount",
   tags,
   summary: "Go on with another account of the login",
   description:

@@ -27,6 +27,7 @@ const finish =
 export const changeEmail = createRoute({
   ...own,
   path: "/email",
+  operationId: "changeEmail",
   summary: "Change the e-mail address, or get one",
   description: start,
   request: jsonBody(ChangeEmail),
@@ -36,6 +37,7 @@ export const changeEmail = createRoute({
 export const verifyEmail = createRoute({
   ...own,
   path: "/email/verify",
+  operationId: "verifyEmailChange",
   summary: "Show the code that was mailed to the new address",
   description: finish,
   request: jsonBody(VerifyEmailChange),
@@ -45,6 +47,7 @@ export const verifyEmail = createRoute({
 export const changePhone = createRoute({
   ...own,
   path: "/phone",
+  operationId: "changePhone",
   summary: "Change the telephone number, or get one",
   description: start,
   request: jsonBody(ChangePhone),
@@ -54,6 +57,7 @@ export const changePhone = createRoute({
 export const verifyPhone = createRoute({
   ...own,
   path: "/phone/verify",
+  operationId: "verifyPhoneChange",
   summary: "Show the code that was sent to the new number",
   description: finish,
   request: jsonBody(VerifyPhoneChange),

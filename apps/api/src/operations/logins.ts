@@ -31,6 +31,7 @@ const done = { description: "It is done." };
 export const register = createRoute({
   ...open,
   path: "/register",
+  operationId: "register",
   summary: "Sign up",
   description:
     "Mails a link that proves the address; the first proof gives the trial credits. Whoever has " +
@@ -43,6 +44,7 @@ export const register = createRoute({
 export const logIn = createRoute({
   ...open,
   path: "/login",
+  operationId: "logIn",
   summary: "Log in",
   description:
     "Begins a session, bound to one account of the login: `kind` says which. Until the address " +
@@ -58,6 +60,7 @@ export const logIn = createRoute({
 export const refresh = createRoute({
   ...open,
   path: "/refresh",
+  operationId: "refreshSession",
   summary: "Exchange a refresh token",
   description:
     "Each works once. Asked again within ten seconds, the newest one gives the same answer; an " +
@@ -72,6 +75,7 @@ export const refresh = createRoute({
 export const verifyEmail = createRoute({
   ...open,
   path: "/verify-email",
+  operationId: "verifyEmail",
   summary: "Prove an e-mail address",
   description: "With the token of the link that was mailed.",
   request: jsonBody(VerifyEmail),
@@ -81,6 +85,7 @@ export const verifyEmail = createRoute({
 export const resendVerification = createRoute({
   ...open,
   path: "/resend-verification",
+  operationId: "resendVerification",
   summary: "Mail the link that proves an address again",
   request: jsonBody(MailMe),
   responses: { 202: mailed, ...problems(...refusals) },
@@ -89,6 +94,7 @@ export const resendVerification = createRoute({
 export const forgotPassword = createRoute({
   ...open,
   path: "/forgot-password",
+  operationId: "forgotPassword",
   summary: "Mail a link for a new password",
   request: jsonBody(MailMe),
   responses: { 202: mailed, ...problems(...refusals) },
@@ -97,6 +103,7 @@ export const forgotPassword = createRoute({
 export const resetPassword = createRoute({
   ...open,
   path: "/reset-password",
+  operationId: "resetPassword",
   summary: "Choose a new password",
   description: "With the token of the link that was mailed. Every session of the login ends.",
   request: jsonBody(ResetPassword),
@@ -108,6 +115,7 @@ const own = ["unauthenticated", "forbidden", "rate_limited"] as const;
 export const logOut = createRoute({
   method: "post",
   path: "/logout",
+  operationId: "logOut",
   tags,
   summary: "End this session",
   responses: { 204: done, ...problems(...own) },
@@ -116,6 +124,7 @@ export const logOut = createRoute({
 export const listSessions = createRoute({
   method: "get",
   path: "/sessions",
+  operationId: "listSessions",
   tags,
   summary: "List the login's open sessions",
   responses: {
@@ -127,6 +136,7 @@ export const listSessions = createRoute({
 export const endSessions = createRoute({
   method: "delete",
   path: "/sessions",
+  operationId: "endAllSessions",
   tags,
   summary: "End all sessions of the login",
   request: { query: EndSessions },
@@ -136,6 +146,7 @@ export const endSessions = createRoute({
 export const endSession = createRoute({
   method: "delete",
   path: "/sessions/{id}",
+  operationId: "endSession",
   tags,
   summary: "End a session of the login",
   request: { params: z.object({ id: Id }) },

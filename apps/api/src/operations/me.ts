@@ -15,6 +15,7 @@ const tags = ["Accounts"];
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getMe",
   tags,
   summary: "The account that you are",
   description: "Or that `Ducat-Account` names.",
@@ -25,6 +26,7 @@ export const get = createRoute({
 export const update = createRoute({
   method: "patch",
   path: "/",
+  operationId: "updateMe",
   tags,
   summary: "Change what the account says of itself",
   description:
@@ -41,6 +43,7 @@ export const update = createRoute({
 export const erase = createRoute({
   method: "delete",
   path: "/",
+  operationId: "eraseMe",
   tags,
   summary: "Erase the account",
   description:
@@ -67,6 +70,7 @@ export const erase = createRoute({
 export const exportMe = createRoute({
   method: "get",
   path: "/export",
+  operationId: "exportMe",
   tags,
   summary: "All that is kept of the account",
   description: "One JSON document, streamed. One export of an account at a time.",

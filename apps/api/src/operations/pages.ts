@@ -16,6 +16,7 @@ const answers = (descriptions: Record<number, string>) =>
 export const pay = {
   method: "get",
   path: "/{reference}",
+  operationId: "openPayLink",
   tags,
   security: [],
   summary: "A pay link",
@@ -33,6 +34,7 @@ export const pay = {
 export const done = {
   method: "get",
   path: "/{reference}/done",
+  operationId: "showOrder",
   tags,
   security: [],
   summary: "What became of an order",
@@ -48,6 +50,7 @@ export const done = {
 export const callback = {
   method: "get",
   path: "/{provider}",
+  operationId: "receiveCallback",
   tags,
   security: [],
   summary: "Where a provider without webhooks sends customers back",
@@ -69,6 +72,7 @@ const sandbox = {
 export const showSandbox = {
   ...sandbox,
   method: "get",
+  operationId: "showSandboxPage",
   summary: "A page of the sandbox: `checkout` or `portal`",
   responses: answers({ 200: "The page.", 404: "There is none.", 410: "It has ended." }),
 } as const;
@@ -76,6 +80,7 @@ export const showSandbox = {
 export const useSandbox = {
   ...sandbox,
   method: "post",
+  operationId: "submitSandboxPage",
   summary: "A choice on a page of the sandbox",
   request: {
     body: {

@@ -9,6 +9,7 @@ const params = z.object({ id: Id });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listPayments",
   tags,
   summary: "Payments, newest first",
   parameters: [ducatAccount],
@@ -22,6 +23,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getPayment",
   tags,
   summary: "A payment",
   parameters: [ducatAccount],
@@ -32,6 +34,7 @@ export const get = createRoute({
 export const receipt = createRoute({
   method: "get",
   path: "/{id}/receipt",
+  operationId: "getReceipt",
   tags,
   summary: "The receipt of a payment, as a page",
   parameters: [ducatAccount],

@@ -13,6 +13,7 @@ import {
 export const open = createRoute({
   method: "post",
   path: "/",
+  operationId: "openPortal",
   tags: ["Billing"],
   summary: "Open the provider's page where cards and plans are managed",
   parameters: [ducatAccount],

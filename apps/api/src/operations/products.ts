@@ -23,6 +23,7 @@ const headers = [
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listProducts",
   tags: ["Billing"],
   summary: "What is sold",
   description: "In the catalog's order. A checkout takes a price's `id` or a product's `key`.",
@@ -37,6 +38,7 @@ export const list = createRoute({
 export const listAll = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListProducts",
   tags: ["Admin"],
   summary: "What is or was sold",
   description: "With retired products and prices. `pnpm catalog push` is what changes them.",

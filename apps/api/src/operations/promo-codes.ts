@@ -15,6 +15,7 @@ const tags = ["Admin"];
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListPromoCodes",
   tags,
   summary: "Codes that give credits, newest first",
   request: { query: PromoCodeQuery },
@@ -27,6 +28,7 @@ export const list = createRoute({
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "adminCreatePromoCode",
   tags,
   summary: "Make a code that gives credits",
   description: "Each account redeems it once. Leaves an audit line.",
@@ -41,6 +43,7 @@ export const create = createRoute({
 export const update = createRoute({
   method: "patch",
   path: "/{id}",
+  operationId: "adminUpdatePromoCode",
   tags,
   summary: "Switch a code on or off, or change its bounds",
   description: "What was redeemed stays. Leaves an audit line.",

@@ -10,6 +10,7 @@ export const queuesPath = "/v1/admin/queues";
 export const open = createRoute({
   method: "post",
   path: `${queuesPath}/session`,
+  operationId: "adminOpenQueues",
   tags,
   summary: "Let a browser see the queues",
   description:
@@ -21,6 +22,7 @@ export const open = createRoute({
 export const enter = createRoute({
   method: "get",
   path: `${queuesPath}/enter`,
+  operationId: "adminEnterQueues",
   tags,
   summary: "Come in with a ticket",
   description: "For the browser that opens the `url` of `POST /v1/admin/queues/session`.",

@@ -13,6 +13,7 @@ const tags = ["Admin"];
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListReconciliations",
   tags,
   summary: "Runs of reconciliation, newest first",
   request: { query: ReconciliationQuery },
@@ -25,6 +26,7 @@ export const list = createRoute({
 export const request = createRoute({
   method: "post",
   path: "/",
+  operationId: "adminReconcile",
   tags,
   summary: "Reconcile as soon as possible",
   description:

@@ -13,6 +13,7 @@ import {
 export const redeem = createRoute({
   method: "post",
   path: "/",
+  operationId: "redeemCode",
   tags: ["Credits"],
   summary: "Redeem a code",
   description: `Each account once. Refusals with \`invalid_state\` carry \`reason\`: \`redeemed\`,

@@ -5,6 +5,7 @@ import { answer, behindKey, problems } from "../describe-route.ts";
 export const stats = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminGetStatistics",
   tags: ["Admin"],
   summary: "The numbers of the whole deployment",
   description:

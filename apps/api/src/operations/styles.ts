@@ -5,6 +5,7 @@ import { answer, behindKey, problems } from "../describe-route.ts";
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listStyles",
   tags: ["Styles"],
   summary: "The presets on offer",
   responses: {
@@ -16,6 +17,7 @@ export const list = createRoute({
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getStyle",
   tags: ["Styles"],
   summary: "A preset on offer",
   description: "With `inputs`: the params that a generation with it may have.",

@@ -18,6 +18,7 @@ const asking = ["invalid_state", "provider_unavailable"] as const;
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getSubscription",
   tags,
   summary: "The account's subscription",
   description: "The one that runs, else the last one.",
@@ -28,6 +29,7 @@ export const get = createRoute({
 export const cancel = createRoute({
   method: "post",
   path: "/cancel",
+  operationId: "cancelSubscription",
   tags,
   summary: "End the subscription",
   description: "With its period, unless `when` says `now` and its provider can.",
@@ -43,6 +45,7 @@ export const cancel = createRoute({
 export const resume = createRoute({
   method: "post",
   path: "/resume",
+  operationId: "resumeSubscription",
   tags,
   summary: "Take a cancellation back",
   parameters: [ducatAccount],
@@ -55,6 +58,7 @@ export const resume = createRoute({
 export const change = createRoute({
   method: "post",
   path: "/change",
+  operationId: "changePlan",
   tags,
   summary: "Move to another plan",
   description:

@@ -7,6 +7,7 @@ const tags = ["Admin"];
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListTasks",
   tags,
   summary: "What workers do by the clock, and how it goes",
   description: "By name: all that a worker has named in the last week.",
@@ -19,6 +20,7 @@ export const list = createRoute({
 export const run = createRoute({
   method: "post",
   path: "/{name}/run",
+  operationId: "adminRunTask",
   tags,
   summary: "Do a task as soon as possible",
   description:

@@ -5,6 +5,7 @@ import { answer, ducatAccount, forAccount, problems, withBody } from "../describ
 export const create = createRoute({
   method: "post",
   path: "/",
+  operationId: "createUpload",
   tags: ["Uploads"],
   summary: "Upload a photo to start from",
   description:

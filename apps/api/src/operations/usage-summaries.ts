@@ -10,6 +10,7 @@ import { answerWithCsv, behindKey, ducatAccount, forAccount, problems } from "..
 export const summary = createRoute({
   method: "get",
   path: "/",
+  operationId: "getUsageSummary",
   tags: ["Entitlements"],
   summary: "What was used, summed up",
   description:
@@ -26,6 +27,7 @@ export const summary = createRoute({
 export const adminUsage = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminGetUsage",
   tags: ["Admin"],
   summary: "What all accounts used, what it brought and what it cost",
   description:

@@ -22,6 +22,7 @@ const tags = ["Entitlements"];
 export const track = createRoute({
   method: "post",
   path: "/",
+  operationId: "trackUsage",
   tags,
   summary: "Take of a feature",
   description:
@@ -45,6 +46,7 @@ export const track = createRoute({
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "listUsage",
   tags,
   summary: "What was taken",
   description: "Newest first; what generations take is with them.",
@@ -59,6 +61,7 @@ export const list = createRoute({
 export const release = createRoute({
   method: "delete",
   path: "/{event_id}",
+  operationId: "releaseUsage",
   tags,
   summary: "Give back what an event took",
   description: "Once; the same again gets the first answer. For the product's own server only.",

@@ -15,6 +15,7 @@ const tags = ["Accounts"];
 export const get = createRoute({
   method: "get",
   path: "/",
+  operationId: "getVendor",
   tags,
   summary: "The vendor's profile",
   description: "For accounts of kind `vendor`; others are told `invalid_state`.",
@@ -28,6 +29,7 @@ export const get = createRoute({
 export const save = createRoute({
   method: "put",
   path: "/",
+  operationId: "saveVendor",
   tags,
   summary: "Write the vendor's profile",
   description: "All of it. Another business name takes the verification back.",

@@ -11,6 +11,7 @@ const security: [] = [];
 export const get = createRoute({
   method: "get",
   path: "/{id}",
+  operationId: "getVendorPage",
   tags,
   security,
   summary: "A vendor, as everybody sees it",
@@ -24,6 +25,7 @@ export const get = createRoute({
 export const portfolio = createRoute({
   method: "get",
   path: "/{id}/portfolio",
+  operationId: "listPortfolio",
   tags,
   security,
   summary: "The public images of a vendor, newest first",

@@ -24,6 +24,7 @@ const params = z.object({ id: Id });
 export const list = createRoute({
   method: "get",
   path: "/",
+  operationId: "adminListWebhookEvents",
   tags,
   summary: "Webhooks of payment providers, newest first",
   description: "Their bodies are not shown: they hold personal data.",
@@ -37,6 +38,7 @@ export const list = createRoute({
 export const replayAll = createRoute({
   method: "post",
   path: "/replay",
+  operationId: "adminReplayWebhookEvents",
   tags,
   summary: "Process what a filter finds again",
   description:
@@ -53,6 +55,7 @@ export const replayAll = createRoute({
 export const discardAll = createRoute({
   method: "post",
   path: "/discard",
+  operationId: "adminDiscardWebhookEvents",
   tags,
   summary: "Give up what a filter finds",
   description: "As each by itself. `dry_run` only tells. Leaves one audit line, which names them.",
@@ -67,6 +70,7 @@ export const discardAll = createRoute({
 export const replay = createRoute({
   method: "post",
   path: "/{id}/replay",
+  operationId: "adminReplayWebhookEvent",
   tags,
   summary: "Process a webhook again",
   description:
@@ -82,6 +86,7 @@ export const replay = createRoute({
 export const discard = createRoute({
   method: "post",
   path: "/{id}/discard",
+  operationId: "adminDiscardWebhookEvent",
   tags,
   summary: "Give a webhook up",
   description: "One that waits or is dead. Leaves an audit line.",

@@ -4,6 +4,7 @@ import { problems } from "../describe-route.ts";
 export const receive = createRoute({
   method: "post",
   path: "/{provider}",
+  operationId: "receiveWebhook",
   tags: ["Operations"],
   security: [],
   summary: "Where a payment provider sends its webhooks",
