@@ -4,6 +4,7 @@ import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import { METHOD_NAME_ALL } from "hono/router";
 import { createMethodFinder } from "./allowed-methods.ts";
+import { announceWrites } from "./announce-writes.ts";
 import { authenticate, createAccountFinders } from "./auth.ts";
 import { readClientIp } from "./client-ip.ts";
 import type { AppEnv, Deps } from "./deps.ts";
@@ -150,6 +151,7 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   const { findAccount, findAnyAccount, requireKey } = gate;
   const findPlanWindows = createPlanWindows(deps);
   app.use("/v1/*", requireKey, limitRequests({ ...deps, findPlanWindows }, findAccount));
+  app.use("/v1/*", announceWrites(deps.bus));
   app.route("/v1/auth", sessionRoutes(deps));
   app.route("/v1/auth", totpRoutes(deps));
   app.route("/v1/auth", loginChangeRoutes(deps));

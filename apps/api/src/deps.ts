@@ -1,6 +1,7 @@
 import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
 import type { Entitlements } from "@ducat/entitlements/entitlements";
+import type { Bus } from "@ducat/events/bus";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
@@ -30,6 +31,8 @@ export type Deps = {
   rootKeyHash: Buffer;
   /** What this process remembers, dropped in every process when it changes. */
   cache: Cache;
+  /** Wakes who reads streams or waits, in every process. */
+  bus: Bus;
   /** What accounts may do, remembered in the same way. */
   entitlements: Entitlements;
   /** Lists as files; few at a time. */
@@ -44,6 +47,8 @@ export type Deps = {
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];
+  /** `host:port` pairs that webhooks may go to although they are on a private network: tests. */
+  fetchAllowHosts: readonly string[];
   /** How many proxies of ours stand before us, each of which adds to X-Forwarded-For. */
   proxyHops: number;
   metricsToken: string | undefined;

@@ -3,6 +3,7 @@ import { connectDatabase } from "@ducat/db/connect";
 import { connectLoginStore } from "@ducat/db/logins";
 import { createEntitlements } from "@ducat/entitlements/entitlements";
 import { keepWarm } from "@ducat/entitlements/warm-up";
+import { createBus } from "@ducat/events/bus";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -41,10 +42,9 @@ async function main(env: Env): Promise<void> {
     log,
   });
   const loginStore = connectLoginStore({ url: env.DIRECT_DATABASE_URL });
-  const cache = createCache({
-    ...{ postgresUrl: env.DIRECT_DATABASE_URL, redisUrl: env.REDIS_URL, log },
-    maxBytes: cacheBytes,
-  });
+  const between = { postgresUrl: env.DIRECT_DATABASE_URL, redisUrl: env.REDIS_URL, log };
+  const cache = createCache({ ...between, maxBytes: cacheBytes });
+  const bus = createBus(between);
   const entitlements = createEntitlements({ db, cache, log });
   const limits = connectLimits({ redisUrl: env.REDIS_URL, db, now: Date.now, log });
   const secrets = { secrets: env.SECRET_KEYS, mode: env.DUCAT_MODE, now: Date.now };
@@ -58,6 +58,7 @@ async function main(env: Env): Promise<void> {
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(env.ROOT_KEY),
     cache,
+    bus,
     entitlements,
     csv: createCsv({ log }),
     limits,
@@ -75,6 +76,7 @@ async function main(env: Env): Promise<void> {
     mode: env.DUCAT_MODE,
     publicUrl: env.PUBLIC_URL,
     allowedOrigins: env.ALLOWED_ORIGINS,
+    fetchAllowHosts: env.FETCH_ALLOW_HOSTS,
     proxyHops: env.PROXY_HOPS,
     metricsToken: env.METRICS_TOKEN,
     now: Date.now,
@@ -95,10 +97,8 @@ async function main(env: Env): Promise<void> {
     await server.close(requestsGraceMs);
     await noting.stop();
     await enqueue.drain();
-    await queue.close();
-    await cache.close();
-    limits.close();
-    await loginStore.close();
+    // What the last requests have used, in an order in which nothing misses what it needs.
+    for (const part of [queue, bus, cache, limits, loginStore]) await part.close();
     await db.end({ timeout: 5 });
     log.info("stopped");
   });

@@ -14,6 +14,7 @@ import { expect, inject, vi } from "vitest";
 import { createCache } from "../../../packages/cache/src/cache.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
+import { createBus } from "../../../packages/events/src/bus.ts";
 import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
 import { createAccountTokens } from "../src/account-token.ts";
 import { hashKey } from "../src/api-key.ts";
@@ -92,6 +93,7 @@ export async function setStage(
   const place = { db: db.app, mode: "test", publicUrl, secretKeys, fetch: fetchHere, log } as const;
   const loginStore = connectLoginStore({ url: db.url });
   const cache = createCache({ postgresUrl: db.url, log });
+  const bus = createBus({ postgresUrl: db.url, log });
   const deps: Deps = {
     db: db.app,
     queue,
@@ -102,6 +104,7 @@ export async function setStage(
     imageIntake: createImageIntake(),
     rootKeyHash: hashKey(rootKey),
     cache,
+    bus,
     entitlements: createEntitlements({ db: db.app, cache, log }),
     csv: createCsv({ log }),
     limits: connectLimits({ db: db.app, now: Date.now, log }),
@@ -123,6 +126,7 @@ export async function setStage(
     mode: "test",
     publicUrl,
     allowedOrigins: [],
+    fetchAllowHosts: [],
     proxyHops: 0,
     metricsToken: undefined,
     now: Date.now,
@@ -149,6 +153,7 @@ export async function setStage(
       await enqueue.drain();
       await assertInvariants(db.admin);
       await queue.close();
+      await bus.close();
       await cache.close();
       deps.limits.close();
       await loginStore.close();

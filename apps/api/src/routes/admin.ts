@@ -17,6 +17,7 @@ export const adminRoutes = ({ db }: Deps, findAccount: FindAccount) => {
     const { amount, reason } = c.req.valid("json");
     const requestKey = readRequestKey(c);
     const accountId = await findAccount(c.req.valid("param").id);
+    c.set("accountId", accountId);
     const change = { ...requestKey, amount, reason, audit: auditOf(c) };
     const done = await adjustCredits(db, accountId, change);
     markReplay(c, done.replayed);

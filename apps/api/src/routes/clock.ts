@@ -19,6 +19,7 @@ export const clockRoutes = ({ payments, cache }: Deps, findAccount: FindAccount)
     const hasKey = c.req.header("idempotency-key") !== undefined;
     const requestKey = hasKey ? readRequestKey(c) : { key: randomUUID(), fingerprint: noBody };
     const accountId = await findAccount(account);
+    c.set("accountId", accountId);
     const move = { ...requestKey, seconds, audit: auditOf(c) };
     const { ran, done_at, replayed } = await advanceAccountClock(payments, accountId, move);
     // The database has told every process; this one shall know before its answer is out.
