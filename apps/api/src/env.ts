@@ -41,6 +41,8 @@ export const Env = z.object({
     .refine((countries) => countries.every((country) => isSupportedCountry(country)), {
       error: "are country codes as in IR,DE, with commas between them",
     }),
+  /** Hosts that webhooks may go to although they are on a private network. */
+  FETCH_ALLOW_HOSTS: z.string().default("").transform(list),
   METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info"),
 });
@@ -51,6 +53,10 @@ const Checked = Env.refine(
     !ROOT_KEY.startsWith(DUCAT_MODE === "live" ? "dk_test_" : "dk_live_"),
   { path: ["ROOT_KEY"], error: "belongs to the other mode (see DUCAT_MODE)" },
 )
+  .refine(
+    ({ DUCAT_MODE, FETCH_ALLOW_HOSTS }) => DUCAT_MODE === "test" || FETCH_ALLOW_HOSTS.length === 0,
+    { path: ["FETCH_ALLOW_HOSTS"], error: "opens private networks and is for test mode only" },
+  )
   .superRefine(checkPaymentSettings)
   .superRefine(checkStorageSettings)
   .superRefine(checkLoginPage)

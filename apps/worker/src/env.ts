@@ -34,7 +34,7 @@ export const Env = z.object({
   ...LoginPageSettings.shape,
   /** How many items one process works on at the same time. */
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(64).default(2),
-  /** Hosts that photos may come from although they are on a private network. */
+  /** Hosts that photos come from and webhooks go to although they are on a private network. */
   FETCH_ALLOW_HOSTS: z
     .string()
     .default("")

@@ -16,10 +16,12 @@ LANGUAGE sql IMMUTABLE AS $$
               ELSE p_shared::jsonb END
 $$;
 
+DROP FUNCTION IF EXISTS ducat.create_batch(uuid, text, bytea, text, int, jsonb, json, json, json,
+  text, text, json, jsonb, uuid, json, int);
 -- Create a generation of rows and set their prices aside, in one call, once per p_key.
 -- p_rows: [{label, input, cost}], from 1 to 10,000, each an item. p_batch is what its answers tell
 -- of the rows as they came: {rows, rejected, errors, …}. p_style_version: as it was quoted; null
--- for any. p_terms as in create_generation, where all rows cost the same.
+-- for any. p_terms as in create_generation, where all rows cost the same; p_webhook_url too.
 -- Returns what the caller doesn't know yet of the answer. A repeat returns the same without
 -- item_ids, and in `replay` what was asked the first time with its first 100 items; only key and
 -- fingerprint are read then.
@@ -39,6 +41,7 @@ CREATE OR REPLACE FUNCTION ducat.create_batch(
   p_rows jsonb, p_input json, p_params json, p_batch json, p_subject text DEFAULT NULL,
   p_reference text DEFAULT NULL, p_metadata json DEFAULT '{}', p_usage jsonb DEFAULT NULL,
   p_retry_of uuid DEFAULT NULL, p_terms json DEFAULT NULL, p_deadline_s int DEFAULT 86400,
+  p_webhook_url text DEFAULT NULL,
   OUT id uuid, OUT style_version int, OUT kind text, OUT cost bigint, OUT trial_cost bigint,
   OUT balance_after bigint, OUT created_at timestamptz, OUT deadline_at timestamptz,
   OUT item_ids uuid[], OUT replay json)
@@ -97,12 +100,14 @@ BEGIN
   trial_cost := v_paid.trial;
   balance_after := v_paid.unbound;
   INSERT INTO generations (account_id, id, idempotency_key, fingerprint, style_id, style_version,
-    kind, input, params, subject, reference, metadata, retry_of, item_count, open_items, cost,
-    trial_cost, entry_seq, balance_after, usage, created_at, deadline_at, terms, batch)
+    kind, input, params, subject, reference, metadata, webhook_url, retry_of, item_count,
+    open_items, cost, trial_cost, entry_seq, balance_after, usage, created_at, deadline_at, terms,
+    batch)
   VALUES (p_account_id, create_batch.id, p_key, p_fingerprint, p_style,
     create_batch.style_version, create_batch.kind, p_input, p_params, p_subject, p_reference,
-    p_metadata, p_retry_of, v_items, v_items, create_batch.cost, v_paid.trial, v_paid.seq,
-    v_paid.unbound, p_usage, create_batch.created_at, create_batch.deadline_at, p_terms, p_batch);
+    p_metadata, p_webhook_url, p_retry_of, v_items, v_items, create_batch.cost, v_paid.trial,
+    v_paid.seq, v_paid.unbound, p_usage, create_batch.created_at, create_batch.deadline_at,
+    p_terms, p_batch);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_batch TO ducat_app, ducat_worker;
 

@@ -40,6 +40,7 @@ export type NewBatch = RequestKey & {
   subject?: string | undefined;
   reference?: string | undefined;
   metadata?: Record<string, unknown> | undefined;
+  webhookUrl?: string | undefined;
   usage?: UsageTake[] | null | undefined;
   terms?: Terms | null | undefined;
   retryOf?: string | undefined;
@@ -93,7 +94,8 @@ async function callCreate(db: Db, accountId: string, b: NewBatch): Promise<Creat
       ${toJson(b.input ?? {})}::text::json, ${toJson(b.params ?? {})}::text::json,
       ${toJson(b.batch)}::text::json, ${b.subject ?? null}, ${b.reference ?? null},
       ${toJson(b.metadata ?? {})}::text::json, ${toJson(b.usage)}::text::jsonb,
-      ${b.retryOf ?? null}, ${toJson(b.terms)}::text::json)`;
+      ${b.retryOf ?? null}, ${toJson(b.terms)}::text::json,
+      p_webhook_url => ${b.webhookUrl ?? null})`;
   if (!row) throw new Error("create_batch returned no row");
   return toCreated(row, b);
 }

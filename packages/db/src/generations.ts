@@ -199,6 +199,8 @@ export type Generation = Decided &
     refunded: number;
     failed_items: number;
     canceled_items: number;
+    /** Who is told of its end; no answer shows it. */
+    webhook_url: string | null;
     completed_at: Date | null;
     items: Item[];
   };
@@ -258,6 +260,7 @@ function readGenerations(
         g.reference, g.metadata, g.retry_of, g.terms, g.batch::jsonb - 'errors' AS batch,
         g.item_count, g.open_items, g.cost, g.trial_cost, g.balance_after, g.refunded,
         g.failed_items, g.canceled_items, g.created_at, g.completed_at, g.deadline_at,
+        g.webhook_url,
         CASE WHEN g.open_items = 0 THEN g.status::text ELSE ducat.status_of(g) END AS status,
         (SELECT json_agg(i ORDER BY i.position) FROM (
           SELECT id, generation_id, position, label, status, cost, refunded, output,

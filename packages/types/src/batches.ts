@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { batchLinks } from "./batch-progress.ts";
 import { Charged, CreditType } from "./credits.ts";
-import { Input, Item, Params, Status } from "./generations.ts";
+import { Input, Item, Params, Status, WebhookUrl } from "./generations.ts";
 import { jsonObject } from "./json-object.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { Id, Time, text } from "./text.ts";
@@ -25,6 +25,7 @@ export const BatchOptions = z.strictObject({
   subject: text(255).optional().meta({ description: "Credits bound to it are spent first." }),
   reference: text(255).optional(),
   metadata: jsonObject({ bytes: 8192, members: 50, depth: 4 }).optional(),
+  webhook_url: WebhookUrl.optional(),
   on_error: z
     .enum(["skip", "refuse"])
     .default("skip")

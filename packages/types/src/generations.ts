@@ -5,19 +5,13 @@ import { CheckedFeature } from "./entitlements.ts";
 import { findExcess, jsonObject } from "./json-object.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { PriceLine } from "./pricing.ts";
-import { Id, Moment, Time, text } from "./text.ts";
-
-const PhotoUrl = z
-  .string()
-  .max(2048)
-  .regex(/^https?:\/\/[!-~]+$/, "An absolute http or https URL in ASCII.")
-  .refine((url) => URL.canParse(url), "Not a URL.");
+import { Id, Moment, Time, text, WebUrl } from "./text.ts";
 
 const PhotoInput = z
   .strictObject({
     type: z.literal("photo"),
     photo_id: Id.optional().meta({ description: "An upload of this account." }),
-    photo_url: PhotoUrl.optional(),
+    photo_url: WebUrl.optional(),
   })
   .refine(
     ({ photo_id, photo_url }) => (photo_id === undefined) !== (photo_url === undefined),
@@ -31,6 +25,11 @@ export const Input = z
   .discriminatedUnion("type", [PhotoInput, AddressInput, TextInput])
   .meta({ id: "Input" });
 export type Input = z.infer<typeof Input>;
+
+/** Who is told when a generation has ended. */
+export const WebhookUrl = WebUrl.meta({
+  description: "Gets the signed event of its end; a public https address. Not shown again.",
+});
 
 /** A part of the picture or property: one item, priced and paid back on its own. */
 const Area = z.union([text(200), z.strictObject({ label: text(200).optional() })]);
@@ -72,6 +71,7 @@ export const CreateGeneration = z
     subject: text(255).optional().meta({ description: "Credits bound to it are spent first." }),
     reference: text(255).optional(),
     metadata: jsonObject({ bytes: 8192, members: 50, depth: 4 }).optional(),
+    webhook_url: WebhookUrl.optional(),
   })
   .meta({
     id: "CreateGeneration",

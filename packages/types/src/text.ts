@@ -9,6 +9,13 @@ export const isStorable = (text: string): boolean =>
 export const text = (most: number) =>
   z.string().min(1).max(most).refine(isStorable, "NUL and lone surrogates are not accepted.");
 
+/** An address in the web; whether it may be asked is judged where it is. */
+export const WebUrl = z
+  .string()
+  .max(2048)
+  .regex(/^https?:\/\/[!-~]+$/, "An absolute http or https URL in ASCII.")
+  .refine((url) => URL.canParse(url), "Not a URL.");
+
 /** The id of anything but an account or a style: made by the database. */
 export const Id = z.uuid().meta({ examples: ["01a3c5e7-9b1d-7f3a-8c5e-7092b4d6f8a1"] });
 

@@ -54,11 +54,11 @@ export async function prepareRows(
   if (rows.length === 0 || (options.on_error === "refuse" && errors.length > 0)) {
     throw refuseRows(errors, { rows: count, rejected: count - rows.length });
   }
-  const { params, subject, reference, metadata } = options;
+  const { params, subject, reference, metadata, webhook_url: webhookUrl } = options;
   return {
     ...asked,
     ...{ style: style.id, styleVersion: style.version, rows },
-    ...{ params, subject, reference, metadata },
+    ...{ params, subject, reference, metadata, webhookUrl },
     batch: { rows: count, rejected: count - rows.length, errors, ...(columns && { columns }) },
   };
 }

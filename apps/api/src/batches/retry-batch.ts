@@ -28,6 +28,7 @@ export async function retryBatch(
     const options = {
       ...{ style: row.style_id, params: row.params, metadata: row.metadata },
       ...{ subject: row.subject ?? undefined, reference: row.reference ?? undefined },
+      webhook_url: row.webhook_url ?? undefined,
       on_error: "skip" as const,
     };
     const list = () => ({ candidates: rows });

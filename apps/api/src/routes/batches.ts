@@ -9,6 +9,7 @@ import { markReplay, readRequestKey } from "../idempotency.ts";
 import { noteBalance } from "../note-alerts.ts";
 import * as operations from "../operations/batches.ts";
 import { createSlots } from "../slots.ts";
+import { checkWebhookUrl } from "../webhook-url.ts";
 
 /** The route that takes rows. */
 export const batchRoutes = (deps: Deps) => {
@@ -22,6 +23,7 @@ export const batchRoutes = (deps: Deps) => {
     const { accountId } = c.var;
     const made = await holdBody(async () => {
       const asked = await readBatch(c);
+      checkWebhookUrl(deps, asked.options.webhook_url, "/webhook_url");
       const requestKey = { ...readRequestKey(c), style: asked.options.style };
       const prepare = () => prepareBatch(deps, accountId, { ...requestKey, asked });
       return await orderBatch(deps, accountId, { ...requestKey, prepare });

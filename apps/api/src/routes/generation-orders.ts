@@ -1,5 +1,6 @@
-import { type CreatedGeneration, findGeneration } from "@ducat/db/generations";
+import { type CreatedGeneration, findGeneration, type Generation } from "@ducat/db/generations";
 import { DomainError } from "@ducat/types/errors";
+import type { CreateGeneration } from "@ducat/types/generations";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { enqueueBatch } from "../batches/enqueue-batch.ts";
@@ -13,6 +14,7 @@ import { orderGeneration } from "../order-generation.ts";
 import { resolveInput } from "../resolve-input.ts";
 import { showCreated, showCreatedBatch, showGeneration } from "../show-generation.ts";
 import { createWaiter, readPreferredWait } from "../wait-for-end.ts";
+import { checkWebhookUrl } from "../webhook-url.ts";
 
 /** The routes that ask for work: estimate, create, retry. */
 export const generationOrderRoutes = (deps: Deps) => {
@@ -45,18 +47,18 @@ export const generationOrderRoutes = (deps: Deps) => {
   );
 
   app.openapi(operations.create, async (c) => {
-    const { areas = [{}], n = 1, params = {}, ...body } = c.req.valid("json");
+    const { areas = [{}], n = 1, params = {}, webhook_url, ...body } = c.req.valid("json");
+    checkWebhookUrl(deps, webhook_url, "/webhook_url");
     const { accountId } = c.var;
     const asked = { ...readRequestKey(c), input: body.input, params };
     const made = await orderGeneration(deps, accountId, {
       ...body,
       ...asked,
       input: await resolveInput(deps, accountId, asked),
+      webhookUrl: webhook_url,
       areas: areas.length,
       n,
-      labels: areas.flatMap((area) =>
-        Array<string | null>(n).fill(typeof area === "string" ? area : (area.label ?? null)),
-      ),
+      labels: listLabels(areas, n),
     });
     return answerCreated(c, made);
   });
@@ -79,20 +81,28 @@ export const generationOrderRoutes = (deps: Deps) => {
     if (!row.completed_at || again.length === 0) {
       throw new DomainError("invalid_state", { extra: { status: row.status } });
     }
-    const { style_id: style, params, metadata } = row;
     const made = await orderGeneration(deps, accountId, {
       ...requestKey,
-      style,
+      ...toAsked(row),
       input: await resolveInput(deps, accountId, { ...requestKey, ...row }),
-      params,
-      metadata,
-      subject: row.subject ?? undefined,
-      reference: row.reference ?? undefined,
       labels: again.map(({ label }) => label),
-      retryOf: row.id,
     });
     return answerCreated(c, made);
   });
 
   return app;
 };
+
+/** What is asked for once more: all but the input, which may be gone, and which items. */
+const toAsked = ({ id, style_id: style, params, metadata, ...row }: Generation) => ({
+  ...{ style, params, metadata, retryOf: id },
+  subject: row.subject ?? undefined,
+  reference: row.reference ?? undefined,
+  webhookUrl: row.webhook_url ?? undefined,
+});
+
+/** The label of each item: `n` of them for every area. */
+const listLabels = (areas: NonNullable<CreateGeneration["areas"]>, n: number) =>
+  areas.flatMap((area) =>
+    Array<string | null>(n).fill(typeof area === "string" ? area : (area.label ?? null)),
+  );
