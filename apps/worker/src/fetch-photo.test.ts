@@ -282,6 +282,13 @@ describe("servers as they are", () => {
     expect(await failureOf(fetchPhoto(url))).toMatchObject({ reason: "network", retryable: true });
   });
 
+  test("a server that switches protocols is not waited for", async () => {
+    const { fetchPhoto, url } = await openServer((request) => {
+      request.socket.write("HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+    });
+    expect(await failureOf(fetchPhoto(url))).toMatchObject({ reason: "network" });
+  });
+
   test("the caller's own stop is passed on as it is", async () => {
     const { fetchPhoto, url } = await openServer(() => {});
     const stop = new AbortController();

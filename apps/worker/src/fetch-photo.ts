@@ -96,6 +96,8 @@ export function createPhotoFetcher(options: Options = {}): FetchPhoto {
     return new Promise((resolve, reject) => {
       const request = get(url, { agent, signal, headers });
       request.once("response", resolve).on("error", reject);
+      // After an answer 101 there is neither an answer nor a fault.
+      request.once("close", () => reject(new Error("closed")));
     });
   }
 

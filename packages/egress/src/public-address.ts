@@ -1,4 +1,4 @@
-import { type LookupAddress, lookup as systemLookup } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 
 /** Names that only mean something on a local network: one label, or a suffix kept for that use. */
@@ -40,7 +40,7 @@ export function isPublicUrl(url: URL, port: number): boolean {
 }
 
 /** A look-up that knows no name with even one address outside the global ranges. */
-export function lookupPublic(lookup: LookupFunction = systemLookup): LookupFunction {
+export function lookupPublic(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, options, (error, found, family) => {
       const addresses: LookupAddress[] | string = found;

@@ -1,6 +1,7 @@
 import type { Agent } from "node:https";
 import type { LookupFunction } from "node:net";
 import { RequestFilteringHttpsAgent } from "request-filtering-agent";
+import { createNameLookup } from "./name-lookup.ts";
 import { lookupPublic } from "./public-address.ts";
 
 /**
@@ -8,7 +9,7 @@ import { lookupPublic } from "./public-address.ts";
  * opens; each address of a name must be public. Names are looked up once a connection, so what was
  * judged is what is connected to. Keeps no connection open.
  */
-export function createPublicAgent(lookup?: LookupFunction): Agent {
+export function createPublicAgent(lookup: LookupFunction = createNameLookup()): Agent {
   return new RequestFilteringHttpsAgent({ lookup: lookupPublic(lookup) });
 }
 

@@ -1,7 +1,6 @@
 import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
-import { createNameLookup } from "@ducat/egress/name-lookup";
 import {
   type AskRules,
   isAllowedHost,
@@ -57,7 +56,7 @@ type Options = AskRules & {
  */
 export function createWebhookSender(options: Options = {}): SendWebhook {
   const { timeoutMs = 15_000, now = () => new Date(), allowHosts } = options;
-  const filtering = createPublicAgent(options.lookup ?? createNameLookup());
+  const filtering = createPublicAgent(options.lookup);
 
   return async ({ url: text, ...message }, { signal } = {}) => {
     const url = parseOutgoingUrl(text);
