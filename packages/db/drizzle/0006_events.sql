@@ -18,9 +18,14 @@ CREATE UNLOGGED TABLE "ducat"."item_progress" (
 	"attempt" integer NOT NULL,
 	"fraction" real,
 	"text" text DEFAULT '' NOT NULL,
+	"chars" integer DEFAULT 0 NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "item_progress_pkey" PRIMARY KEY("account_id","item_id")
 );
+--> statement-breakpoint
+ALTER TABLE ducat.event_heads SET (fillfactor = 80);
+--> statement-breakpoint
+ALTER TABLE ducat.item_progress SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 --> statement-breakpoint
 CREATE TABLE "ducat"."stream_tickets" (
 	"hash" "bytea" PRIMARY KEY NOT NULL,
@@ -98,6 +103,8 @@ CREATE TABLE "ducat"."webhook_secrets" (
 );
 --> statement-breakpoint
 CREATE INDEX "webhook_deliveries_endpoint" ON "ducat"."webhook_deliveries" USING btree ("account_id","endpoint_id","id");
+--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_failed" ON "ducat"."webhook_deliveries" USING btree ("account_id","endpoint_id","id") WHERE status = 'failed';
 --> statement-breakpoint
 CREATE INDEX "webhook_deliveries_id" ON "ducat"."webhook_deliveries" USING btree ("id");
 --> statement-breakpoint

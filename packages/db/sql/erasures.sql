@@ -84,7 +84,7 @@ BEGIN
 END $$;
 
 -- Forget what all ended generations of an account were about, as delete_generation does of one.
--- Returns how many. Locks the generations, then their items. Internal.
+-- Returns how many. Locks the generations, then their items and events. Internal.
 CREATE OR REPLACE FUNCTION ducat.erase_generations(p_account_id uuid) RETURNS int
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -99,6 +99,7 @@ BEGIN
   SET input = CASE WHEN input IS NOT NULL THEN '{}'::jsonb END, label = NULL, output = NULL,
       error_message = NULL, result_key = NULL
   WHERE account_id = p_account_id AND status NOT IN ('pending', 'processing');
+  PERFORM erase_events(p_account_id, NULL);
   RETURN v_count;
 END $$;
 

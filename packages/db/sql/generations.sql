@@ -343,7 +343,7 @@ GRANT EXECUTE ON FUNCTION ducat.refund_generation TO ducat_app;
 -- and the counts stay, and so do pictures that are in the gallery. Returns the keys of the files
 -- to remove.
 --   DU003 not_found · DU006 invalid_state   it hasn't ended yet
--- Locks generation, items, blobs. Safe to retry (the second call finds nothing).
+-- Locks generation, items, its events, blobs. Safe to retry (the second call finds nothing).
 CREATE OR REPLACE FUNCTION ducat.delete_generation(p_account_id uuid, p_generation_id uuid)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
@@ -364,6 +364,7 @@ BEGIN
   WHERE account_id = p_account_id AND generation_id = p_generation_id;
   PERFORM mark_usage(p_account_id, min(completed_at), max(completed_at), 'deleted')
   FROM generation_items WHERE account_id = p_account_id AND generation_id = p_generation_id;
+  PERFORM erase_events(p_account_id, p_generation_id);
   RETURN QUERY SELECT drop_results(p_account_id, p_generation_id);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.delete_generation TO ducat_app, ducat_worker;

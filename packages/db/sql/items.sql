@@ -209,8 +209,9 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.fail_item TO ducat_worker;
 
--- End an item for good: its state, capture or pay-back, quotas, the generation's counts, and the
--- event when it was the last. p_captured of its cost is spent, the rest goes back to its grants.
+-- End an item for good: the generation's counts, its state, capture or pay-back, quotas, its event
+-- and the generation's when it was the last. p_captured of its cost is spent, the rest goes back to
+-- its grants.
 -- Generation and item must be locked. A second end of an item breaks a unique key or a check.
 CREATE OR REPLACE FUNCTION ducat.end_item(
   p_generation ducat.generations, p_item ducat.generation_items, p_status ducat.item_status,
@@ -221,9 +222,22 @@ DECLARE
   v_rest bigint := p_item.cost - p_captured;
   v_generation generations;
 BEGIN
+  UPDATE generations g SET
+    open_items = open_items - 1, captured = captured + p_captured, refunded = refunded + v_rest,
+    failed_items = failed_items + (p_status = 'failed')::int,
+    canceled_items = canceled_items + (p_status = 'canceled')::int,
+    completed_at = CASE WHEN open_items = 1 THEN clock_timestamp() END,
+    status = CASE
+      WHEN open_items > 1 THEN 'processing'
+      WHEN p_status = 'completed' OR failed_items + canceled_items + 1 < item_count
+        THEN 'completed'
+      WHEN p_status = 'failed' OR failed_items > 0 THEN 'failed'
+      ELSE 'canceled' END::item_status
+  WHERE account_id = v_account AND id = p_item.generation_id RETURNING * INTO v_generation;
   UPDATE generation_items SET status = p_status, captured = p_captured, refunded = v_rest,
     error_code = p_code, error_message = left(p_message, 500), lease_until = NULL,
-    completed_at = clock_timestamp()
+    completed_at = clock_timestamp(),
+    ended_no = v_generation.item_count - v_generation.open_items
   WHERE account_id = v_account AND id = p_item.id;
   IF p_generation.usage IS NOT NULL THEN
     PERFORM return_usage(v_account, p_generation.usage, p_status <> 'completed');
@@ -244,18 +258,11 @@ BEGIN
       p_description => p_message);
     PERFORM close_account(v_account);
   END IF;
-  UPDATE generations g SET
-    open_items = open_items - 1, captured = captured + p_captured, refunded = refunded + v_rest,
-    failed_items = failed_items + (p_status = 'failed')::int,
-    canceled_items = canceled_items + (p_status = 'canceled')::int,
-    completed_at = CASE WHEN open_items = 1 THEN clock_timestamp() END,
-    status = CASE
-      WHEN open_items > 1 THEN 'processing'
-      WHEN p_status = 'completed' OR failed_items + canceled_items + 1 < item_count
-        THEN 'completed'
-      WHEN p_status = 'failed' OR failed_items > 0 THEN 'failed'
-      ELSE 'canceled' END::item_status
-  WHERE account_id = v_account AND id = p_item.generation_id RETURNING * INTO v_generation;
+  PERFORM emit(v_account, 'item.' || p_status, jsonb_build_object(
+    'generation_id', p_item.generation_id, 'item_id', p_item.id, 'position', p_item.position,
+    'label', p_item.label, 'status', p_status, 'cost', p_item.cost, 'refunded', v_rest)
+    || CASE WHEN p_code IS NULL THEN '{}' ELSE jsonb_build_object('error',
+         jsonb_build_object('code', p_code, 'message', left(coalesce(p_message, ''), 500))) END);
   IF v_generation.open_items = 0 THEN
     PERFORM emit(v_account, 'generation.' || v_generation.status, jsonb_build_object(
       'generation_id', v_generation.id, 'status', v_generation.status,

@@ -22,6 +22,8 @@ export const item_progress = ducat.table(
     fraction: real("fraction"),
     /** All of what is written so far. */
     text: text("text").notNull().default(""),
+    /** Its length: a reader who has as many needs none of it. */
+    chars: integer("chars").notNull().default(0),
     updated_at: at("updated_at").notNull().default(sql`clock_timestamp()`),
   },
   (t) => [primaryKey({ name: "item_progress_pkey", columns: [t.account_id, t.item_id] })],
