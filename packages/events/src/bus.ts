@@ -15,6 +15,8 @@ export type BusOptions = {
   log: Log;
   /** How often a process that listens makes sure that it would hear something. */
   echoMs?: number;
+  /** A message that takes longer is given up and said again. */
+  sendLimitMs?: number;
 };
 
 /** What a subscriber is told; neither may throw. */
@@ -38,19 +40,27 @@ export type Bus = {
   publish(signal: Signal): void;
   /** Hears all signals from now on, until the returned function is called. */
   subscribe(hear: Subscriber): () => void;
-  /** Resolves when what was published is sent, or could not be for 2.5 seconds. */
+  /** Resolves when what was published is sent, or could not be for some three seconds. */
   flush(): Promise<void>;
   /** Sends what was published, and ends all subscriptions. */
   close(): Promise<void>;
 };
 
-const usualEchoMs = 15_000;
+const usual = { echoMs: 15_000, sendLimitMs: 2_000 };
+/** A message that was given up may be said once more. */
+const flushLimitMs = (sendLimitMs: number) => sendLimitMs + 500;
 
 /** A bus over Redis where there is one, else over PostgreSQL. It connects when it is first used. */
-export function createBus({ postgresUrl, redisUrl, log, echoMs = usualEchoMs }: BusOptions): Bus {
+export function createBus(options: BusOptions): Bus {
+  const { postgresUrl, redisUrl, log, echoMs, sendLimitMs } = { ...usual, ...options };
   const line =
-    redisUrl === undefined ? openPostgresLine(postgresUrl, log) : openRedisLine(redisUrl, log);
-  const gathering = gatherSignals((messages) => line.send(messages), log);
+    redisUrl === undefined
+      ? openPostgresLine(postgresUrl, log, sendLimitMs)
+      : openRedisLine(redisUrl, log);
+  const gathering = gatherSignals((messages) => line.send(messages), {
+    log,
+    flushLimitMs: flushLimitMs(sendLimitMs),
+  });
   const hearing = createHearing(line, log, echoMs);
   return {
     publish: gathering.publish,

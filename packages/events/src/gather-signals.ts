@@ -1,4 +1,4 @@
-import { type Log, sendLimitMs } from "./line.ts";
+import type { Log } from "./line.ts";
 import { type Signal, toKey, writeEverything, writeSignals } from "./signals.ts";
 
 /** What is published within this time goes together. */
@@ -6,18 +6,20 @@ const gatherMs = 20;
 const retryMs = { first: 100, most: 2_000 };
 /** What may wait for a line that is away; of more, one message says that all may have changed. */
 const mostWaiting = 5_000;
-const flushLimitMs = sendLimitMs + 500;
 
 export type Gathering = {
   publish(signal: Signal): void;
-  /** Resolves when what was published before is sent, or after 2.5 seconds at most. */
+  /** Resolves when what was published before is sent, or after `flushLimitMs`. */
   flush(): Promise<void>;
   /** Sends nothing more. */
   stop(): void;
 };
 
 /** Gathers signals and sends them by `send`, each once, one batch at a time. */
-export function gatherSignals(send: (messages: string[]) => Promise<void>, log: Log): Gathering {
+export function gatherSignals(
+  send: (messages: string[]) => Promise<void>,
+  { log, flushLimitMs }: { log: Log; flushLimitMs: number },
+): Gathering {
   let waiting = new Set<string>();
   let isEverything = false;
   let isSending = false;

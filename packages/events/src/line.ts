@@ -11,7 +11,7 @@ export type Hear = {
 
 /** A way to say something to all processes at once: on PostgreSQL or on Redis. */
 export type Line = {
-  /** Sends the messages in their order. Rejects within seconds when that is not possible. */
+  /** Sends the messages in their order. Rejects when that is not possible. */
   send(messages: string[]): Promise<void>;
   /** Hears what all say, for as long as it takes, until the returned function is called. */
   listen(hear: Hear): () => void;
@@ -20,5 +20,3 @@ export type Line = {
 
 /** Where all processes listen, on either. */
 export const channel = "ducat_events";
-/** What takes longer is given up; the messages are sent again. */
-export const sendLimitMs = 2_000;

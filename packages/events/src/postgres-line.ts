@@ -1,6 +1,6 @@
 import { withDeadline } from "@ducat/queue/deadline";
 import postgres from "postgres";
-import { channel, type Hear, type Line, type Log, sendLimitMs } from "./line.ts";
+import { channel, type Hear, type Line, type Log } from "./line.ts";
 
 const relistenMs = 1_000;
 const closeLimitS = 1;
@@ -9,7 +9,7 @@ const closeLimitS = 1;
  * The line on PostgreSQL's notifications. A commit that notifies waits for every other one that
  * does, so these have a connection and a transaction of their own, and none of the ledger's.
  */
-export function openPostgresLine(url: string, log: Log): Line {
+export function openPostgresLine(url: string, log: Log, sendLimitMs: number): Line {
   let sending: postgres.Sql | undefined;
   const listeners = new Set<() => void>();
 

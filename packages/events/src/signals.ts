@@ -45,7 +45,8 @@ export function readSaid(message: string): Said {
 }
 
 function readKey(key: unknown): Signal | undefined {
-  const [, accountId, generationId] = /^([\w-]{1,64})(?: ([\w-]{1,64}))?$/.exec(String(key)) ?? [];
+  if (typeof key !== "string") return undefined;
+  const [, accountId, generationId] = /^([\w-]{1,64})(?: ([\w-]{1,64}))?$/.exec(key) ?? [];
   if (accountId === undefined) return undefined;
   return generationId === undefined ? { accountId } : { accountId, generationId };
 }
