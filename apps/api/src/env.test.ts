@@ -46,7 +46,9 @@ describe("parseEnv", () => {
     const FETCH_ALLOW_HOSTS = "127.0.0.1:8080, hooks.test:443,";
     const env = parseEnv({ ...least, FETCH_ALLOW_HOSTS });
     expect(env.FETCH_ALLOW_HOSTS).toEqual(["127.0.0.1:8080", "hooks.test:443"]);
-    expect(faultsOf({ ...least, DUCAT_MODE: "live", FETCH_ALLOW_HOSTS })).toContain("FETCH_ALLOW_HOSTS");
+    expect(faultsOf({ ...least, DUCAT_MODE: "live", FETCH_ALLOW_HOSTS })).toContain(
+      "FETCH_ALLOW_HOSTS",
+    );
   });
 
   it("names every fault at once and repeats no value", () => {

@@ -10,11 +10,12 @@ export const scopes = [
   "usage",
   "billing",
   "keys",
+  "webhooks",
   "admin",
 ] as const;
 export type Scope = (typeof scopes)[number];
 
-/** What a caller that is one account may be allowed at most: a browser, an account's own key. */
+/** What a browser that acts for one account may be allowed at most. */
 export const accountScopes: readonly Scope[] = [
   "profile",
   "styles",
@@ -25,6 +26,9 @@ export const accountScopes: readonly Scope[] = [
   "usage",
   "billing",
 ];
+
+/** What an account's own key may be allowed at most: secrets are for servers. */
+export const accountKeyScopes: readonly Scope[] = [...accountScopes, "webhooks"];
 
 export const isScope = (text: string): text is Scope =>
   (scopes as readonly string[]).includes(text);

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { findSession, type WorkingSession } from "@ducat/db/sessions";
 import type { Principal } from "./auth.ts";
 import type { Deps } from "./deps.ts";
-import { accountScopes, type Scope, scopes } from "./scopes.ts";
+import { accountKeyScopes, type Scope, scopes } from "./scopes.ts";
 
 /** How long a process may believe that a session still works; ending one tells it at once. */
 const lifeMs = 15_000;
@@ -40,6 +40,6 @@ export async function findSessionPrincipal(
 /** An office is held by whoever has proven who they are. */
 function scopesOf({ role, is_verified }: WorkingSession): readonly Scope[] {
   if (role === "admin" && is_verified) return scopes;
-  const own: Scope[] = [...accountScopes, "keys"];
+  const own: Scope[] = [...accountKeyScopes, "keys"];
   return role === "support" && is_verified ? [...own, "admin"] : own;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createAccountTokens } from "../src/account-token.ts";
 import { makeApiKey } from "../src/api-key.ts";
-import { accountScopes, type Scope, scopes } from "../src/scopes.ts";
+import { accountKeyScopes, accountScopes, type Scope, scopes } from "../src/scopes.ts";
 import type { Issuer } from "./issuer.ts";
 import { rootKey, type Stage } from "./stage.ts";
 import { type AccountKind, makeSession, type Role, type Tenant } from "./tenant.ts";
@@ -32,7 +32,7 @@ export type Caller = {
   again?: () => Promise<Caller>;
 };
 
-const sessionScopes: readonly Scope[] = [...accountScopes, "keys"];
+const sessionScopes: readonly Scope[] = [...accountKeyScopes, "keys"];
 const plenty = 1_000_000;
 
 /** Everybody there is. `owner` owns what is asked for; each of the others has an account too. */
@@ -134,7 +134,10 @@ async function makeOwners(stage: Stage, owner: Tenant): Promise<Caller[]> {
   const own = { is: "owner", accountId, kind } as const;
   const [server, key, token, person] = [
     { ...own, name: "the server, for the owner", bearer: rootKey, scopes, names: true },
-    { ...own, name: "owner's key", bearer: await makeKey(stage, accountId), scopes: accountScopes },
+    {
+      ...{ ...own, name: "owner's key", bearer: await makeKey(stage, accountId) },
+      scopes: accountKeyScopes,
+    },
     { ...own, name: "owner's token", bearer: makeToken(stage, accountId), scopes: accountScopes },
     {
       ...{ ...own, name: "owner's session", bearer: session.access, scopes: sessionScopes },
@@ -176,7 +179,8 @@ async function makeKeyed(stage: Stage, kind: AccountKind): Promise<Caller> {
   const accountId = await makeRich(stage, kind);
   const bearer = await makeKey(stage, accountId);
   return {
-    ...{ name: `other ${kind}'s key`, is: "other", bearer, accountId, kind, scopes: accountScopes },
+    ...{ name: `other ${kind}'s key`, is: "other", bearer, accountId, kind },
+    scopes: accountKeyScopes,
     again: () => makeKeyed(stage, kind),
   };
 }
@@ -244,7 +248,7 @@ const enrich = (stage: Stage, id: string) =>
   });
 
 async function makeKey(stage: Stage, account: string): Promise<string> {
-  const body = { name: "its own", scopes: accountScopes };
+  const body = { name: "its own", scopes: accountKeyScopes };
   return (await stage.call("/v1/api-keys", { body, account })).body.key;
 }
 

@@ -18,7 +18,7 @@ import { type FindAccount, type Principal, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/api-keys.ts";
 import { refuseAt } from "../problem.ts";
-import { accountScopes, isScope, scopes } from "../scopes.ts";
+import { accountKeyScopes, isScope, scopes } from "../scopes.ts";
 import { toTime } from "../show-generation.ts";
 
 export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAccount) => {
@@ -39,7 +39,7 @@ export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAc
       name: body.name,
       scopes: allowScopes(body.scopes, {
         principal: c.var.principal,
-        most: owner === null ? scopes : accountScopes,
+        most: owner === null ? scopes : accountKeyScopes,
       }),
       limitPerMinute: allowLimit(body.limit_per_minute, c.var.principal),
       audit: auditOf(c),
