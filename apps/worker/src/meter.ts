@@ -1,4 +1,5 @@
 import { noMeter as noUpkeepMeter, type UpkeepMeter } from "./upkeep/meter.ts";
+import { type DeliveryMeter, noMeter as noDeliveryMeter } from "./webhooks/meter.ts";
 
 /** How an attempt at an item ended here; `broken` when nothing could be written of it. */
 export type Settled =
@@ -32,15 +33,24 @@ export type ProviderMeter = {
   spent(provider: string, micros: number): void;
 };
 
+/** Who counts events on their way to those who hear them. */
+export type RelayMeter = {
+  /** So many got their numbers by one round. */
+  relayed(count: number): void;
+};
+
 export type WorkerMeter = ItemMeter &
   ProviderMeter &
-  UpkeepMeter & {
+  RelayMeter &
+  UpkeepMeter &
+  DeliveryMeter & {
     /** What the watchdog saw: how long work has waited, how long we have looked stuck. */
     watched(seen: { waitingMs: number; stuckMs: number }): void;
   };
 
 export const noMeter: WorkerMeter = {
   ...noUpkeepMeter,
+  ...noDeliveryMeter,
   asked() {},
   turnedAway() {},
   fellBack() {},
@@ -50,4 +60,5 @@ export const noMeter: WorkerMeter = {
   settled() {},
   generated() {},
   watched() {},
+  relayed() {},
 };

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@ducat/db/connect";
+import { readEventBacklog } from "@ducat/db/events";
 import { listUpkeepTasks } from "@ducat/db/upkeep";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Log } from "./log.ts";
 import type { WorkerMeter } from "./meter.ts";
 import { meterProviders } from "./meter-providers.ts";
 import { safeError } from "./safe-error.ts";
+import { meterDeliveries } from "./webhooks/meter-deliveries.ts";
 
 export type Metrics = {
   meter: WorkerMeter;
@@ -30,7 +32,10 @@ export function createMetrics({
 }): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const upkeep = shareWithin(waitMs, readUpkeep(registry, db));
+  const fromDatabase = [readUpkeep(registry, db), readEvents(registry, db)];
+  const measure = shareWithin(waitMs, async () => {
+    await Promise.all(fromDatabase.map((read) => read()));
+  });
   const up = new Gauge({
     name: "ducat_worker_up",
     help: "Whether a part answered when asked.",
@@ -41,15 +46,17 @@ export function createMetrics({
     meter: {
       ...meterItems(registry),
       ...meterProviders(registry),
+      ...meterDeliveries(registry),
       ...meterUpkeep(registry),
       ...meterWatchdog(registry),
+      ...meterRelay(registry),
     },
     async read() {
       try {
-        await upkeep();
+        await measure();
         up.set({ part: "database" }, 1);
       } catch (error) {
-        log.warn({ err: safeError(error) }, "upkeep could not be measured");
+        log.warn({ err: safeError(error) }, "upkeep and events could not be measured");
         up.set({ part: "database" }, 0);
       }
       return { text: await registry.metrics(), type: registry.contentType };
@@ -163,6 +170,27 @@ function meterWatchdog(registry: Registry): Pick<WorkerMeter, "watched"> {
       waiting.set(waitingMs / 1_000);
       stuck.set(stuckMs / 1_000);
     },
+  };
+}
+
+function meterRelay(registry: Registry): Pick<WorkerMeter, "relayed"> {
+  const relayed = new Counter({
+    name: "ducat_events_relayed_total",
+    help: "Events that this worker passed on to streams and webhooks.",
+    registers: [registry],
+  });
+  return { relayed: (count) => relayed.inc(count) };
+}
+
+/** The same in every worker: how far all of them together are behind with events. */
+function readEvents(registry: Registry, db: Db): () => Promise<void> {
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
+  const waiting = gauge("ducat_events_waiting", "Events that nobody was told of; 10,000 at most.");
+  const oldest = gauge("ducat_events_waiting_seconds", "How long the first of them has waited.");
+  return async () => {
+    const backlog = await readEventBacklog(db);
+    waiting.set(backlog.waiting);
+    oldest.set(backlog.oldestSeconds);
   };
 }
 

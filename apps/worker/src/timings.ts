@@ -1,4 +1,5 @@
 import type { GateTimings } from "./generators/provider-gate.ts";
+import type { RelayDeps } from "./relay-events.ts";
 import type { UpkeepTimings } from "./upkeep/start-upkeep.ts";
 
 /** Every duration of a worker, so that a test can be as patient as it likes. */
@@ -59,6 +60,7 @@ export type Timings = {
   /** Between two attempts to reach the database or the queue when the process starts. */
   bootRetryMs: number;
   watch: { everyMs: number; waitingMs: number; idleMs: number };
+  relay: RelayDeps["timings"];
   upkeep: UpkeepTimings;
   models: GateTimings & {
     /** Between two rounds that give back what of the caps is not needed. */
@@ -97,6 +99,7 @@ export const defaultTimings: Timings = {
   orphanGraceMs: 24 * 3_600_000,
   bootRetryMs: 2_000,
   watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },
+  relay: { pollMs: 1_000, gatherMs: 20, busyMs: 100 },
   upkeep: {
     pollMs: 2_000,
     leaseMs: 60_000,

@@ -46,6 +46,11 @@ export const forgetLimits = purge(
   (db, limit) => db<Row[]>`SELECT ducat.forget_limits(${limit}) AS removed`,
 );
 
+/** How far the work on items was, when nobody has said so for an hour. */
+export const forgetProgress = purge(
+  (db, limit) => db<Row[]>`SELECT ducat.forget_progress(${limit}) AS removed`,
+);
+
 /** Runs of reconciliation, after 90 days. */
 export const forgetReconciliations = purge(
   (db, limit) => db<Row[]>`SELECT ducat.forget_reconciliations(${limit}) AS removed`,
