@@ -24,7 +24,9 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const files = listFiles(".");
 const isTest = (path: string) => /\.test\.ts$|(^|\/)test\//.test(path);
 // drizzle-kit writes the migrations and db:snapshot the schema: only packages/db/sql is by hand.
-const isGenerated = (path: string) => /^packages\/db\/(?!sql\/).*\.sql$/.test(path);
+// The client's types are made from /openapi.json.
+const isGenerated = (path: string) =>
+  /^packages\/(?:db\/(?!sql\/).*\.sql|sdk\/src\/types\.ts)$/.test(path);
 const sources = files.filter((path) => /\.(tsx?|mjs|js|sql|sh)$/.test(path) && !isGenerated(path));
 const code = sources.filter((path) => /\.(tsx?|mjs|js)$/.test(path));
 const manifests = files.filter((path) => /^((packages|apps)\/[^/]+\/)?package\.json$/.test(path));

@@ -1,0 +1,47 @@
+/** A key of a server, or a token that is asked for when it is needed. */
+export type Credentials =
+  | { key: string; token?: undefined }
+  | {
+      key?: undefined;
+      /**
+       * Called for the first request and again when the API says that the token has ended; the
+       * answer is kept until then.
+       */
+      token(): string | Promise<string>;
+    };
+
+export type Bearer = {
+  get(): Promise<string>;
+  /** Forgets this token; false when there is no other to be had. */
+  renew(refused: string): boolean;
+};
+
+/** Keeps a token for all requests, and asks for one at a time. */
+export function createBearer({ key, token }: Credentials): Bearer {
+  if (!token) return { get: async () => key ?? "", renew: () => false };
+  let asked: Promise<string> | undefined;
+  let known: string | undefined;
+  const ask = async () => {
+    try {
+      known = await token();
+      return known;
+    } catch (error) {
+      asked = undefined;
+      throw error;
+    }
+  };
+  return {
+    get() {
+      asked ??= ask();
+      return asked;
+    },
+    renew(refused) {
+      // Of several requests that were refused together, the first one asks.
+      if (known === refused) {
+        known = undefined;
+        asked = undefined;
+      }
+      return true;
+    },
+  };
+}

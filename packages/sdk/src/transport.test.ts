@@ -1,0 +1,229 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { type Fault, startFaultyProxy } from "../test/faulty-proxy.ts";
+import { order, type Stage, setStage } from "../test/stage.ts";
+import { createTransport, type TransportOptions } from "./transport.ts";
+
+// Pauses as short as they may be.
+beforeEach(() => {
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
+  return () => random.mockRestore();
+});
+
+describe("a client whose connections break", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await setStage();
+  });
+  afterAll(() => stage.close());
+
+  const breaking: Fault[] = ["before", "within-request", "before-answer", "within-answer"];
+  const faults: Fault[] = [...breaking, "hang"];
+  const pairs = breaking.flatMap((one) => breaking.map((two): Fault[] => [one, two]));
+
+  /** A client behind a proxy of its own: nothing of another case is kept alive. */
+  const withFaults = async <T>(
+    plan: Fault[],
+    run: (ducat: Awaited<ReturnType<Stage["createClient"]>>) => Promise<T>,
+  ) => {
+    const proxy = await startFaultyProxy(stage.port, plan);
+    try {
+      const options = { baseUrl: proxy.url, timeoutMs: 300, maxRetries: 8 };
+      const ducat = await stage.createClient(options);
+      const result = await run(ducat);
+      expect([plan, proxy.left()]).toEqual([plan, 0]);
+      const { account } = ducat;
+      return { result, ducat: await stage.createClient({ account }, 0), account };
+    } finally {
+      await proxy.close();
+    }
+  };
+
+  it("makes one generation and pays it once, wherever two connections in turn break", async () => {
+    for (const plan of [...pairs, ["hang"], ["within-answer", "hang"]] as Fault[][]) {
+      const body = order();
+      const { result, ducat } = await withFaults(plan, (one) => one.generations.create(body));
+      const all = await ducat.generations.list().page();
+      expect([plan, all.data.map(({ id }) => id)]).toEqual([plan, [result.id]]);
+      const { available, held } = await ducat.credits.balance();
+      expect([plan, available, held]).toEqual([plan, 23 - result.cost, result.cost]);
+    }
+  });
+
+  it("makes one batch, and takes credits once", async () => {
+    for (const fault of faults) {
+      const { style, input } = order();
+      const rows = [{ input }, { input }];
+      const batch = await withFaults([fault], (one) => one.generations.batch({ style, rows }));
+      const all = await batch.ducat.generations.list().page();
+      expect(all.data.map((one) => one.id)).toEqual([batch.result.id]);
+
+      const letter = { amount: 4, description: "a letter" };
+      const taken = await withFaults([fault], (one) => one.credits.consume(letter));
+      const { data } = await taken.ducat.credits.transactions({ type: "usage" }).page();
+      expect(data.map(({ amount }) => amount)).toEqual([-4]);
+    }
+  });
+
+  it("does not send again what has no key and could happen twice", async () => {
+    for (const fault of faults) {
+      const proxy = await startFaultyProxy(stage.port, [fault, fault]);
+      const ducat = await stage.createClient({ baseUrl: proxy.url, timeoutMs: 300 });
+      const made = ducat.albums.create({ name: "one" });
+      const code = fault === "hang" ? "timed_out" : "connection_failed";
+      await expect(made).rejects.toMatchObject({ code, status: 0 });
+      expect(proxy.left()).toBe(1);
+      await proxy.close();
+    }
+  });
+
+  it("takes a deletion whose answer was lost for done, and no other", async () => {
+    const { result, ducat } = await withFaults([], (one) => one.albums.create({ name: "one" }));
+    const proxy = await startFaultyProxy(stage.port, ["before-answer"]);
+    const broken = await stage.createClient({ baseUrl: proxy.url, account: ducat.account });
+    await expect(broken.albums.delete(result.id)).resolves.toBeUndefined();
+    await proxy.close();
+    const again = ducat.albums.delete(result.id);
+    await expect(again).rejects.toMatchObject({ code: "not_found", status: 404 });
+  });
+});
+
+/** A server that answers as it is told, and what it was asked. */
+async function startServer(answer: RequestListener) {
+  const heard: { method: string; url: string; headers: Record<string, unknown> }[] = [];
+  const server = createServer((request, response) => {
+    const { method = "", url = "", headers } = request;
+    heard.push({ method, url, headers });
+    request.resume().on("end", () => answer(request, response));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const create = (options: Partial<TransportOptions> = {}) =>
+    createTransport({ baseUrl, key: "dk_test_x", ...options } as TransportOptions);
+  return { create, heard };
+}
+
+/** Refuses the first requests so, and answers the rest. */
+function refuseFirst(refusals: { status: number; code?: string; after?: string }[]) {
+  const left = [...refusals];
+  const listener: RequestListener = (_, response) => {
+    const refusal = left.shift();
+    const type = { "content-type": "application/problem+json" };
+    if (!refusal)
+      return void response.writeHead(200, { "content-type": "application/json" }).end("{}");
+    const { status, code, after } = refusal;
+    response.writeHead(status, { ...type, ...(after !== undefined && { "retry-after": after }) });
+    response.end(
+      code ? JSON.stringify({ code, status, title: "No.", request_id: "r-1" }) : "<html>",
+    );
+  };
+  return listener;
+}
+
+const keyed = { method: "POST", path: "/v1/generations", body: {}, isKeyed: true };
+
+describe("a request", () => {
+  it("is sent again with the same key when the refusal passes", async () => {
+    const passing = [
+      { status: 408 },
+      { status: 409, code: "in_progress" },
+      { status: 429, code: "rate_limited", after: "0" },
+      { status: 500, code: "internal" },
+      { status: 502 },
+      { status: 503, code: "unavailable", after: "0" },
+    ];
+    const { create, heard } = await startServer(refuseFirst(passing));
+    await create({ maxRetries: 6 }).request(keyed);
+    expect(heard).toHaveLength(7);
+    const keys = new Set(heard.map(({ headers }) => headers["idempotency-key"]));
+    expect([...keys]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    await create().request(keyed);
+    expect(keys).not.toContain(heard.at(-1)?.headers["idempotency-key"]);
+  });
+
+  it("is not sent again when the refusal lasts", async () => {
+    const lasting = [
+      { status: 402, code: "insufficient_credits" },
+      { status: 409, code: "invalid_state" },
+      { status: 422, code: "idempotency_conflict" },
+    ];
+    const { create, heard } = await startServer(refuseFirst(lasting));
+    for (const { code, status } of lasting) {
+      const refused = { code, status, requestId: "r-1" };
+      await expect(create().request(keyed)).rejects.toMatchObject(refused);
+    }
+    expect(heard).toHaveLength(3);
+  });
+
+  it("is given up after so many attempts, ten more than the first at most", async () => {
+    const { create, heard } = await startServer(refuseFirst(Array(40).fill({ status: 500 })));
+    const refused = { code: "unexpected_answer", status: 500 };
+    await expect(create({ maxRetries: 2 }).request(keyed)).rejects.toMatchObject(refused);
+    expect(heard).toHaveLength(3);
+    await expect(create({ maxRetries: 99 }).request(keyed)).rejects.toMatchObject(refused);
+    expect(heard).toHaveLength(3 + 11);
+    const once = { ...keyed, isKeyed: false };
+    await expect(create().request(once)).rejects.toMatchObject(refused);
+    expect(heard).toHaveLength(3 + 11 + 1);
+  });
+
+  it("waits as long as the server asks, unless that is too long", async () => {
+    const limits = [
+      { status: 429, code: "rate_limited", after: "1" },
+      { status: 429, code: "rate_limited", after: "3600" },
+    ];
+    const { create, heard } = await startServer(refuseFirst(limits));
+    const started = Date.now();
+    const told = { code: "rate_limited", retryAfterS: 3_600 };
+    await expect(create().request(keyed)).rejects.toMatchObject(told);
+    expect(Date.now() - started).toBeGreaterThanOrEqual(990);
+    expect(heard).toHaveLength(2);
+  });
+
+  it("asks for one new token when the old one has ended, whatever the request", async () => {
+    const isOld = (bearer = "") => bearer === "Bearer t-1";
+    const { create, heard } = await startServer((request, response) => {
+      if (!isOld(request.headers.authorization)) return void response.end("{}");
+      const problem = { code: "unauthenticated", status: 401, title: "No.", request_id: "r-1" };
+      response.writeHead(401).end(JSON.stringify(problem));
+    });
+    let asked = 0;
+    const transport = create({ key: undefined, token: async () => `t-${++asked}` } as never);
+    const plain = { method: "POST", path: "/v1/albums", body: {} };
+    await Promise.all([transport.request(plain), transport.request(plain)]);
+    await transport.request(plain);
+    expect([asked, heard.length]).toEqual([2, 5]);
+    const stubborn = create({ key: undefined, token: () => "t-1" } as never);
+    await expect(stubborn.request(plain)).rejects.toMatchObject({ code: "unauthenticated" });
+    expect(heard).toHaveLength(7);
+  });
+
+  it("ends with the caller's signal, at once and as the signal says", async () => {
+    const { create, heard } = await startServer(() => undefined);
+    const reason = new Error("enough");
+    const ending = new AbortController();
+    const asked = create().request({ ...keyed, signal: ending.signal });
+    await vi.waitFor(() => expect(heard).toHaveLength(1));
+    ending.abort(reason);
+    await expect(asked).rejects.toBe(reason);
+    await expect(create().request({ ...keyed, signal: ending.signal })).rejects.toBe(reason);
+    expect(heard).toHaveLength(1);
+  });
+
+  it("takes its key nowhere else", async () => {
+    const elsewhere = await startServer(refuseFirst([]));
+    const { create } = await startServer((_, response) => {
+      response.writeHead(307, { location: "http://127.0.0.1:1/" }).end();
+    });
+    const asked = create({ maxRetries: 0 }).request(keyed);
+    await expect(asked).rejects.toMatchObject({ code: "connection_failed" });
+    expect(elsewhere.heard).toEqual([]);
+  });
+});

@@ -1,0 +1,58 @@
+import { DucatError } from "./errors.ts";
+import type { Caller } from "./operations.ts";
+import { pause } from "./retry.ts";
+import type { RequestOptions } from "./transport.ts";
+import type { Generation } from "./types.ts";
+
+const defaultWaitMs = 15 * 60_000;
+const firstPauseMs = 500;
+const longestPauseMs = 5_000;
+/** The API waits no longer than this for one answer. */
+const longestAnswerS = 60;
+const defaultTimeoutMs = 30_000;
+
+export type WaitOptions = RequestOptions & {
+  /** Until it has ended; 900,000 if left out. `timeoutMs` is for each request on the way. */
+  waitMs?: number | undefined;
+};
+
+const hasEnded = ({ status }: Generation) => status !== "pending" && status !== "processing";
+
+/** Looks again and again, less often as time goes by. Errors: not_found, timed_out. */
+export async function waitForEnd(
+  { request }: Caller,
+  id: string,
+  { waitMs = defaultWaitMs, ...options }: WaitOptions,
+): Promise<Generation> {
+  const until = Date.now() + waitMs;
+  for (let ms = firstPauseMs; ; ms = Math.min(ms * 1.5, longestPauseMs)) {
+    const generation = await request("GET /v1/generations/{id}", { ...options, path: { id } });
+    if (hasEnded(generation)) return generation;
+    const left = until - Date.now();
+    if (left <= 0) {
+      const message = `Generation ${id} has not ended within ${waitMs} ms; it goes on.`;
+      throw new DucatError("timed_out", { message });
+    }
+    await pause(Math.min(ms, left), options.signal);
+  }
+}
+
+type Ask = (options: RequestOptions) => Promise<Generation>;
+
+/** Asks for a generation, lets the API wait for its end, and then looks itself. */
+export async function askAndWait(
+  caller: Caller,
+  ask: Ask,
+  { waitMs = defaultWaitMs, ...options }: WaitOptions,
+): Promise<Generation> {
+  const started = Date.now();
+  const seconds = Math.min(longestAnswerS, Math.ceil(waitMs / 1_000));
+  const made = await ask({
+    ...options,
+    headers: { ...options.headers, prefer: `wait=${seconds}` },
+    timeoutMs: (options.timeoutMs ?? defaultTimeoutMs) + seconds * 1_000,
+  });
+  if (hasEnded(made)) return made;
+  const left = Math.max(0, waitMs - (Date.now() - started));
+  return await waitForEnd(caller, made.id, { ...options, waitMs: left });
+}
