@@ -2,8 +2,8 @@
 -- more rows than a slice has by one statement.
 
 -- The id of the p_rows-th row (10000 at most) of a list, newest first, from just before p_before:
--- where the slice ends that begins there. Null: the list ends first. p_list: accounts, payments or
--- webhook_events. For administrators: ids of any account.
+-- where the slice ends that begins there. Null: the list ends first. p_list: accounts, payments,
+-- webhook_events or webhook_deliveries. For administrators: ids of any account.
 --   DU007 validation_failed {what: list}
 -- Reads one index. Safe to repeat.
 CREATE OR REPLACE FUNCTION ducat.find_slice_floor(p_list text, p_before uuid, p_rows int)
@@ -11,7 +11,7 @@ RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, p
 DECLARE
   v_id uuid;
 BEGIN
-  IF p_list NOT IN ('accounts', 'payments', 'webhook_events') THEN
+  IF p_list NOT IN ('accounts', 'payments', 'webhook_events', 'webhook_deliveries') THEN
     PERFORM refuse('DU007', 'validation_failed', '{"what": "list"}');
   END IF;
   EXECUTE format('SELECT id FROM %I WHERE id < $1 ORDER BY id DESC OFFSET $2 - 1 LIMIT 1', p_list)

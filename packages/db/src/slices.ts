@@ -72,7 +72,7 @@ export async function* readAll<T>(list: SlicedList<T>): AsyncGenerator<T[], void
 /** Where a slice ends of a list over all accounts whose ids sort by creation. For admins. */
 export async function findSliceFloor(
   db: Db,
-  list: "accounts" | "payments" | "webhook_events",
+  list: "accounts" | "payments" | "webhook_events" | "webhook_deliveries",
   { before, rows }: { before: string | undefined; rows: number },
 ): Promise<string | undefined> {
   const [row] = await ask(db<{ id: string | null }[]>`

@@ -17,7 +17,7 @@ import { at, createdAt, ducat, id } from "./columns.ts";
 export type StoredSecret = { sealed: string; expires_at: string | null };
 
 /** One try to deliver: `status` is the HTTP status that came, `error` why none or not this one. */
-export type DeliveryTry = { at: string; ms: number; status?: number; error?: string };
+export type DeliveryTry = { at: string; status: number | null; ms: number; error: string | null };
 
 /**
  * Where events are sent. account_id is the owner; the deployment's own, which hear of all
@@ -106,6 +106,9 @@ export const webhook_deliveries = ducat.table(
     unique("webhook_deliveries_once").on(t.account_id, t.endpoint_id, t.event_id),
     index("webhook_deliveries_endpoint").on(t.account_id, t.endpoint_id, t.id),
     index("webhook_deliveries_id").on(t.id),
+    index("webhook_deliveries_failed")
+      .on(t.account_id, t.endpoint_id, t.id)
+      .where(sql`status = 'failed'`),
     index("webhook_deliveries_open")
       .on(t.account_id, t.endpoint_id, t.due_at)
       .where(sql`due_at IS NOT NULL`),
