@@ -14,16 +14,22 @@ const algorithm = "aes-256-gcm";
 const ivBytes = 12;
 const tagBytes = 16;
 
+/** What is sealed; each kind has keys of its own, so that one is no use in the place of another. */
+export type SealPurpose = "message data" | "webhook secrets";
+
 /**
- * Keeps the secrets in messages (links, codes) from whoever reads the database. `secrets` are the
- * SECRET_KEYS, newest first, the same ones in the API and the worker.
+ * Keeps secrets (links and codes in messages, what signs webhooks) from whoever reads the
+ * database. `secrets` are the SECRET_KEYS, newest first, the same ones in the API and the worker.
  */
-export function createSeal(secrets: readonly string[]): Seal {
+export function createSeal(
+  secrets: readonly string[],
+  purpose: SealPurpose = "message data",
+): Seal {
   const keys = secrets.map((secret) =>
-    Buffer.from(hkdfSync("sha256", secret, "ducat", "message data", 32)),
+    Buffer.from(hkdfSync("sha256", secret, "ducat", purpose, 32)),
   );
   const [newest] = keys;
-  if (!newest) throw new Error("Messages need at least one secret.");
+  if (!newest) throw new Error("A seal needs at least one secret.");
   return {
     seal(data) {
       const iv = randomBytes(ivBytes);
