@@ -293,7 +293,8 @@ BEGIN
   END IF;
   INSERT INTO item_progress AS p (account_id, generation_id, item_id, attempt, fraction, text,
     chars)
-  SELECT account_id, generation_id, item_id, attempt, least(greatest(fraction, 0), 1), kept,
+  SELECT account_id, generation_id, item_id, attempt,
+         CASE WHEN fraction IS NOT NULL THEN least(greatest(fraction, 0), 1) END, kept,
          length(kept)
   FROM (
     SELECT DISTINCT ON (r.account_id, r.item_id) r.account_id, r.generation_id, r.item_id,
