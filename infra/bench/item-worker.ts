@@ -2,6 +2,7 @@ import { pino } from "pino";
 import type { Generator } from "../../apps/worker/src/generators/generator.ts";
 import { createWorker } from "../../apps/worker/src/worker.ts";
 import { connectDatabase } from "../../packages/db/src/connect.ts";
+import { createBus } from "../../packages/events/src/bus.ts";
 import { createSeal } from "../../packages/messages/src/seal.ts";
 import { createPaymentDeps } from "../../packages/payments/src/providers.ts";
 import { connectQueue } from "../../packages/queue/src/queue.ts";
@@ -23,6 +24,7 @@ const secretKeys = ["s".repeat(32)];
 const db = connectDatabase({ url: DATABASE_URL, role: "ducat_worker" });
 const worker = createWorker({
   db,
+  bus: createBus({ postgresUrl: DATABASE_URL, log }),
   queue: connectQueue({ ...JSON.parse(QUEUE), log }),
   payments: createPaymentDeps(
     {},

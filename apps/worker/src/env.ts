@@ -63,6 +63,8 @@ const Checked = Env.refine(
 type Parsed = z.infer<typeof Env>;
 export type Env = Omit<Parsed, "DIRECT_DATABASE_URL" | "QUEUE_URL" | "REDIS_URL" | "PUBLIC_URL"> & {
   PUBLIC_URL: string;
+  /** Where processes tell each other what is new. */
+  bus: { postgresUrl: string; redisUrl: string | undefined };
   queue: { url: string; role?: string };
 };
 
@@ -78,7 +80,8 @@ export function parseEnv(source: Record<string, string | undefined>): Env {
   }
   const { DIRECT_DATABASE_URL, QUEUE_URL, REDIS_URL, ...env } = parsed.data;
   const PUBLIC_URL = env.PUBLIC_URL ?? `http://127.0.0.1:${env.PORT}`;
-  return { ...env, PUBLIC_URL, queue: chooseQueue(parsed.data) };
+  const bus = { postgresUrl: DIRECT_DATABASE_URL ?? env.DATABASE_URL, redisUrl: REDIS_URL };
+  return { ...env, PUBLIC_URL, bus, queue: chooseQueue(parsed.data) };
 }
 
 function chooseQueue(env: Parsed): Env["queue"] {

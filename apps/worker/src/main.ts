@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { connectDatabase } from "@ducat/db/connect";
+import { createBus } from "@ducat/events/bus";
 import { createSeal } from "@ducat/messages/seal";
 import { createSenders } from "@ducat/messages/senders";
 import { createPaymentDeps } from "@ducat/payments/providers";
@@ -41,6 +42,7 @@ const env = readEnv();
 const log = pino({ name: "worker", level: env.LOG_LEVEL });
 const db = connectDatabase({ url: env.DATABASE_URL, role: "ducat_worker" });
 const queue = connectQueue({ ...env.queue, log });
+const bus = createBus({ ...env.bus, log });
 const payments = createPaymentDeps(env, {
   db,
   mode: env.DUCAT_MODE,
@@ -64,6 +66,7 @@ const worker = createWorker({
   meter: metrics.meter,
   db,
   queue,
+  bus,
   payments,
   messages: {
     ...{ senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
@@ -90,7 +93,7 @@ let listener: Listener | undefined;
 const stop = async (limitMs: number) => {
   await worker.close({ graceMs: limitMs });
   await listener?.close();
-  await Promise.all([queue.close(), senders.email?.close(), senders.sms?.close()]);
+  await Promise.all([queue.close(), bus.close(), senders.email?.close(), senders.sms?.close()]);
   await db.end({ timeout: 5 });
 };
 

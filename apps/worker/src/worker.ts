@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { settleQueueKind } from "@ducat/db/database";
 import { readBacklog } from "@ducat/db/items";
 import { createUsageDrops, type DropUsage } from "@ducat/entitlements/usage-drops";
+import type { Bus } from "@ducat/events/bus";
 import type { Seal } from "@ducat/messages/seal";
 import type { Senders } from "@ducat/messages/senders";
 import type { PaymentDeps } from "@ducat/payments/providers";
@@ -15,6 +16,7 @@ import { createProcessWebhook, webhookConcurrency } from "./jobs/process-webhook
 import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { noMeter, type WorkerMeter } from "./meter.ts";
 import type { At } from "./points.ts";
+import { createProgress } from "./progress.ts";
 import type { Repeating } from "./repeat.ts";
 import { safeError } from "./safe-error.ts";
 import { startReconciling } from "./start-reconciling.ts";
@@ -26,9 +28,19 @@ import { startWatchdog } from "./watchdog.ts";
 
 export type WorkerDeps = Omit<
   RunDeps,
-  "queue" | "timings" | "at" | "closing" | "dropUsage" | "meter" | "routeModels"
+  | "queue"
+  | "timings"
+  | "at"
+  | "closing"
+  | "dropUsage"
+  | "meter"
+  | "routeModels"
+  | "bus"
+  | "progress"
 > & {
   queue: Queue;
+  /** Wakes who watches items, in every process. */
+  bus: Bus;
   /** By the name that a style gives. */
   generators: Record<string, Generator>;
   /** What may be asked of them; one that is not listed has no limits. */
@@ -60,7 +72,7 @@ export type Worker = {
   start(): Promise<void>;
   /**
    * Takes no more jobs and lets the running ones end; after `graceMs` gives their items back, so
-   * that another worker goes on at once. Leaves database and queue open.
+   * that another worker goes on at once. Leaves database, queue and bus open.
    */
   close(options: { graceMs: number }): Promise<void>;
   /** Whether it takes jobs. */
@@ -75,6 +87,7 @@ export function createWorker(options: WorkerDeps): Worker {
   });
   const { meter = noMeter } = options;
   const deps = { ...options, timings, dropUsage, at: options.at ?? (() => undefined), meter };
+  const progress = createProgress({ db: options.db, bus: options.bus, log: options.log });
   const models = createModels({ providers: [], ...deps, timings: timings.models });
   const closing = new AbortController();
   const givingBack = new AbortController();
@@ -92,7 +105,8 @@ export function createWorker(options: WorkerDeps): Worker {
       periodic.push(...startPeriodic(deps), ...models.start());
       await untilUp(deps, closing.signal, () => deps.queue.assertReady());
       const { signal } = givingBack;
-      const runItem = createRunItem({ ...deps, closing: signal, routeModels: models.route });
+      const routeModels = models.route;
+      const runItem = createRunItem({ ...deps, closing: signal, routeModels, progress });
       work = deps.queue.work("run-item", runItem, {
         concurrency: deps.concurrency,
         lockMs: timings.jobLockMs,
@@ -113,7 +127,9 @@ export function createWorker(options: WorkerDeps): Worker {
       const stopping = periodic.map((one) => one.stop());
       await Promise.all([work?.close({ graceMs }), webhooks?.close({ graceMs }), ...stopping]);
       clearTimeout(grace);
+      await progress.close();
       await models.close();
+      await deps.bus.flush();
     },
     state: () => (closing.signal.aborted ? "stopping" : isWorking ? "working" : "starting"),
   };

@@ -3,6 +3,7 @@
  * provider behind its generator. It tells its parent where it is, and holds where it is told to.
  */
 import { connectDatabase } from "@ducat/db/connect";
+import { createBus } from "@ducat/events/bus";
 import { createSeal } from "@ducat/messages/seal";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
@@ -65,6 +66,7 @@ const at: At = async (point, item = "*") => {
 
 const db = connectDatabase({ url: config.databaseUrl, role: "ducat_worker" });
 const queue = connectQueue({ ...config.queue, log });
+const bus = createBus({ postgresUrl: config.databaseUrl, log });
 const payments = createPaymentDeps(config.payments, {
   db,
   mode: "test",
@@ -77,6 +79,7 @@ const worker = createWorker({
   payments,
   messages: { senders: {}, seal: createSeal(["s".repeat(32)]) },
   queue,
+  bus,
   log,
   at,
   blobs: createDiskBlobs({ dir: config.dir }),
@@ -100,6 +103,7 @@ process.once("SIGTERM", async () => {
   log.info({}, "stopping");
   await worker.close({ graceMs: config.graceMs });
   await queue.close();
+  await bus.close();
   await db.end({ timeout: 5 });
   process.exit(0);
 });

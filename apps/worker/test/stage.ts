@@ -15,6 +15,7 @@ import type { NewGeneration } from "../../../packages/db/src/generations.ts";
 import { cloneDatabase, type TestDatabase } from "../../../packages/db/test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration } from "../../../packages/db/test/factories.ts";
 import { assertInvariants } from "../../../packages/db/test/invariants.ts";
+import { type Bus, createBus } from "../../../packages/events/src/bus.ts";
 import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
 import { createPhotoFetcher } from "../src/fetch-photo.ts";
 import type { Log } from "../src/log.ts";
@@ -74,6 +75,8 @@ export type Stage = {
   dir: string;
   queue: Queue;
   queueOptions: QueueOptions;
+  /** Where its workers tell what is new. */
+  bus: Bus;
   /** What workers in this process have logged. */
   lines: LogLine[];
   /** A worker in this process. */
@@ -122,6 +125,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
   const workers: Worker[] = [];
   const queues: Queue[] = [queue];
   const lines: LogLine[] = [];
+  const bus = createBus({ postgresUrl: db.url, log: makeLog(lines) });
   const endings: (() => Promise<unknown>)[] = [];
 
   const read = async (itemId: string) => {
@@ -145,6 +149,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
     dir,
     queue,
     queueOptions,
+    bus,
     lines,
     createWorker(overrides) {
       const own = connectQueue(queueOptions);
@@ -153,6 +158,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
       const worker = createWorker({
         db: db.worker,
         queue: own,
+        bus,
         payments: createPaymentDeps(
           {},
           { db: db.worker, mode: "test", publicUrl: nowhere, secretKeys: ["s".repeat(32)], log },
@@ -217,7 +223,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
     async close() {
       await Promise.all(endings.map((run) => run()));
       await closeWorkers();
-      await Promise.all(queues.map((one) => one.close()));
+      await Promise.all([bus, ...queues].map((one) => one.close()));
       await provider.close();
       await db.close();
       await rm(dir, { recursive: true, force: true });

@@ -1,6 +1,5 @@
-import type { Logger } from "pino";
-
-export type Log = Pick<Logger, "warn">;
+/** Like pino's; a part of it is enough. */
+export type Log = { warn(detail: Record<string, unknown>, message: string): void };
 
 /** What is heard of the other processes, and of this one. */
 export type Hear = {

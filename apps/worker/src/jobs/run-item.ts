@@ -1,4 +1,5 @@
 import { type ClaimedItem, claimItem } from "@ducat/db/items";
+import type { Bus } from "@ducat/events/bus";
 import type { RunItem } from "@ducat/queue/jobs";
 import type { Handler } from "@ducat/queue/work";
 import { DomainError } from "@ducat/types/errors";
@@ -9,6 +10,7 @@ import type { Outcome, Task } from "../generators/generator.ts";
 import { listPriced } from "../generators/model-params.ts";
 import type { RouteModels } from "../generators/route-models.ts";
 import type { ItemMeter, Settled } from "../meter.ts";
+import type { Progress, Reporting } from "../progress.ts";
 import { safeError } from "../safe-error.ts";
 import { waitForDatabase } from "../wait-for-database.ts";
 import { checkPicture, checkText } from "./check-output.ts";
@@ -24,7 +26,12 @@ export type RunDeps = OwnDeps &
   SettleDeps & {
     routeModels: RouteModels;
     meter: ItemMeter;
+    /** Who watches the item is told. */
+    bus: Pick<Bus, "publish">;
+    progress: Pick<Progress, "follow">;
   };
+
+type Report = Reporting["report"];
 
 /** Refusals that describe our own state, not the item's input. */
 const passing = new Set(["unavailable", "internal", "rate_limited", "in_progress"]);
@@ -35,7 +42,9 @@ const passing = new Set(["unavailable", "internal", "rate_limited", "in_progress
  * nothing here needs to be undone. Returns without a claim when there is nothing to do.
  */
 export function createRunItem(deps: RunDeps): Handler<"run-item"> {
-  const { log, at, timings, meter } = deps;
+  const { log, at, timings, meter, bus } = deps;
+  const tell = ({ account_id: accountId, generation_id: generationId }: ClaimedItem) =>
+    bus.publish({ accountId, generationId });
 
   const run = async (job: RunItem) => {
     const claim = () => claimItem(deps.db, job, timings.leaseSeconds);
@@ -43,18 +52,23 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
     if (!item) return;
     const own = ownItem(deps, item);
     const { generator, attempt: number } = item;
+    const reporting = deps.progress.follow(item);
     const startedAt = performance.now();
     let outcome: Settled = "broken";
     meter.claimed();
+    tell(item);
     try {
       await at("after-claim", item.item_id);
-      const result = await makeResult(deps, own);
+      const result = await makeResult(deps, own, reporting.report);
+      reporting.end();
       outcome = await settleItem(deps, own, result);
       const { account_id: accountId, running_limit: limit } = item;
       const by = `${item.item_id}-${item.attempt}`;
       if (limit !== null) await wakeWaiting(deps, { accountId, limit, by });
     } finally {
       own.release();
+      reporting.end();
+      tell(item);
       meter.settled({ outcome, generator, number, ms: performance.now() - startedAt });
     }
   };
@@ -72,10 +86,10 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
 }
 
 /** Runs the generator until there is a result, or no use in waiting for one. Never rejects. */
-async function makeResult(deps: RunDeps, own: OwnedItem): Promise<Result> {
+async function makeResult(deps: RunDeps, own: OwnedItem, report: Report): Promise<Result> {
   const startedAt = performance.now();
   const { signal } = own;
-  const work = generate(deps, own);
+  const work = generate(deps, own, report);
   // A generator that is deaf to its signal must not keep a lost item, or the process, waiting.
   const stopped = new Promise<never>((_, reject) => {
     const stop = () => reject(signal.reason);
@@ -94,7 +108,7 @@ async function makeResult(deps: RunDeps, own: OwnedItem): Promise<Result> {
   }
 }
 
-async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
+async function generate(deps: RunDeps, own: OwnedItem, report: Report): Promise<Result> {
   const { at, routeModels, timings } = deps;
   const { item, signal } = own;
   const startedAt = performance.now();
@@ -117,6 +131,7 @@ async function generate(deps: RunDeps, own: OwnedItem): Promise<Result> {
       saveRequestId: own.saveRequestId,
       idempotencyKey: item.item_id,
       deadline: item.deadline_at,
+      report,
     },
     isOverdue: own.isOverdue,
     accept: async (outcome, link) => {

@@ -1,4 +1,5 @@
 import { claimItem } from "@ducat/db/items";
+import type { Signal } from "@ducat/events/bus";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { assertBooks, type MadeItem, type Stage, setStage } from "../../test/stage.ts";
 import { createSweep } from "./sweep.ts";
@@ -14,11 +15,13 @@ afterEach(async () => {
 });
 
 const { signal } = new AbortController();
+const told: Signal[] = [];
 const sweep = (add = stage.queue.add, retrySeconds = 30) => {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const queue = { add };
   return createSweep({
     ...{ db: stage.db.worker, queue, log, at: () => {} },
+    bus: { publish: (one) => void told.push(one) },
     dropUsage: async () => {},
     retrySeconds,
   });
@@ -52,6 +55,8 @@ it("ends and pays back what a dead worker leaves after as many deaths as tries",
   const row = await stage.read(item.itemId);
   expect(row).toMatchObject({ status: "failed", error_code: "attempts_exhausted", attempt: 3 });
   expect(await waiting()).toBe(0);
+  const { accountId, generationId } = item;
+  expect(told).toContainEqual({ accountId, generationId });
   await assertBooks(stage, [item]);
 });
 

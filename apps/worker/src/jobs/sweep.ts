@@ -1,6 +1,7 @@
 import type { Db } from "@ducat/db/connect";
 import { type DueItem, endDueItem, sweepItems } from "@ducat/db/items";
 import type { DropUsage } from "@ducat/entitlements/usage-drops";
+import type { Bus } from "@ducat/events/bus";
 import type { Queue } from "@ducat/queue/queue";
 import type { Log } from "../log.ts";
 import type { At } from "../points.ts";
@@ -15,6 +16,8 @@ const mostUnsent = 10_000;
 export type SweepDeps = {
   db: Db;
   queue: Pick<Queue, "add">;
+  /** Who watches an item is told that it ended. */
+  bus: Pick<Bus, "publish">;
   log: Log;
   at: At;
   /** What an item took of quotas came back as it ended. */
@@ -68,7 +71,7 @@ export function createSweep(deps: SweepDeps): (signal: AbortSignal) => Promise<n
 
 /** Those that it ended. */
 async function endAll(
-  { db, log, at, dropUsage }: SweepDeps,
+  { db, bus, log, at, dropUsage }: SweepDeps,
   items: DueItem[],
   signal: AbortSignal,
 ): Promise<DueItem[]> {
@@ -78,7 +81,9 @@ async function endAll(
     try {
       const reason = await endDueItem(db, item);
       if (reason) log.info({ item: item.itemId, reason }, "ended an item");
-      if (reason) await dropUsage(item.accountId);
+      const { accountId, generationId } = item;
+      if (reason) bus.publish({ accountId, generationId });
+      if (reason) await dropUsage(accountId);
       if (reason) ended.push(item);
       await at("after-end", item.itemId);
     } catch (error) {

@@ -19,6 +19,7 @@ function listAll() {
   return listTasks({
     ...{ db: database.worker, log, at: () => undefined, dropUsage: async () => {} },
     queue: { add: async () => {} },
+    bus: { publish() {} },
     blobs: createDiskBlobs({ dir: "/nowhere" }),
     payments: createPaymentDeps({}, { ...money, secretKeys, log }),
     messages: { senders: {}, seal: createSeal(secretKeys) },
