@@ -42,18 +42,30 @@ const parameters = {
     schema: { type: "string" },
     example: "wait=30",
   },
+  LastEventId: {
+    name: "Last-Event-ID",
+    required: false,
+    description: "The `id` of the last event: the stream goes on after it. Browsers send it.",
+    schema: { type: "string", maxLength: 4000 },
+    example: "a1.7.12",
+  },
 } as const;
 
 const tags = [
-  { name: "Accounts" },
+  { name: "Accounts", description: "Whose credits they are, and what is kept of them." },
+  { name: "Keys", description: "API keys of servers." },
   { name: "Logins", description: "For people, by e-mail and password." },
-  { name: "Uploads" },
-  { name: "Styles" },
-  { name: "Generations" },
-  { name: "Credits" },
+  { name: "Vendors", description: "Profiles of those who sell, and what everybody sees of them." },
+  { name: "Uploads", description: "Photos to start from." },
+  { name: "Gallery", description: "Pictures that are kept, in albums." },
+  { name: "Styles", description: "Presets on offer." },
+  { name: "Generations", description: "What is asked for, paid and made." },
+  { name: "Credits", description: "Balance, ledger, holds." },
   { name: "Entitlements", description: "What a plan allows, and what of it is used." },
-  { name: "Billing" },
-  { name: "Files" },
+  { name: "Billing", description: "Products, payments, subscriptions." },
+  { name: "Events", description: "What happened, as lists and as streams." },
+  { name: "Webhooks", description: "What happened, sent to servers." },
+  { name: "Files", description: "By signed URLs." },
   { name: "Pages", description: "For customers' browsers." },
   { name: "Admin", description: "For support, with an audit line each." },
   { name: "Operations", description: "For whoever runs this." },
@@ -61,14 +73,27 @@ const tags = [
 
 /** Describes the routes: call it when all of them are there. */
 export function makeDocument(app: OpenAPIHono<AppEnv>) {
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
-    info: { title: "Ducat", version, description, license: { name: "Apache-2.0" } },
+    info: {
+      title: "Ducat",
+      version,
+      description,
+      license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+    },
     // Relative to this document, so that /docs calls the host that it was loaded from.
     servers: [{ url: "/" }],
     tags,
     security: [{ key: [] }],
   });
+  return mendPatterns(document);
+}
+
+/** Patterns without their flags, which a JSON schema has no place for: it has `u` anyway. */
+function mendPatterns<T>(document: T): T {
+  const mend = (name: string, value: unknown) =>
+    name === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value;
+  return JSON.parse(JSON.stringify(document, mend));
 }
 
 /** The parts that routes refer to. */

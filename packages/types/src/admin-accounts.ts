@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Account } from "./accounts.ts";
 import { ProductKey } from "./checkout.ts";
 import { Balance } from "./credits.ts";
+import { orNull } from "./or-null.ts";
 import { csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Subscription } from "./subscriptions.ts";
 import { Id, isStorable, Time, text } from "./text.ts";
@@ -55,10 +56,10 @@ export const AccountPage = page(ListedAccount);
 export const Role = z.enum(["user", "support", "admin"]);
 
 export const AccountDetail = FoundAccount.extend({
-  vendor: Vendor.nullable(),
+  vendor: orNull(Vendor),
   balance: Balance,
   frozen: freezes,
-  subscription: Subscription.nullable().meta({ description: "The one that runs, else the last." }),
+  subscription: orNull(Subscription).meta({ description: "The one that runs, else the last." }),
   logins: z.array(
     z.strictObject({
       id: Id,

@@ -49,9 +49,10 @@ export const CatalogVersion = z
   .meta({ id: "CatalogVersion" });
 export type CatalogVersion = z.infer<typeof CatalogVersion>;
 
-export const CatalogVersionPage = page(
-  z.strictObject({ ...summary, changes: z.int().min(0).meta({ description: "How many." }) }),
-);
+const ListedCatalogVersion = z
+  .strictObject({ ...summary, changes: z.int().min(0).meta({ description: "How many." }) })
+  .meta({ id: "ListedCatalogVersion" });
+export const CatalogVersionPage = page(ListedCatalogVersion);
 export const CatalogVersionQuery = z.strictObject({
   cursor: pageQuery.cursor,
   limit: pageQuery.limit,

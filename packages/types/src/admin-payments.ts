@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Currency, Metadata, ProviderName } from "./checkout.ts";
+import { orNull } from "./or-null.ts";
 import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Money, PaymentPurpose, PaymentQuery, PaymentStatus } from "./payments.ts";
 import { Id, Reference, Time, text } from "./text.ts";
@@ -69,7 +70,7 @@ export const AdminPayment = z
     receipt_ref: ref,
     card: ref,
     price: Money,
-    charged: Money.nullable(),
+    charged: orNull(Money),
     refunded: Money,
     disputed: Money.meta({ description: "Disputes that were lost." }),
     reversed: Money,

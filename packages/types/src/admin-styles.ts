@@ -151,7 +151,9 @@ export const StyleVersion = Style.extend({
 }).meta({ id: "StyleVersion" });
 export type StyleVersion = z.infer<typeof StyleVersion>;
 
-export const StyleVersionList = z.strictObject({ data: z.array(StyleVersion) });
+export const StyleVersionList = z
+  .strictObject({ data: z.array(StyleVersion) })
+  .meta({ id: "StyleVersionList" });
 export const StyleVersionPage = page(StyleVersion);
 export const StyleVersionQuery = z.strictObject({
   cursor: pageQuery.cursor,

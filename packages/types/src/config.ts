@@ -59,7 +59,7 @@ export const Setting = z
   .meta({ id: "Setting" });
 export type Setting = z.infer<typeof Setting>;
 
-export const SettingList = z.strictObject({ data: z.array(Setting) });
+export const SettingList = z.strictObject({ data: z.array(Setting) }).meta({ id: "SettingList" });
 
 /** PostgreSQL has no year 0, which Time lets through. */
 const SeenTime = Time.refine((time) => time >= "1970", "The year is from 1970 to 9999.");

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Currency, namesOne, oneOf, ProductKey, ProviderName } from "./checkout.ts";
+import { orNull } from "./or-null.ts";
 import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Money, Texts } from "./payments.ts";
 import { Id, Time, text } from "./text.ts";
@@ -17,7 +18,7 @@ export const CreditType = z.enum(creditTypes);
 export type CreditType = z.infer<typeof CreditType>;
 
 /** What was paid, by kind of credit: free ones and all others. */
-export const Charged = z.strictObject({ trial: Credits, token: Credits });
+export const Charged = z.strictObject({ trial: Credits, token: Credits }).meta({ id: "Charged" });
 export type Charged = z.infer<typeof Charged>;
 
 export const Balance = z
@@ -177,8 +178,9 @@ export const SetAutoReload = z
             "The customer agrees to be charged while they are away; keep a record of it.",
         }),
       })
-      .refine(namesOne, oneOf),
-    z.strictObject({ enabled: z.literal(false) }),
+      .refine(namesOne, oneOf)
+      .meta({ id: "TurnOnAutoReload" }),
+    z.strictObject({ enabled: z.literal(false) }).meta({ id: "TurnOffAutoReload" }),
   ])
   .meta({
     id: "SetAutoReload",
@@ -192,7 +194,7 @@ export const AutoReload = z
     price_id: Id.nullable(),
     product: z.strictObject({ key: z.string(), name: Texts }).nullable(),
     provider: ProviderName.nullable(),
-    price: Money.nullable(),
+    price: orNull(Money),
     credits: Credits.nullable().meta({ description: "What one reload buys." }),
     monthly_cap: reload.monthly_cap,
     spent_this_month: z.int().meta({ description: "Money, in the price's currency." }),

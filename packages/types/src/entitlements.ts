@@ -22,45 +22,51 @@ const Left = z.int().min(0).nullable();
 const Used = z.int().min(0);
 const styles = z.array(z.string());
 
+const EntitledFlag = z
+  .strictObject({ kind: z.literal("flag"), name: Texts, enabled: z.boolean(), source: Source })
+  .meta({ id: "EntitledFlag" });
+const EntitledLimit = z
+  .strictObject({
+    kind: z.literal("limit"),
+    name: Texts,
+    period: z.enum(["hour", "day", "month", "request"]),
+    reset: z.enum(["calendar", "anchor"]),
+    limit: Limit,
+    used: Used,
+    remaining: Left,
+    resets_at: Time.nullable(),
+    styles: styles
+      .optional()
+      .meta({ description: "Generations with these styles take one per item; `*`: any." }),
+    of: z
+      .literal("areas")
+      .optional()
+      .meta({ description: "… of a request: no more areas in one of them than the limit." }),
+    free_styles: styles
+      .optional()
+      .meta({ description: "… cost nothing while the limit lasts, and take one per item." }),
+    beyond: z
+      .enum(["pay", "refuse"])
+      .optional()
+      .meta({ description: "What such a generation does when the limit is used up." }),
+    source: Source,
+  })
+  .meta({ id: "EntitledLimit" });
+const EntitledStock = z
+  .strictObject({
+    kind: z.literal("stock"),
+    name: Texts,
+    counts: z.enum(["held", "spent"]).meta({ description: "`held` places come free again." }),
+    limit: Limit.meta({ description: "Of a stock that is spent: what was given." }),
+    used: Used,
+    remaining: Left,
+    resets_at: z.null(),
+    source: Source,
+  })
+  .meta({ id: "EntitledStock" });
+
 export const EntitledFeature = z
-  .discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("flag"), name: Texts, enabled: z.boolean(), source: Source }),
-    z.strictObject({
-      kind: z.literal("limit"),
-      name: Texts,
-      period: z.enum(["hour", "day", "month", "request"]),
-      reset: z.enum(["calendar", "anchor"]),
-      limit: Limit,
-      used: Used,
-      remaining: Left,
-      resets_at: Time.nullable(),
-      styles: styles
-        .optional()
-        .meta({ description: "Generations with these styles take one per item; `*`: any." }),
-      of: z
-        .literal("areas")
-        .optional()
-        .meta({ description: "… of a request: no more areas in one of them than the limit." }),
-      free_styles: styles
-        .optional()
-        .meta({ description: "… cost nothing while the limit lasts, and take one per item." }),
-      beyond: z
-        .enum(["pay", "refuse"])
-        .optional()
-        .meta({ description: "What such a generation does when the limit is used up." }),
-      source: Source,
-    }),
-    z.strictObject({
-      kind: z.literal("stock"),
-      name: Texts,
-      counts: z.enum(["held", "spent"]).meta({ description: "`held` places come free again." }),
-      limit: Limit.meta({ description: "Of a stock that is spent: what was given." }),
-      used: Used,
-      remaining: Left,
-      resets_at: z.null(),
-      source: Source,
-    }),
-  ])
+  .discriminatedUnion("kind", [EntitledFlag, EntitledLimit, EntitledStock])
   .meta({ id: "EntitledFeature" });
 export type EntitledFeature = z.infer<typeof EntitledFeature>;
 

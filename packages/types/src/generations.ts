@@ -3,6 +3,7 @@ import { BatchProgress } from "./batch-progress.ts";
 import { Charged, CreditType } from "./credits.ts";
 import { CheckedFeature } from "./entitlements.ts";
 import { findExcess, jsonObject } from "./json-object.ts";
+import { orNull } from "./or-null.ts";
 import { page, pageQuery } from "./pagination.ts";
 import { PriceLine } from "./pricing.ts";
 import { Id, Moment, Time, text, WebUrl } from "./text.ts";
@@ -16,9 +17,14 @@ const PhotoInput = z
   .refine(
     ({ photo_id, photo_url }) => (photo_id === undefined) !== (photo_url === undefined),
     "Exactly one of photo_id and photo_url.",
-  );
-const AddressInput = z.strictObject({ type: z.literal("address"), address: text(500) });
-const TextInput = z.strictObject({ type: z.literal("text"), prompt: text(4000) });
+  )
+  .meta({ id: "PhotoInput" });
+const AddressInput = z
+  .strictObject({ type: z.literal("address"), address: text(500) })
+  .meta({ id: "AddressInput" });
+const TextInput = z
+  .strictObject({ type: z.literal("text"), prompt: text(4000) })
+  .meta({ id: "TextInput" });
 
 /** What a generation starts from. */
 export const Input = z
@@ -32,7 +38,9 @@ export const WebhookUrl = WebUrl.meta({
 });
 
 /** A part of the picture or property: one item, priced and paid back on its own. */
-const Area = z.union([text(200), z.strictObject({ label: text(200).optional() })]);
+const Area = z
+  .union([text(200), z.strictObject({ label: text(200).optional() })])
+  .meta({ id: "Area" });
 
 export const simulations = ["error", "flaky", "slow", "timeout", "crash"] as const;
 
@@ -87,7 +95,7 @@ export type CreateGeneration = z.infer<typeof CreateGeneration>;
 
 export const Status = z.enum(["pending", "processing", "completed", "failed", "canceled"]);
 
-const StyleRef = z.strictObject({ id: z.string(), version: z.int() });
+const StyleRef = z.strictObject({ id: z.string(), version: z.int() }).meta({ id: "StyleRef" });
 
 /** What an item costs at most, and why. */
 export const Price = z
@@ -98,23 +106,23 @@ export const Price = z
   .meta({ id: "Price" });
 export type Price = z.infer<typeof Price>;
 
-export const Output = z
-  .union([
-    z.strictObject({
-      url: z.string().meta({ description: "Signed; works for an hour." }),
-      type: z.string(),
-      width: z.int(),
-      height: z.int(),
-      size: z.int(),
-      sha256: z.string(),
-      thumbnail_url: z.string().nullable().meta({
-        description:
-          "Of a WebP, at most 320 pixels a side; signed as well. Null: there is none of it.",
-      }),
+const PictureOutput = z
+  .strictObject({
+    url: z.string().meta({ description: "Signed; works for an hour." }),
+    type: z.string(),
+    width: z.int(),
+    height: z.int(),
+    size: z.int(),
+    sha256: z.string(),
+    thumbnail_url: z.string().nullable().meta({
+      description:
+        "Of a WebP, at most 320 pixels a side; signed as well. Null: there is none of it.",
     }),
-    z.strictObject({ text: z.string() }),
-  ])
-  .meta({ id: "Output" });
+  })
+  .meta({ id: "PictureOutput" });
+const TextOutput = z.strictObject({ text: z.string() }).meta({ id: "TextOutput" });
+
+export const Output = z.union([PictureOutput, TextOutput]).meta({ id: "Output" });
 export type Output = z.infer<typeof Output>;
 
 export const Item = z
@@ -128,7 +136,7 @@ export const Item = z
     charge: z.array(PriceLine).nullable().meta({
       description: "What it really cost, line by line; null: it has not ended well, or as priced.",
     }),
-    output: Output.nullable(),
+    output: orNull(Output),
     output_removed_at: Time.nullable().meta({
       description: "When the output went: it was older than the plan keeps results.",
     }),

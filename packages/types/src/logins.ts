@@ -124,30 +124,36 @@ export const Code = z
   .transform((code) => asciiDigits(code.trim()))
   .pipe(z.string().regex(/^\d{6}$/, "Six digits."));
 
+const VerifyLoginCode = z
+  .strictObject({
+    purpose: z.literal("login"),
+    phone: MobilePhone,
+    code: Code,
+    locale: LoginLocale,
+    kind,
+  })
+  .meta({ id: "VerifyLoginCode" });
+const VerifyPhoneCode = z
+  .strictObject({
+    purpose: z.literal("phone_verify"),
+    phone: MobilePhone,
+    code: Code,
+    password: NewPassword.optional(),
+    locale: LoginLocale,
+    kind,
+  })
+  .meta({ id: "VerifyPhoneCode" });
+const VerifyResetCode = z
+  .strictObject({
+    purpose: z.literal("password_reset"),
+    phone: MobilePhone,
+    code: Code,
+    password: NewPassword,
+  })
+  .meta({ id: "VerifyResetCode" });
+
 export const VerifyCode = z
-  .discriminatedUnion("purpose", [
-    z.strictObject({
-      purpose: z.literal("login"),
-      phone: MobilePhone,
-      code: Code,
-      locale: LoginLocale,
-      kind,
-    }),
-    z.strictObject({
-      purpose: z.literal("phone_verify"),
-      phone: MobilePhone,
-      code: Code,
-      password: NewPassword.optional(),
-      locale: LoginLocale,
-      kind,
-    }),
-    z.strictObject({
-      purpose: z.literal("password_reset"),
-      phone: MobilePhone,
-      code: Code,
-      password: NewPassword,
-    }),
-  ])
+  .discriminatedUnion("purpose", [VerifyLoginCode, VerifyPhoneCode, VerifyResetCode])
   .meta({
     id: "VerifyCode",
     examples: [{ purpose: "phone_verify", phone, code: "042917", password }],

@@ -37,10 +37,13 @@ export const amountQuery = {
   max_amount: wholeNumber.optional().meta({ description: "Included." }),
 };
 
-/** A page of a list; `next_cursor` is null on the last one. */
-export const page = <T extends z.ZodType>(entry: T) =>
-  z.strictObject({
+/** A page of a list, named after its entry; `next_cursor` is null on the last one. */
+export const page = <T extends z.ZodType>(entry: T) => {
+  const schema = z.strictObject({
     data: z.array(entry),
     next_cursor: z.string().nullable(),
     total: z.int().min(0).optional(),
   });
+  const name = entry.meta()?.id;
+  return name === undefined ? schema : schema.meta({ id: `${name}Page` });
+};

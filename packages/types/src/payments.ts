@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Currency, Metadata, ProviderName } from "./checkout.ts";
+import { orNull } from "./or-null.ts";
 import { amountQuery, csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Id, Time, text } from "./text.ts";
 
@@ -53,7 +54,7 @@ export const Payment = z
     subject: z.string().nullable(),
     reference: z.string().meta({ description: "Ours: what the receipt and the pay link say." }),
     price: Money.meta({ description: "What was asked for." }),
-    charged: Money.nullable().meta({ description: "What was paid, taxes included." }),
+    charged: orNull(Money).meta({ description: "What was paid, taxes included." }),
     reversed: Money.meta({ description: "Refunds and lost disputes." }),
     credits: z.int().meta({ description: "What it stands for; given when it succeeds." }),
     credits_granted: z.int(),

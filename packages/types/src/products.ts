@@ -12,41 +12,47 @@ const Kind = z.enum(["plan", "pack", "pass"]);
 const Audience = z.enum(["user", "vendor"]);
 const texts = z.record(z.string(), z.string()).meta({ description: "By language." });
 
-/** What a plan or pass allows. `limit` null: no end. */
-const feature = <T extends z.ZodType>(name: T) =>
-  z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("flag"), name, enabled: z.boolean() }),
-    z.strictObject({
-      kind: z.literal("limit"),
-      name,
-      limit: z.int().nullable(),
-      period: z.enum(["hour", "day", "month", "request"]),
-      reset: z.enum(["calendar", "anchor"]),
-      styles: z
-        .array(z.string())
-        .optional()
-        .meta({ description: "Generations with these take of it; * is any." }),
-      of: z
-        .literal("areas")
-        .optional()
-        .meta({ description: "Of a request: so many areas of it; left out: items." }),
-      free_styles: z
-        .array(z.string())
-        .optional()
-        .meta({ description: "Generations with these take of it and cost nothing; * is any." }),
-      beyond: z
-        .enum(["pay", "refuse"])
-        .optional()
-        .meta({ description: "What they do when it is used up; left out: pay." }),
-    }),
-    z.strictObject({
-      kind: z.literal("stock"),
-      name,
-      counts: z.enum(["held", "spent"]),
-      limit: z.int().nullable().optional(),
-    }),
-  ]);
-export const Feature = feature(z.string()).meta({ id: "Feature" });
+/** What a plan or pass allows, its parts named after `id`. `limit` null: no end. */
+const feature = <T extends z.ZodType>(id: string, name: T) => {
+  const Flag = z.strictObject({ kind: z.literal("flag"), name, enabled: z.boolean() });
+  const Limit = z.strictObject({
+    kind: z.literal("limit"),
+    name,
+    limit: z.int().nullable(),
+    period: z.enum(["hour", "day", "month", "request"]),
+    reset: z.enum(["calendar", "anchor"]),
+    styles: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "Generations with these take of it; * is any." }),
+    of: z
+      .literal("areas")
+      .optional()
+      .meta({ description: "Of a request: so many areas of it; left out: items." }),
+    free_styles: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "Generations with these take of it and cost nothing; * is any." }),
+    beyond: z
+      .enum(["pay", "refuse"])
+      .optional()
+      .meta({ description: "What they do when it is used up; left out: pay." }),
+  });
+  const Stock = z.strictObject({
+    kind: z.literal("stock"),
+    name,
+    counts: z.enum(["held", "spent"]),
+    limit: z.int().nullable().optional(),
+  });
+  return z
+    .discriminatedUnion("kind", [
+      Flag.meta({ id: `${id}Flag` }),
+      Limit.meta({ id: `${id}Limit` }),
+      Stock.meta({ id: `${id}Stock` }),
+    ])
+    .meta({ id });
+};
+export const Feature = feature("Feature", z.string());
 export type Feature = z.infer<typeof Feature>;
 
 /** What both views of a product have. */
@@ -91,7 +97,7 @@ export const Price = z
       })
       .meta({ description: "As the language writes it. Of one direction, without marks." }),
   })
-  .meta({ id: "Price" });
+  .meta({ id: "ProductPrice" });
 export type Price = z.infer<typeof Price>;
 
 export const Product = z
@@ -105,10 +111,12 @@ export const Product = z
   .meta({ id: "Product" });
 export type Product = z.infer<typeof Product>;
 
-export const ProductList = z.strictObject({
-  language: z.string().meta({ description: "Of the texts, as in fa-IR." }),
-  data: z.array(Product),
-});
+export const ProductList = z
+  .strictObject({
+    language: z.string().meta({ description: "Of the texts, as in fa-IR." }),
+    data: z.array(Product),
+  })
+  .meta({ id: "ProductList" });
 export type ProductList = z.infer<typeof ProductList>;
 
 export const ProductQuery = z.strictObject({ kind: Kind.optional() });
@@ -118,7 +126,7 @@ export const AdminProduct = z
     ...about,
     name: texts,
     description: texts,
-    features: z.record(z.string(), feature(texts)),
+    features: z.record(z.string(), feature("AdminFeature", texts)),
     is_active: z.boolean(),
     prices: z.array(
       z.strictObject({
@@ -137,10 +145,12 @@ export const AdminProduct = z
   .meta({ id: "AdminProduct" });
 export type AdminProduct = z.infer<typeof AdminProduct>;
 
-export const AdminProductList = z.strictObject({
-  catalog: z.string().nullable().meta({ description: "The catalog that was pushed last." }),
-  data: z.array(AdminProduct),
-});
+export const AdminProductList = z
+  .strictObject({
+    catalog: z.string().nullable().meta({ description: "The catalog that was pushed last." }),
+    data: z.array(AdminProduct),
+  })
+  .meta({ id: "AdminProductList" });
 
 const most = 1_000_000_000_000;
 const Code = z

@@ -8,41 +8,53 @@ const longestPointer = 200;
 const description = text(500).optional();
 const length = z.int().min(0).max(4_000);
 
-const Words = z.strictObject({
-  type: z.literal("string"),
-  description,
-  enum: z.array(text(100)).min(1).max(100).optional(),
-  minLength: length.optional(),
-  maxLength: length.optional(),
-  default: text(500).optional(),
-});
-const Count = z.strictObject({
-  type: z.enum(["integer", "number"]),
-  description,
-  minimum: z.number().optional(),
-  maximum: z.number().optional(),
-  default: z.number().optional(),
-});
-const Flag = z.strictObject({
-  type: z.literal("boolean"),
-  description,
-  default: z.boolean().optional(),
-});
+const Words = z
+  .strictObject({
+    type: z.literal("string"),
+    description,
+    enum: z.array(text(100)).min(1).max(100).optional(),
+    minLength: length.optional(),
+    maxLength: length.optional(),
+    default: text(500).optional(),
+  })
+  .meta({ id: "TextParam" });
+const Count = z
+  .strictObject({
+    type: z.enum(["integer", "number"]),
+    description,
+    minimum: z.number().optional(),
+    maximum: z.number().optional(),
+    default: z.number().optional(),
+  })
+  .meta({ id: "NumberParam" });
+const Flag = z
+  .strictObject({
+    type: z.literal("boolean"),
+    description,
+    default: z.boolean().optional(),
+  })
+  .meta({ id: "FlagParam" });
 /** Members of the caller's own naming. */
-const Members = z.strictObject({
-  type: z.literal("object"),
-  description,
-  additionalProperties: Words,
-  maxProperties: z.int().min(1).max(50).optional(),
-});
-const List = z.strictObject({
-  type: z.literal("array"),
-  description,
-  items: Words,
-  maxItems: z.int().min(1).max(50).optional(),
-});
+const Members = z
+  .strictObject({
+    type: z.literal("object"),
+    description,
+    additionalProperties: Words,
+    maxProperties: z.int().min(1).max(50).optional(),
+  })
+  .meta({ id: "MapParam" });
+const List = z
+  .strictObject({
+    type: z.literal("array"),
+    description,
+    items: Words,
+    maxItems: z.int().min(1).max(50).optional(),
+  })
+  .meta({ id: "ListParam" });
 
-const StyleInput = z.discriminatedUnion("type", [Words, Count, Flag, Members, List]);
+const StyleInput = z
+  .discriminatedUnion("type", [Words, Count, Flag, Members, List])
+  .meta({ id: "StyleParam" });
 type StyleInput = z.infer<typeof StyleInput>;
 
 const Name = z

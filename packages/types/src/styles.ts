@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { orNull } from "./or-null.ts";
 import { Pricing } from "./pricing.ts";
 import { StyleInputs } from "./style-inputs.ts";
 
@@ -14,7 +15,7 @@ export const Style = z
       description: "Credits per item; with a pricing, of a request without params.",
     }),
     deadline_s: z.int(),
-    pricing: Pricing.nullable().meta({ description: "What an item costs by what is asked for." }),
+    pricing: orNull(Pricing).meta({ description: "What an item costs by what is asked for." }),
     cache_days: z.int().meta({
       description: "For so long a result answers the same request of its account again; 0: never.",
     }),
@@ -24,8 +25,8 @@ export type Style = z.infer<typeof Style>;
 
 /** A style with the params that its requests may have. */
 export const StyleDetail = Style.extend({
-  inputs: StyleInputs.nullable().meta({ description: "null: any params are taken." }),
+  inputs: orNull(StyleInputs).meta({ description: "null: any params are taken." }),
 }).meta({ id: "StyleDetail" });
 export type StyleDetail = z.infer<typeof StyleDetail>;
 
-export const StyleList = z.strictObject({ data: z.array(Style) });
+export const StyleList = z.strictObject({ data: z.array(Style) }).meta({ id: "StyleList" });

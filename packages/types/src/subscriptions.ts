@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ProviderName } from "./checkout.ts";
+import { orNull } from "./or-null.ts";
 import { Money, Texts } from "./payments.ts";
 import { Id, Time } from "./text.ts";
 
@@ -14,7 +15,7 @@ export const Subscription = z
     id: Id,
     status: SubscriptionStatus,
     plan: z.strictObject(plan),
-    price: Money.nullable(),
+    price: orNull(Money),
     interval: z.enum(["month", "year"]),
     provider: z
       .enum([...ProviderName.options, "manual"])

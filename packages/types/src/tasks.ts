@@ -33,7 +33,9 @@ export const UpkeepTask = z
   .meta({ id: "UpkeepTask" });
 export type UpkeepTask = z.infer<typeof UpkeepTask>;
 
-export const UpkeepTaskList = z.strictObject({ data: z.array(UpkeepTask) });
+export const UpkeepTaskList = z
+  .strictObject({ data: z.array(UpkeepTask) })
+  .meta({ id: "UpkeepTaskList" });
 
 /** A task's name in a path. */
 export const TaskName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);

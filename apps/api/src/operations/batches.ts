@@ -87,6 +87,8 @@ export const listItems = createRoute({
   },
 });
 
+const Results = ItemPage.pick({ data: true }).meta({ id: "Results" });
+
 export const results = createRoute({
   method: "get",
   path: "/{id}/results",
@@ -103,7 +105,7 @@ export const results = createRoute({
       description: "The file, streamed.",
       content: {
         "text/csv": { schema: { type: "string" as const } },
-        "application/json": { schema: ItemPage.pick({ data: true }) },
+        "application/json": { schema: Results },
         "application/zip": { schema: file },
       },
     },

@@ -4,21 +4,29 @@ import { answer, problems } from "../describe-route.ts";
 const tags = ["Operations"];
 const open = { tags, security: [] };
 
-const Check = z.strictObject({
-  status: z.enum(["ok", "degraded", "failed"]),
-  detail: z.string().optional(),
-});
+const Check = z
+  .strictObject({
+    status: z.enum(["ok", "degraded", "failed"]),
+    detail: z.string().optional(),
+  })
+  .meta({ id: "Check" });
 const readiness = {
   status: z.enum(["ok", "degraded", "unavailable"]),
   checks: z.strictObject({ process: Check, database: Check, queue: Check }),
 };
-const Readiness = z.strictObject(readiness);
-const Health = z.strictObject({
-  ...readiness,
-  version: z.string(),
-  mode: z.enum(["test", "live"]),
-  uptime_s: z.int(),
-});
+const Readiness = z.strictObject(readiness).meta({ id: "Readiness" });
+const Health = z
+  .strictObject({
+    ...readiness,
+    version: z.string(),
+    mode: z.enum(["test", "live"]),
+    uptime_s: z.int(),
+  })
+  .meta({ id: "Health" });
+const About = z
+  .strictObject({ name: z.string(), version: z.string(), docs: z.string() })
+  .meta({ id: "About" });
+const Liveness = z.strictObject({ status: z.literal("ok") }).meta({ id: "Liveness" });
 
 export const index = createRoute({
   method: "get",
@@ -27,10 +35,7 @@ export const index = createRoute({
   ...open,
   summary: "What this is",
   responses: {
-    200: answer(
-      z.strictObject({ name: z.string(), version: z.string(), docs: z.string() }),
-      "Its name, its version and where it is described.",
-    ),
+    200: answer(About, "Its name, its version and where it is described."),
   },
 });
 
@@ -41,7 +46,7 @@ export const livez = createRoute({
   ...open,
   summary: "Whether the process is alive",
   description: "Looks at nothing else: a database that is away is no reason to restart it.",
-  responses: { 200: answer(z.strictObject({ status: z.literal("ok") }), "It is.") },
+  responses: { 200: answer(Liveness, "It is.") },
 });
 
 export const readyz = createRoute({
