@@ -15,6 +15,7 @@ import { renewalDue } from "./kinds/renewal-due.ts";
 import { resetPassword } from "./kinds/reset-password.ts";
 import { subscriptionEnded } from "./kinds/subscription-ended.ts";
 import { verifyEmail } from "./kinds/verify-email.ts";
+import { webhookDisabled } from "./kinds/webhook-disabled.ts";
 import type { Kind } from "./letter.ts";
 
 /** Every kind of message by the name that it is queued with. A new one is a file and a line. */
@@ -38,5 +39,6 @@ export const kinds: ReadonlyMap<string, Kind> = new Map(
     reset_password: resetPassword,
     subscription_ended: subscriptionEnded,
     verify_email: verifyEmail,
+    webhook_disabled: webhookDisabled,
   }),
 );

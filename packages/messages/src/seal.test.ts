@@ -32,3 +32,9 @@ it("what was changed or cut is refused for ever", () => {
     expect(() => seal.open({ sealed })).toThrow("can't be unsealed");
   }
 });
+
+it("what was sealed for one purpose is no use for another", () => {
+  const sealed = createSeal([one], "webhook secrets").seal({ secret: "x" });
+  expect(() => createSeal([one]).open(sealed)).toThrow("can't be unsealed");
+  expect(createSeal([one], "webhook secrets").open(sealed)).toEqual({ secret: "x" });
+});

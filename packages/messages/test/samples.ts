@@ -61,4 +61,9 @@ export const samples: Record<string, Record<string, unknown>> = {
   reset_password: { token: "Zr7q_tK3vYw0bN5mXc8LdP2sHf6jGaQe-1uVoTiRkEx" },
   subscription_ended: { product: { en: "Basic", fa: "پایه" } },
   verify_email: { token: "Zr7q_tK3vYw0bN5mXc8LdP2sHf6jGaQe-1uVoTiRkEx" },
+  webhook_disabled: {
+    host: "hooks.shop.example",
+    reason: "failing",
+    failing_since: "2026-11-15T21:30:00.123456+00:00",
+  },
 };
