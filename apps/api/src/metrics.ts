@@ -7,7 +7,9 @@ import type { Queue } from "@ducat/queue/queue";
 import type { Logger } from "pino";
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Limits } from "./limits/connect-limits.ts";
+import { measureDeliveries } from "./measure-deliveries.ts";
 import { measureEntitlements } from "./measure-entitlements.ts";
+import { measureStreams, type StreamMeter } from "./streams/measure-streams.ts";
 
 export type Metrics = {
   observe(request: { method: string; route: string; status: number; seconds: number }): void;
@@ -15,6 +17,8 @@ export type Metrics = {
   read(): Promise<{ text: string; type: string }>;
   /** How often this process knew what an account may do, and how often it had to ask. */
   readCache(): Promise<{ hits: number; misses: number }>;
+  /** Counts the streams of this process. */
+  streams: StreamMeter;
 };
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -47,6 +51,7 @@ export function createMetrics(deps: {
   const oldest = gauge("ducat_backlog_oldest_seconds", "How long the first of them is past it.");
   const webhooks = gauge("ducat_webhooks", "Webhooks that wait or are dead.", ["status"]);
   const lag = gauge("ducat_webhooks_oldest_seconds", "How long the first webhook has been due.");
+  const readDeliveries = measureDeliveries(registry, deps.db);
   const connections = gauge("ducat_db_connections", "Connections of the API's role.", ["state"]);
 
   const readQueue = async () => {
@@ -65,6 +70,7 @@ export function createMetrics(deps: {
     webhooks.set({ status: "received" }, waiting);
     webhooks.set({ status: "dead" }, dead);
     lag.set(oldestSeconds);
+    await readDeliveries();
     for (const { state, count } of await countConnections(deps.db)) {
       connections.set({ state }, count);
     }
@@ -81,6 +87,7 @@ export function createMetrics(deps: {
 
   return {
     readCache: measured.readCounts,
+    streams: measureStreams(registry),
     observe({ method, route, status, seconds }) {
       requests.observe({ method, route, status }, seconds);
     },

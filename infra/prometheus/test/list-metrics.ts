@@ -30,6 +30,9 @@ export async function listMetrics(): Promise<Metrics> {
     worker.meter.fellBack("openai", "provider_failed");
     worker.meter.spent("openai", 1_000);
     worker.meter.breaker("openai", "open");
+    worker.meter.delivering(1);
+    worker.meter.delivered({ outcome: "delivered", ms: 5 });
+    worker.meter.arrived(5);
     worker.meter.watched({ waitingMs: 0, stuckMs: 0 });
     for (const outcome of ["done", "paused", "failed", "lost"] as const) {
       worker.meter.ran("roll-up", { outcome, ms: 5 });
