@@ -17,6 +17,7 @@ import { createRunItem, type RunDeps } from "./jobs/run-item.ts";
 import { noMeter, type WorkerMeter } from "./meter.ts";
 import type { At } from "./points.ts";
 import { createProgress } from "./progress.ts";
+import { type Relay, startRelay } from "./relay-events.ts";
 import type { Repeating } from "./repeat.ts";
 import { safeError } from "./safe-error.ts";
 import { startReconciling } from "./start-reconciling.ts";
@@ -37,6 +38,7 @@ export type WorkerDeps = Omit<
   | "routeModels"
   | "bus"
   | "progress"
+  | "relay"
 > & {
   queue: Queue;
   /** Wakes who watches items, in every process. */
@@ -97,16 +99,18 @@ export function createWorker(options: WorkerDeps): Worker {
   let isWorking = false;
   let work: Work | undefined;
   let webhooks: Work | undefined;
+  let relay: Relay | undefined;
 
   return {
     async start() {
       await untilUp(deps, closing.signal, () => refuseOtherQueue(deps));
       // Before the queue is there: paying back what is overdue needs only the database.
       periodic.push(...startPeriodic(deps), ...models.start());
+      relay = startRelaying(deps);
       await untilUp(deps, closing.signal, () => deps.queue.assertReady());
       const { signal } = givingBack;
       const routeModels = models.route;
-      const runItem = createRunItem({ ...deps, closing: signal, routeModels, progress });
+      const runItem = createRunItem({ ...deps, closing: signal, routeModels, progress, relay });
       work = deps.queue.work("run-item", runItem, {
         concurrency: deps.concurrency,
         lockMs: timings.jobLockMs,
@@ -129,6 +133,7 @@ export function createWorker(options: WorkerDeps): Worker {
       clearTimeout(grace);
       await progress.close();
       await models.close();
+      await relay?.stop();
       await deps.bus.flush();
     },
     state: () => (closing.signal.aborted ? "stopping" : isWorking ? "working" : "starting"),
@@ -143,6 +148,13 @@ function startPeriodic(deps: Ready): Repeating[] {
     startUpkeep({ db, log, meter, timings: timings.upkeep }, listTasks(deps)),
     ...startReconciling(deps.payments, timings),
   ];
+}
+
+function startRelaying({ db, bus, log, meter, timings }: Ready): Relay {
+  const relayed = (ids: string[]) => {
+    for (const accountId of ids) bus.publish({ accountId });
+  };
+  return startRelay({ db, log, meter, relayed, timings: timings.relay });
 }
 
 function watch({ db, queue, log, meter, timings, onStuck }: Ready, work: Work): Repeating {

@@ -11,6 +11,7 @@ import { listPriced } from "../generators/model-params.ts";
 import type { RouteModels } from "../generators/route-models.ts";
 import type { ItemMeter, Settled } from "../meter.ts";
 import type { Progress, Reporting } from "../progress.ts";
+import type { Relay } from "../relay-events.ts";
 import { safeError } from "../safe-error.ts";
 import { waitForDatabase } from "../wait-for-database.ts";
 import { checkPicture, checkText } from "./check-output.ts";
@@ -29,6 +30,8 @@ export type RunDeps = OwnDeps &
     /** Who watches the item is told. */
     bus: Pick<Bus, "publish">;
     progress: Pick<Progress, "follow">;
+    /** How an item ended is told at once, not at the relay's next look. */
+    relay: Pick<Relay, "wake">;
   };
 
 type Report = Reporting["report"];
@@ -69,6 +72,7 @@ export function createRunItem(deps: RunDeps): Handler<"run-item"> {
       own.release();
       reporting.end();
       tell(item);
+      deps.relay.wake();
       meter.settled({ outcome, generator, number, ms: performance.now() - startedAt });
     }
   };
