@@ -9,7 +9,7 @@
 --   DU006 invalid_state   {reason: subscription}: one runs. With p_is_confirmed one that is
 --                         canceled and only runs until its end is no obstacle
 -- Locks the logins as they lock themselves (credentials, login), then identities, the account's
--- row, generations, items, payments, the credit account. Repeated, it refuses: it is done.
+-- row, generations, items, webhooks, payments, the credit account. Repeated, it refuses: it is done.
 CREATE OR REPLACE FUNCTION ducat.erase_account(
   p_account_id uuid, p_is_confirmed boolean, p_audit jsonb)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -27,6 +27,7 @@ BEGIN
   v_generations := erase_generations(p_account_id);
   PERFORM erase_gallery(p_account_id);
   PERFORM erase_import(p_account_id);
+  PERFORM erase_webhooks(p_account_id);
   PERFORM erase_usage(p_account_id);
   PERFORM erase_money_details(p_account_id);
   -- Whatever was asked for in the meantime has come before the freeze and is seen here.

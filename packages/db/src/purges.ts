@@ -51,6 +51,11 @@ export const forgetProgress = purge(
   (db, limit) => db<Row[]>`SELECT ducat.forget_progress(${limit}) AS removed`,
 );
 
+/** Deleted endpoints of webhooks and idle hosts, and what still waited for those that ended. */
+export const forgetEndpoints = purge(
+  (db, limit) => db<Row[]>`SELECT ducat.forget_endpoints(${limit}) AS removed`,
+);
+
 /** Runs of reconciliation, after 90 days. */
 export const forgetReconciliations = purge(
   (db, limit) => db<Row[]>`SELECT ducat.forget_reconciliations(${limit}) AS removed`,
@@ -70,6 +75,12 @@ export const forgetAuditLines = purge(
 export const forgetEvents = walk(
   (db, after, limit) => db<Page[]>`
     SELECT removed, last_id AS "lastId" FROM ducat.forget_events(${after}::uuid, ${limit})`,
+);
+
+/** Deliveries of webhooks that have ended, after 30 days. */
+export const forgetDeliveries = walk(
+  (db, after, limit) => db<Page[]>`
+    SELECT removed, last_id AS "lastId" FROM ducat.forget_deliveries(${after}::uuid, ${limit})`,
 );
 
 /** Messages that have ended, after 90 days. */

@@ -3,6 +3,8 @@ import {
   forgetAuditLines,
   forgetClockRuns,
   forgetCodes,
+  forgetDeliveries,
+  forgetEndpoints,
   forgetEvents,
   forgetLimits,
   forgetMessages,
@@ -71,8 +73,18 @@ export function listPurges({ purgeMs, walkMs }: { purgeMs: number; walkMs: numbe
       "How far work was that nobody reports on any more, after an hour.",
       runPurge(forgetProgress),
     ),
+    purge(
+      "forget-endpoints",
+      "Webhooks' endpoints that were deleted or idle for 31 days, and what waited for them.",
+      runPurge(forgetEndpoints),
+    ),
     walk("forget-sessions", "Sessions that ended 30 days ago.", runWalk(forgetSessions)),
     walk("forget-events", "Events of the outbox, after 31 days.", runWalk(forgetEvents)),
+    walk(
+      "forget-deliveries",
+      "Deliveries of webhooks that ended, after 30 days.",
+      runWalk(forgetDeliveries),
+    ),
     walk("forget-messages", "Messages that ended 90 days ago.", runWalk(forgetMessages)),
     walk("forget-clock-runs", "Moves of test clocks, after 30 days.", runWalk(forgetClockRuns)),
   ];
