@@ -39,6 +39,7 @@ import { creditRoutes } from "./routes/credits.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { entitlementRoutes } from "./routes/entitlements.ts";
 import { eraseMeRoutes } from "./routes/erase-me.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { failedMessageRoutes } from "./routes/failed-messages.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { generationRoutes } from "./routes/generations.ts";
@@ -70,6 +71,8 @@ import { vendorRoutes } from "./routes/vendor.ts";
 import { vendorPageRoutes } from "./routes/vendors.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
+import { createHub } from "./streams/hub.ts";
+import type { StreamDeps } from "./streams/open-stream.ts";
 
 const isEnd = ({ method }: { method: string }) => method !== METHOD_NAME_ALL;
 
@@ -101,7 +104,12 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
 
   app.route("/", healthRoutes(deps, metrics));
   mountOpenRoutes(app, deps);
-  mountKeyedRoutes(app, deps, { ...finders, requireKey });
+  const streams = {
+    ...deps,
+    hub: createHub({ ...deps, meter: metrics.streams }),
+    meter: metrics.streams,
+  };
+  mountKeyedRoutes(app, streams, { ...finders, requireKey });
   app.route("/v1/admin/stats", statisticsRoutes(deps, metrics));
 
   registerComponents(app);
@@ -147,7 +155,7 @@ function mountOpenRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
 type Gate = ReturnType<typeof createAccountFinders> & { requireKey: MiddlewareHandler<AppEnv> };
 
 /** Behind a key; each file of routes asks for its scope. */
-function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): void {
+function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps & StreamDeps, gate: Gate): void {
   const { findAccount, findAnyAccount, requireKey } = gate;
   const findPlanWindows = createPlanWindows(deps);
   app.use("/v1/*", requireKey, limitRequests({ ...deps, findPlanWindows }, findAccount));
@@ -166,6 +174,7 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, gate: Gate): voi
   app.route("/v1/images", imageRoutes(deps, findAccount));
   app.route("/v1/albums", albumRoutes(deps, findAccount));
   app.route("/v1/generations", generationRoutes(deps, findAccount));
+  app.route("/v1/events", eventRoutes(deps, findAccount));
   app.route("/v1/alerts", alertRoutes(deps, findAccount));
   app.route("/v1/credits/auto-reload", autoReloadRoutes(deps, findAccount));
   app.route("/v1/credits", creditRoutes(deps, findAccount));

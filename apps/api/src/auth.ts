@@ -10,10 +10,11 @@ import { findExternalPrincipal } from "./external-principal.ts";
 import { limitWrongKeys } from "./limits/limit-wrong-keys.ts";
 import { isScope, type Scope, scopes } from "./scopes.ts";
 import { findSessionPrincipal } from "./session-principal.ts";
+import { findTicketPrincipal } from "./ticket-principal.ts";
 
 /** Who calls. `actor` names them in audit lines; `accountId` is set when they are an account. */
 export type Principal = {
-  kind: "root" | "key" | "account_token" | "external" | "session";
+  kind: "root" | "key" | "account_token" | "external" | "session" | "ticket";
   actor: string;
   scopes: readonly Scope[];
   accountId?: string;
@@ -21,7 +22,7 @@ export type Principal = {
   isVerified?: boolean;
   /** How many requests the key may make; undefined: as many as there are. */
   limitPerMinute?: number;
-  /** When the key ends, in milliseconds; undefined: never. */
+  /** When the credential ends, in milliseconds; undefined: as its owner says. */
   endsAt?: number;
   /** When they showed their issuer who they are, in milliseconds, where it tells. */
   provenAt?: number;
@@ -52,7 +53,10 @@ type AuthDeps = Pick<
 export function authenticate(deps: AuthDeps, findAccount: FindAccount): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const [, token] = /^Bearer +([!-~]+)$/i.exec(c.req.header("authorization") ?? "") ?? [];
-    const principal = token === undefined ? undefined : await findPrincipal(c, deps, token);
+    const principal =
+      token === undefined
+        ? await findTicketPrincipal(c, deps)
+        : await findPrincipal(c, deps, token);
     if (!principal) throw new DomainError("unauthenticated");
     if (principal.accountId !== undefined) await findAccount(principal.accountId);
     c.set("principal", principal);
@@ -80,7 +84,8 @@ function readAccountToken({ accountTokens }: AuthDeps, token: string): Principal
   const claims = accountTokens.read(token);
   if (!claims) return undefined;
   const { accountId, scopes } = claims;
-  return { kind: "account_token", actor: `account:${accountId}`, scopes, accountId };
+  const endsAt = claims.expiresAt.getTime();
+  return { kind: "account_token", actor: `account:${accountId}`, scopes, accountId, endsAt };
 }
 
 /** How long a process may believe that a key still works; revoking tells it at once. */

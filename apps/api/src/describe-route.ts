@@ -65,3 +65,4 @@ export const ducatAccount = header("DucatAccount");
 export const namedDucatAccount = header("NamedDucatAccount");
 export const idempotencyKey = header("IdempotencyKey");
 export const preferWait = header("PreferWait");
+export const lastEventId = header("LastEventId");

@@ -27,9 +27,9 @@ export async function findExternalPrincipal(
     load,
   });
   // At its end a token is judged by the clock, not by what was remembered of it.
-  const { expiresAt: _, ...person } = found.expiresAt > deps.now() ? found : await load();
+  const { expiresAt: endsAt, ...person } = found.expiresAt > deps.now() ? found : await load();
   const actor = `account:${person.accountId}`;
-  return { kind: "external", actor, scopes: accountScopes, ...person };
+  return { kind: "external", actor, scopes: accountScopes, endsAt, ...person };
 }
 
 async function loadFound(

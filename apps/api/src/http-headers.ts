@@ -51,6 +51,7 @@ export function allowOrigins(origins: string[]): MiddlewareHandler<AppEnv> {
       "Content-Type",
       "Ducat-Account",
       "Idempotency-Key",
+      "Last-Event-ID",
       "Prefer",
       "X-Request-Id",
     ],

@@ -8,6 +8,7 @@ export const scopes = [
   "generations",
   "credits",
   "usage",
+  "events",
   "billing",
   "keys",
   "webhooks",
@@ -24,6 +25,7 @@ export const accountScopes: readonly Scope[] = [
   "generations",
   "credits",
   "usage",
+  "events",
   "billing",
 ];
 

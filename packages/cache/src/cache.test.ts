@@ -196,6 +196,20 @@ describe("the cache", () => {
     await vi.waitFor(async () => expect(await read(cache)).toBe("two"), { timeout: 10_000 });
   });
 
+  it("tells who wants to know what is dropped, here and elsewhere, until they don't", async () => {
+    const [here, there] = [await makeCache(), await makeCache()];
+    const { source } = makeSource();
+    const heard: (readonly string[] | undefined)[] = [];
+    const stop = here.onDrop((tags) => heard.push(tags));
+    await here.drop([source.tag]);
+    expect(heard).toEqual([[source.tag]]);
+    await there.drop([`${source.tag}:2`]);
+    await vi.waitFor(() => expect(heard).toContainEqual([`${source.tag}:2`]));
+    stop();
+    await here.drop([`${source.tag}:3`]);
+    expect(heard).not.toContainEqual([`${source.tag}:3`]);
+  });
+
   it("keeps nothing as long as it never heard the others", async () => {
     const cache = createCache({
       postgresUrl: "postgres://nobody@127.0.0.1:1/none",

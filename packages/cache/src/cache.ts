@@ -48,6 +48,11 @@ export type Cache = {
   drop(tags: string[]): Promise<void>;
   /** Drops in this process only: where the database has told the others itself. */
   forget(tags: string[]): Promise<void>;
+  /**
+   * Hears of all that is dropped from now on, here or elsewhere, until the returned function is
+   * called: the tags, or undefined where it may be anything.
+   */
+  onDrop(hear: (tags: readonly string[] | undefined) => void): () => void;
   /** Resolves when this process hears the others. Until then nothing is kept. */
   ready(): Promise<void>;
   close(): Promise<void>;
@@ -79,15 +84,18 @@ export function createCache(options: CacheOptions): Cache {
     listens = resolve;
   });
 
+  const hearers = new Set<(tags: readonly string[] | undefined) => void>();
   const dropHere = (tags: string[]) => {
     drops.add(tags);
     redis?.drop(tags);
+    for (const hear of hearers) hear(tags);
   };
   const forgetAll = () => {
     drops.addAll();
     redis?.dropAll();
     isListening = true;
     listens();
+    for (const hear of hearers) hear(undefined);
     // They are worth nothing already; this gives the memory back.
     bento.clear().catch((err: unknown) => log.warn({ err }, "the cache could not be emptied"));
   };
@@ -123,6 +131,11 @@ export function createCache(options: CacheOptions): Cache {
     },
     async forget(tags) {
       dropHere(tags);
+    },
+    onDrop(hear) {
+      const own: typeof hear = (tags) => hear(tags);
+      hearers.add(own);
+      return () => hearers.delete(own);
     },
     ready: () => heard,
     async close() {

@@ -13,7 +13,7 @@ type LimitDeps = Pick<Deps, "limits" | "proxyHops" | "logins"> & {
 };
 
 /** Credentials that are in a browser or a telephone, at its owner's address. */
-const personal = new Set(["session", "account_token", "external"]);
+const personal = new Set(["session", "account_token", "external", "ticket"]);
 
 /**
  * Counts requests of those who have said who they are: of a key that has a limit of its own, of the

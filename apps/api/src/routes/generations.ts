@@ -14,12 +14,14 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/generations.ts";
 import { removeFiles } from "../remove-files.ts";
 import { showGeneration } from "../show-generation.ts";
+import type { StreamDeps } from "../streams/open-stream.ts";
 import { wakeWaiting } from "../wake-waiting.ts";
 import { batchRoutes } from "./batches.ts";
+import { generationEventRoutes } from "./generation-events.ts";
 import { generationOrderRoutes } from "./generation-orders.ts";
 import { resultRoutes } from "./results.ts";
 
-export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
+export const generationRoutes = (deps: Deps & StreamDeps, findAccount: FindAccount) => {
   const { db, entitlements, urlSigner } = deps;
 
   /** The answer that shows a generation as it is now. Errors: not_found. */
@@ -34,6 +36,7 @@ export const generationRoutes = (deps: Deps, findAccount: FindAccount) => {
   app.route("/", generationOrderRoutes(deps));
   app.route("/", batchRoutes(deps));
   app.route("/", resultRoutes(deps));
+  app.route("/", generationEventRoutes(deps));
 
   app.openapi(operations.list, async (c) => {
     const { limit, cursor, count, ...filter } = c.req.valid("query");

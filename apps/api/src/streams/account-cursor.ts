@@ -1,0 +1,50 @@
+import type { Db } from "@ducat/db/connect";
+import { type AccountSlice, readAccountStream, readHeads } from "@ducat/db/events";
+import { DomainError } from "@ducat/types/errors";
+import { type Cursor, listSeen, sliceRows } from "./cursor.ts";
+import { type StreamEvent, tellLive } from "./live-events.ts";
+import { type AccountPosition, writeAccountPosition } from "./position.ts";
+
+/** Before the first line of any ledger: the balance is told first. */
+const beforeLedger = -1;
+
+/** Where an account is now. Errors: not_found. */
+export async function findAccountEnd(db: Db, accountId: string): Promise<AccountPosition> {
+  const [head] = await readHeads(db, [accountId]);
+  if (!head) throw new DomainError("not_found");
+  return { seq: head.seq, ledgerSeq: undefined, seen: new Map() };
+}
+
+/** All that happens to an account: its events, its balance, and the work that goes on. */
+export function createAccountCursor(db: Db, accountId: string, from: AccountPosition): Cursor {
+  const at = { ...from };
+
+  function* tellBalance({ balance }: AccountSlice): Generator<StreamEvent> {
+    if (!balance) return;
+    at.ledgerSeq = balance.seq;
+    yield ["balance", balance];
+  }
+  function* tell(slice: AccountSlice): Generator<StreamEvent> {
+    // Who comes for the first time is told where they are before anything else.
+    const isFirst = at.ledgerSeq === undefined;
+    if (isFirst) yield* tellBalance(slice);
+    for (const { seq, ...event } of slice.events) {
+      at.seq = seq;
+      const { id, type, created_at, data } = event;
+      yield [type, { id, type, created_at, account_id: accountId, data }];
+    }
+    if (!isFirst) yield* tellBalance(slice);
+    yield* tellLive(slice.live, at.seen);
+  }
+
+  return {
+    async read() {
+      const slice = await readAccountStream(db, accountId, {
+        ...{ seq: at.seq, ledgerSeq: at.ledgerSeq ?? beforeLedger },
+        ...{ limit: sliceRows, seen: listSeen(at.seen) },
+      });
+      return { events: tell(slice), hasMore: slice.hasMore, isLast: false };
+    },
+    position: () => writeAccountPosition(at),
+  };
+}
