@@ -9,6 +9,8 @@ import { createLocalGenerator } from "../../../apps/worker/src/generators/local.
 import { setStage as setWorkerStage } from "../../../apps/worker/test/stage.ts";
 import { createDucat, type Ducat, type DucatOptions } from "../src/ducat.ts";
 
+export { rootKey };
+
 export type Stage = ApiStage & {
   /** Where the API listens. */
   baseUrl: string;
