@@ -69,7 +69,10 @@ import { usageRoutes } from "./routes/usage.ts";
 import { adminUsageRoutes, usageSummaryRoutes } from "./routes/usage-summaries.ts";
 import { vendorRoutes } from "./routes/vendor.ts";
 import { vendorPageRoutes } from "./routes/vendors.ts";
+import { adminDeliveryRoutes } from "./routes/webhook-deliveries.ts";
+import { adminEndpointRoutes, webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
 import { webhookEventRoutes } from "./routes/webhook-events.ts";
+import { webhookSecretRoutes } from "./routes/webhook-secret.ts";
 import { webhookRoutes } from "./routes/webhooks.ts";
 import { createHub } from "./streams/hub.ts";
 import type { StreamDeps } from "./streams/open-stream.ts";
@@ -187,6 +190,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps & StreamDeps, gat
   app.route("/v1/portal", portalRoutes(deps, findAccount));
   app.route("/v1/payments", paymentRoutes(deps, findAccount));
   app.route("/v1/subscription", subscriptionRoutes(deps, findAccount));
+  app.route("/v1/webhook-endpoints", webhookEndpointRoutes(deps, findAccount));
+  app.route("/v1/webhook-secret", webhookSecretRoutes(deps, findAccount));
   app.route("/v1/admin/accounts", adminAccountRoutes(deps, findAnyAccount));
   app.route("/v1/admin/accounts", adminEntitlementRoutes(deps, findAnyAccount));
   app.route("/v1/admin/logins", adminLoginRoutes(deps));
@@ -198,6 +203,8 @@ function mountKeyedRoutes(app: OpenAPIHono<AppEnv>, deps: Deps & StreamDeps, gat
   app.route("/v1/admin/products", adminProductRoutes(deps));
   app.route("/v1/admin/promo-codes", promoCodeRoutes(deps));
   app.route("/v1/admin/webhook-events", webhookEventRoutes(deps));
+  app.route("/v1/admin/webhook-endpoints", adminEndpointRoutes(deps));
+  app.route("/v1/admin/deliveries", adminDeliveryRoutes(deps, findAnyAccount));
   app.route("/v1/admin/payments", adminPaymentRoutes(deps, findAnyAccount));
   app.route("/v1/admin/usage", adminUsageRoutes(deps, findAnyAccount));
   app.route("/v1/admin/reconciliation", reconciliationRoutes(deps));

@@ -6,6 +6,8 @@ const shapes = {
   /** The last generation of a page. */
   generation: uuid,
   webhook_event: uuid,
+  /** The last delivery of a page. */
+  delivery: uuid,
   audit_log: uuid,
   /** Where the next page of everybody's generations begins: microseconds (until 2255) and an id. */
   admin_generation: /^(?:\d{1,15}|[1-8]\d{15})\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,

@@ -2,6 +2,7 @@ import type { Cache } from "@ducat/cache/cache";
 import type { Db } from "@ducat/db/connect";
 import type { Entitlements } from "@ducat/entitlements/entitlements";
 import type { Bus } from "@ducat/events/bus";
+import type { WebhookSecrets } from "@ducat/messages/webhook-secrets";
 import type { PaymentDeps } from "@ducat/payments/providers";
 import type { Queue } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
@@ -44,6 +45,8 @@ export type Deps = {
   logins: LoginDeps;
   /** How browsers stay in the queues' dashboard. */
   queueCookies: QueueCookies;
+  /** What signs outgoing webhooks. */
+  webhookSecrets: WebhookSecrets;
   mode: "test" | "live";
   publicUrl: string;
   allowedOrigins: string[];

@@ -4,6 +4,7 @@ import { connectLoginStore } from "@ducat/db/logins";
 import { createEntitlements } from "@ducat/entitlements/entitlements";
 import { keepWarm } from "@ducat/entitlements/warm-up";
 import { createBus } from "@ducat/events/bus";
+import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -63,6 +64,7 @@ async function main(env: Env): Promise<void> {
     csv: createCsv({ log }),
     limits,
     accountTokens: createAccountTokens(secrets),
+    webhookSecrets: createWebhookSecrets(env.SECRET_KEYS),
     queueCookies: createQueueCookies({ ...secrets, publicUrl: env.PUBLIC_URL }),
     logins: createLoginDeps({
       ...{ db, cache, log, store: loginStore, mode: env.DUCAT_MODE, publicUrl: env.PUBLIC_URL },

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectLoginStore } from "@ducat/db/logins";
 import { createEntitlements } from "@ducat/entitlements/entitlements";
+import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type Queue } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -109,6 +110,7 @@ export async function setStage(
     csv: createCsv({ log }),
     limits: connectLimits({ db: db.app, now: Date.now, log }),
     accountTokens: createAccountTokens({ secrets: secretKeys, mode: "test", now: Date.now }),
+    webhookSecrets: createWebhookSecrets(secretKeys),
     queueCookies: createQueueCookies({
       ...{ secrets: secretKeys, mode: "test", publicUrl, now: Date.now },
     }),

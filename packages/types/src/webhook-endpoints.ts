@@ -172,6 +172,7 @@ export const WebhookDeliveryDetail = z
       .meta({ description: "The body as it is sent; null: it is no longer kept." }),
   })
   .meta({ id: "WebhookDeliveryDetail" });
+export type WebhookDeliveryDetail = z.infer<typeof WebhookDeliveryDetail>;
 
 export const WebhookDeliveryPage = page(WebhookDelivery);
 

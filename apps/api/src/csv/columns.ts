@@ -4,6 +4,7 @@ import type { AdminPayment } from "@ducat/types/admin-payments";
 import type { AuditLog } from "@ducat/types/audit-logs";
 import type { Transaction } from "@ducat/types/credits";
 import type { Payment } from "@ducat/types/payments";
+import type { AdminDelivery } from "@ducat/types/webhook-endpoints";
 import type { WebhookEvent } from "@ducat/types/webhook-events";
 import type { Columns } from "./stream-csv.ts";
 
@@ -150,4 +151,23 @@ export const webhookColumns: Columns<WebhookEvent> = {
   resolved_at: (row) => row.resolved_at,
   resolved_by: (row) => row.resolved_by,
   has_body: (row) => row.has_body,
+};
+
+export const deliveryColumns: Columns<AdminDelivery> = {
+  id: (row) => row.id,
+  created_at: (row) => row.created_at,
+  ended_at: (row) => row.ended_at,
+  status: (row) => row.status,
+  kind: (row) => row.kind,
+  owner_id: (row) => row.owner_id,
+  endpoint_id: (row) => row.endpoint_id,
+  url: (row) => row.url,
+  account_id: (row) => row.account_id,
+  event_id: (row) => row.event_id,
+  event_type: (row) => row.event_type,
+  attempts: (row) => row.attempts,
+  next_try_at: (row) => row.next_try_at,
+  last_try_at: (row) => row.tries.at(-1)?.at,
+  last_status: (row) => row.tries.at(-1)?.status,
+  last_error: (row) => row.tries.at(-1)?.error,
 };

@@ -49,13 +49,15 @@ const describeChanges = ({ tags, parameters, refusals, name, trace }: Whose) => 
     operationId: name("create", "WebhookEndpoint"),
     tags,
     summary: "Make a webhook endpoint",
-    description: `Events from now on are sent to it, signed with the secret of this answer.${trace}`,
+    description:
+      "Events from now on are sent to it, signed with the secret of this answer. " +
+      `\`invalid_state\`: there are as many as may be.${trace}`,
     parameters,
     request: jsonBody(CreateWebhookEndpoint),
     middleware: [readJson] as const,
     responses: {
       201: answer(NewWebhookEndpoint, "It is enabled."),
-      ...problems(...refusals, ...withBody, "quota_exceeded"),
+      ...problems(...refusals, ...withBody, "invalid_state"),
     },
   }),
   update: createRoute({
@@ -207,7 +209,7 @@ const describeDeliveries = ({ tags, parameters, refusals, name, trace }: Whose) 
     summary: "Send one event again",
     description:
       "With the same `webhook-id`, whether it arrived or not. `invalid_state`: the endpoint is " +
-      `disabled, the event is no longer kept, or it is on its way already.${trace}`,
+      `disabled, or the event is no longer kept.${trace}`,
     parameters,
     request: { params: deliveryParams },
     responses: {
