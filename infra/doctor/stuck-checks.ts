@@ -26,6 +26,13 @@ export const stuckChecks: PlaceCheck[] = [
       ORDER BY next_expiry_at`,
   }),
   bySql({
+    check: "stuck-events",
+    title: "no event has waited for ten minutes to be told to streams and webhooks",
+    sql: `
+      SELECT account_id, id, type, created_at FROM ducat.outbox
+      WHERE seq IS NULL AND created_at < ${now} - interval '10 minutes' ORDER BY id`,
+  }),
+  bySql({
     check: "stuck-webhooks",
     title: "no webhook has been waiting for a quarter of an hour",
     sql: `

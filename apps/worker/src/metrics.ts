@@ -34,7 +34,7 @@ export function createMetrics({
   collectDefaultMetrics({ register: registry });
   const fromDatabase = [readUpkeep(registry, db), readEvents(registry, db)];
   const measure = shareWithin(waitMs, async () => {
-    await Promise.all(fromDatabase.map((read) => read()));
+    for (const read of fromDatabase) await read();
   });
   const up = new Gauge({
     name: "ducat_worker_up",

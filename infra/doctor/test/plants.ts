@@ -335,6 +335,13 @@ const place: Plant[] = [
     change("credit_accounts", "next_expiry_at = now() - interval '2 hours'"),
   ),
   plant(
+    "stuck-events",
+    "an event that nobody is told of",
+    `
+    INSERT INTO ducat.outbox (account_id, type, data, created_at)
+    VALUES (${someone}, 'credits.low', '{}', now() - interval '11 minutes')`,
+  ),
+  plant(
     "stuck-webhooks",
     "a webhook that nobody works on",
     `
