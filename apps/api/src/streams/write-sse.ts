@@ -9,7 +9,7 @@ import type { Seat } from "./seat.ts";
 /** Of what is written at once, and so of what a stream keeps of what its reader has not taken. */
 const mostBytes = 256 * 1024;
 /** Silence of a connection that lives; proxies close those that say nothing for a minute. */
-const heartbeatMs = 15_000;
+const usualHeartbeatMs = 15_000;
 /** Whoever takes so long for a slice is gone, or will never keep up. */
 const usualIdleMs = 30_000;
 /** Between reads while the database is away. */
@@ -35,6 +35,7 @@ export type SseOptions = {
   /** The answer that it goes into, where a server is there. */
   outgoing: HttpBindings["outgoing"] | undefined;
   idleMs?: number;
+  heartbeatMs?: number;
 };
 
 /**
@@ -48,19 +49,23 @@ export function writeSse(options: SseOptions): ReadableStream {
   let idle: NodeJS.Timeout | undefined;
   let begin: string | undefined = opening;
 
-  const cut = (controller: ReadableStreamDefaultController) => {
-    seat.leave("slow");
-    controller.error(new Error("A stream was not read in time."));
-    outgoing?.destroy();
+  const expect = (controller: ReadableStreamDefaultController) => {
+    idle = setTimeout(() => {
+      seat.leave("slow");
+      controller.error(new Error("A stream was not read in time."));
+      outgoing?.destroy();
+    }, idleMs).unref();
   };
   return new ReadableStream(
     {
+      // Also whoever never begins to read is cut off.
+      start: expect,
       async pull(controller) {
         clearTimeout(idle);
         const part = begin ?? (await parts.next()).value;
         begin = undefined;
-        if (part !== undefined) {
-          idle = setTimeout(cut, idleMs, controller).unref();
+        if (part) {
+          expect(controller);
           return controller.enqueue(encoder.encode(part));
         }
         if (seat.closed() === "left") return;
@@ -80,7 +85,7 @@ const nothing: Slice = { events: [], hasMore: false, isLast: false };
 
 /** What is written, a part at a time; ends when the stream is over. */
 async function* writeParts(options: SseOptions): AsyncGenerator<string, void> {
-  const { seat, cursor, meter } = options;
+  const { seat, cursor, meter, heartbeatMs = usualHeartbeatMs } = options;
   let slice: Slice | undefined = options.first;
   let since: number | undefined;
   let wroteAt = performance.now();
