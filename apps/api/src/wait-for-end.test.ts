@@ -67,7 +67,7 @@ describe("Prefer: wait", () => {
 
   it("lets an account wait twenty times at once, and others as well", async () => {
     const account = await stage.makeAccount();
-    const waitForEnd = createWaiter({ db: stage.deps.db, closing: closing.signal });
+    const waitForEnd = createWaiter({ ...stage.deps, closing: closing.signal });
     const { body } = await stage.call("/v1/generations", { account, key: "w", body: order() });
     const gone = new AbortController();
     const wait = (accountId: string) =>
@@ -83,6 +83,45 @@ describe("Prefer: wait", () => {
     expect(await wait(await stage.makeAccount())).toBe(true);
     gone.abort();
     expect(await Promise.all(twenty)).toEqual(Array(20).fill(false));
+  });
+
+  it("looks when there is news of the generation, and not for that of others", async () => {
+    const [account, other] = [await stage.makeAccount(), await stage.makeAccount()];
+    const { deps } = stage;
+    let looks = 0;
+    const db = new Proxy(deps.db, {
+      get(target, name) {
+        looks += name === "begin" ? 1 : 0;
+        return Reflect.get(target, name);
+      },
+    });
+    const waitForEnd = createWaiter({ ...deps, db, closing: closing.signal, pauseMs: 60_000 });
+    const { body } = await stage.call("/v1/generations", { account, key: "n", body: order() });
+    const { signal } = new AbortController();
+    const waiting = waitForEnd({ accountId: account, id: body.id, seconds: 30, signal });
+    // The second, when the bus is heard.
+    await eventually(() => expect(looks).toBe(2));
+    // Of others, and of nothing: no reason to look.
+    for (let count = 0; count < 100; count++) {
+      deps.bus.publish({ accountId: other, generationId: randomUUID() });
+      deps.bus.publish({ accountId: account });
+    }
+    await deps.bus.flush();
+    await settle(stage, account, body, ["completed"]);
+    deps.bus.publish({ accountId: account, generationId: body.id });
+    expect(await waiting).toBe(true);
+    expect(looks).toBe(3);
+  });
+
+  it("hears of an end also where the news was lost", async () => {
+    const account = await stage.makeAccount();
+    const bus = { subscribe: () => () => undefined };
+    const waitForEnd = createWaiter({ ...stage.deps, bus, closing: closing.signal });
+    const { body } = await stage.call("/v1/generations", { account, key: "l", body: order() });
+    const { signal } = new AbortController();
+    const waiting = waitForEnd({ accountId: account, id: body.id, seconds: 30, signal });
+    await settle(stage, account, body, ["completed"]);
+    expect(await waiting).toBe(true);
   });
 
   it("ends when the process stops", async () => {

@@ -20,6 +20,7 @@ it("fills in what was left out; an empty variable counts as left out", () => {
     METRICS_HOST: "127.0.0.1",
     ALLOWED_ORIGINS: [],
     LOG_LEVEL: "info",
+    bus: { postgresUrl: least.DATABASE_URL },
     queue: { url: least.DATABASE_URL, role },
   });
 });
@@ -35,6 +36,10 @@ it("takes QUEUE_URL before REDIS_URL, and the direct database before the pooled 
   });
   expect(queueOf({ DIRECT_DATABASE_URL, REDIS_URL })).toEqual({ url: REDIS_URL });
   expect(queueOf({ REDIS_URL, QUEUE_URL })).toEqual({ url: QUEUE_URL });
+  expect(parseEnv({ ...least, DIRECT_DATABASE_URL, REDIS_URL, QUEUE_URL }).bus).toEqual({
+    postgresUrl: DIRECT_DATABASE_URL,
+    redisUrl: REDIS_URL,
+  });
 });
 
 it("names every fault at once and repeats no value", () => {
