@@ -99,6 +99,7 @@ export const eventData = {
     endpoint_id: Id,
     url: z.string(),
     reason: z.string().meta({ description: "`gone`: it answered 410. `failing`: for days." }),
+    failing_since: Moment.nullable(),
   },
   "webhook.test": { endpoint_id: Id },
 } as const satisfies Record<string, z.core.$ZodLooseShape>;
