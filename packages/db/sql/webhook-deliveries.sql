@@ -66,7 +66,7 @@ DECLARE
 BEGIN
   WITH given AS (
     SELECT o.account_id, o.id, o.type, g.webhook_url,
-      lower(substring(g.webhook_url FROM '^https?://[^/?#]{1,300}')) AS origin
+      lower(substring(g.webhook_url FROM '^https?://[^/?#]+')) AS origin
     FROM unnest(p_account_ids, p_event_ids) AS e (account_id, id)
     JOIN outbox o ON o.account_id = e.account_id AND o.id = e.id
       AND o.type IN ('generation.completed', 'generation.failed', 'generation.canceled')
@@ -120,8 +120,9 @@ BEGIN
 END $$;
 
 -- Take up to p_limit (100 at most) due deliveries for p_lease_s seconds, endpoints in turn: each
--- gives one before any gives a second, and of those that fail together no more than half are taken
--- while others wait. Returns what sending needs; secrets: those that sign, sealed, newest first;
+-- gives one before any gives a second. All that fail together have a quarter of what is under way
+-- for sure, and never more than half of it (by what is under way everywhere and p_limit), so that
+-- however many hang there is room for the others. Returns what sending needs; secrets: those that sign, sealed, newest first;
 -- none when an account never had one. Deliveries whose event is no longer kept, and those that
 -- were taken 20 times without a word, end as failed and are not returned.
 -- Locks the endpoints, skipping those that another worker is at, then their deliveries. Safe to
@@ -138,6 +139,8 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_until timestamptz := v_now + make_interval(secs => p_lease_s::float8);
   v_limit int := least(p_limit, 100);
+  v_room int;
+  v_failing int;
   v_accounts uuid[];
   v_endpoints uuid[];
 BEGIN
@@ -155,6 +158,11 @@ BEGIN
   IF v_endpoints IS NULL THEN
     RETURN;
   END IF;
+  SELECT count(*) + v_limit, count(*) FILTER (WHERE n.failing_since IS NOT NULL)
+  INTO v_room, v_failing
+  FROM webhook_deliveries d
+  JOIN webhook_endpoints n ON n.account_id = d.account_id AND n.id = d.endpoint_id
+  WHERE d.status = 'sending' AND d.due_at > v_now;
   RETURN QUERY
   WITH ready AS (
     SELECT n.account_id, n.id, n.due_at, n.failing_since IS NOT NULL AS is_failing,
@@ -176,7 +184,9 @@ BEGIN
       WHERE d.account_id = r.account_id AND d.endpoint_id = r.id AND d.due_at <= v_now
       ORDER BY d.due_at, d.id LIMIT greatest(r.room, 0)) AS q
   ), chosen AS (
-    SELECT * FROM queued ORDER BY place, is_failing LIMIT v_limit
+    SELECT * FROM queued
+    WHERE NOT is_failing OR v_failing + place <= (v_room + 1) / 2
+    ORDER BY is_failing AND v_failing + place > v_room / 4, place, is_failing LIMIT v_limit
   ), taken AS (
     UPDATE webhook_deliveries d SET attempts = d.attempts + 1,
       status = CASE WHEN c.is_lost THEN 'failed' ELSE 'sending' END,

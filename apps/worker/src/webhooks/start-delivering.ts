@@ -9,7 +9,6 @@ import { type DeliverDeps, deliver } from "./deliver.ts";
 const quickAtOnce = 32;
 /** With those that are: a socket that waits costs little, a place that a slow one holds a lot. */
 const allAtOnce = 256;
-const slowAfterMs = 2_000;
 /** Between two claims, so that what ends meanwhile is filled up by one of them. */
 const gatherMs = 20;
 const longestPauseMs = 30_000;
@@ -17,6 +16,8 @@ const longestPauseMs = 30_000;
 export type DeliveringTimings = {
   /** Between two looks for what is due, if nobody wakes it. */
   pollMs: number;
+  /** An attempt that takes longer is slow. */
+  slowMs: number;
   /** How long a delivery stays with a worker; longer than an attempt and its record take. */
   leaseSeconds: number;
 };
@@ -43,7 +44,7 @@ export function startDelivering(
   const countRoom = () => {
     const now = performance.now();
     const begun = [...running.values()];
-    const quick = begun.filter((startedAt) => now - startedAt < slowAfterMs).length;
+    const quick = begun.filter((startedAt) => now - startedAt < timings.slowMs).length;
     return Math.min(quickAtOnce - quick, allAtOnce - running.size);
   };
   const begin = (claimed: Parameters<typeof deliver>[1]) => {
