@@ -8,7 +8,7 @@ import { advanceClock, consumeCredits, freezeAccount } from "./credits.ts";
 import { findEntitlements } from "./entitlements.ts";
 import { releaseUsage, trackUsage } from "./usage.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 const day = 86_400;
 const all = { low_balance: null, quota: true, expiring: true, messages: true };
 

@@ -8,7 +8,7 @@ import { useDatabase } from "../test/use-database.ts";
 import { type AutoReloadSettings, getAutoReload, setAutoReload } from "./auto-reload.ts";
 import { removeMethod } from "./provider-customers.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 describe("the settings of auto-reload", () => {
   it("are what was set, with the pack, its price and what the month has cost", async () => {

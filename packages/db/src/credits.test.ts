@@ -11,7 +11,7 @@ import {
   listEntries,
 } from "./credits.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 const audit = { actor: "root", request_id: "request-1", ip: "192.0.2.1" };
 

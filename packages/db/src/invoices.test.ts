@@ -15,7 +15,7 @@ import { findBalance } from "./credits.ts";
 import { findPayment } from "./payments.ts";
 import { findSubscription, type PaidInvoice, recordInvoice } from "./subscriptions.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 const grants = (one: Subscribed) => listPlanGrants(database.admin, one.accountId);
 const day = 86_400_000;
 

@@ -18,7 +18,7 @@ import {
 } from "./payments.ts";
 import { findCustomer } from "./provider-customers.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 const audit = { actor: "test", request_id: "test", ip: null };
 
 /** An account with a waiting order for 100 credits at USD 9.00. */

@@ -15,7 +15,7 @@ import { refillAccount, refillDue } from "./refills.ts";
 import { applyReversal } from "./reversals.ts";
 import { findSubscription } from "./subscriptions.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 /** The next such day that is still to come, at ten. */
 function nextDay(month: number, dayOfMonth: number): Date {

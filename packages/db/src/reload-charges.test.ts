@@ -15,7 +15,7 @@ import {
 import { findBalance, freezeAccount } from "./credits.ts";
 import { movePayment } from "./payments.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 const declined = { status: "needs_customer", code: "card_declined" } as const;
 

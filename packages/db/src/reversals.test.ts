@@ -11,7 +11,7 @@ import { cancelGeneration } from "./generations.ts";
 import { findPayment, settlePayment } from "./payments.ts";
 import { applyReversal } from "./reversals.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 const day = 86_400;
 

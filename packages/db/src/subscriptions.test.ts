@@ -20,7 +20,7 @@ import {
   scheduleChange,
 } from "./subscriptions.ts";
 
-const database = useDatabase();
+const database = useDatabase({ checksEvents: true });
 
 const listMessages = (accountId: string) => database.admin<{ kind: string }[]>`
   SELECT kind FROM ducat.messages WHERE account_id = ${accountId} ORDER BY id`;
