@@ -89,6 +89,21 @@ async function makeGuarded(): Promise<string> {
   return loginId;
 }
 
+const endpoints = "/v1/admin/webhook-endpoints";
+/** One of the deployment's endpoints, with a delivery of its own. */
+async function makeEndpoint(): Promise<{ endpoint: string; delivery: string }> {
+  const { body } = await stage.call(endpoints, { body: { url: "https://hooks.example/" } });
+  const endpoint = `${endpoints}/${body.id}`;
+  const sent = await stage.call(`${endpoint}/test`, { method: "POST" });
+  return { endpoint, delivery: `${endpoint}/deliveries/${sent.body.id}` };
+}
+/** Asks something of such an endpoint. */
+const onEndpoint =
+  (rest = "") =>
+  async () => ({
+    path: `${(await makeEndpoint()).endpoint}${rest}`,
+  });
+
 const style = "/v1/admin/styles/cottage_garden";
 let prompts = 0;
 const newStyle = () => ({
@@ -174,6 +189,14 @@ const asks: Record<string, () => Promise<Call & { path: string }>> = {
   "POST /v1/admin/styles/{id}/deactivate": async () => ({ path: `${style}/deactivate` }),
   "POST /v1/admin/tasks/{name}/run": async () => ({
     path: `/v1/admin/tasks/${await makeTask()}/run`,
+  }),
+  "PATCH /v1/admin/webhook-endpoints/{id}": onEndpoint(),
+  "DELETE /v1/admin/webhook-endpoints/{id}": onEndpoint(),
+  "POST /v1/admin/webhook-endpoints/{id}/rotate": onEndpoint("/rotate"),
+  "POST /v1/admin/webhook-endpoints/{id}/test": onEndpoint("/test"),
+  "POST /v1/admin/webhook-endpoints/{id}/replay": onEndpoint("/replay"),
+  "POST /v1/admin/webhook-endpoints/{id}/deliveries/{delivery_id}/replay": async () => ({
+    path: `${(await makeEndpoint()).delivery}/replay`,
   }),
   "POST /v1/admin/webhook-events/{id}/discard": async () => ({
     path: `/v1/admin/webhook-events/${await makeEvent()}/discard`,

@@ -153,8 +153,11 @@ function limit<T>(cell: Cell, answer: Promise<T>): Promise<T> {
 
 const nobody = "00000000-0000-0000-0000-000000000000";
 
-/** What people may do about their logins before they have proven who they are. */
-const ofLogins = /^(sessions|session_tokens|login_changes)$/;
+/**
+ * What people may do before they have proven who they are: about their logins, and to read what is
+ * made when it is first read.
+ */
+const ofAnybody = /^(sessions|session_tokens|login_changes|webhook_secrets)$/;
 
 /** Whose rows may be others then: the callers' own, new ones, and those of nobody in particular. */
 function mayChange(cells: Cell[], at: string, before: Checksums): boolean {
@@ -166,6 +169,6 @@ function mayChange(cells: Cell[], at: string, before: Checksums): boolean {
     ({ operation, caller: { accountId, loginId } }) =>
       !isOpen(operation) && [accountId, loginId].includes(tenant),
   );
-  if (own) return !own.caller.isUnverified || isErasing(own.operation) || ofLogins.test(table);
+  if (own) return !own.caller.isUnverified || isErasing(own.operation) || ofAnybody.test(table);
   return ![...before.keys()].some((known) => known.endsWith(` ${tenant}`));
 }

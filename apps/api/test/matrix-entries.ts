@@ -33,6 +33,8 @@ const nouns: Record<string, Scope | "session"> = {
   uploads: "uploads",
   usage: "usage",
   vendor: "profile",
+  "webhook-endpoints": "webhooks",
+  "webhook-secret": "webhooks",
 };
 
 /** Nobody but the product's own server may do this, for any account. */
@@ -73,6 +75,7 @@ const things: Record<string, Kind[]> = {
   tasks: [],
   versions: [],
   usage: ["event"],
+  "webhook-endpoints": ["endpoint"],
   "webhook-events": [],
 };
 
@@ -90,6 +93,7 @@ const spent: Record<string, (owner: Tenant) => Promise<string>> = {
   "DELETE /v1/auth/sessions/{id}": ({ make }) => make.session(),
   "DELETE /v1/generations/{id}": ({ make }) => make.finished(),
   "DELETE /v1/images/{id}": ({ make }) => make.image(),
+  "DELETE /v1/webhook-endpoints/{id}": ({ make }) => make.endpoint(),
   // Everybody's.
   "GET /v1/styles/{id}": async () => "letter",
   "POST /v1/admin/generations/{id}/refund": ({ make }) => make.finished(),

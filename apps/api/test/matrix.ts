@@ -98,7 +98,7 @@ async function listKeyedCells(
   const call = await makeCall(operation, caller);
   const ids = await listIds(operation, caller, owner);
   const [id] = ids;
-  const at = (one: string | undefined) => operation.path.replace(/\{\w+\}/g, one ?? "");
+  const at = (one: string | undefined) => placeIds(operation, owner, one ?? "");
   const make = (place: Place, more: Call = {}, query = ""): Cell => {
     const key = operation.readsKey && { key: randomUUID() };
     const body = call.body !== undefined && { body: bodyOf(operation) };
@@ -129,6 +129,13 @@ async function listKeyedCells(
       make({ in: place }, { account }),
     ),
   ];
+}
+
+/** The path with `id` in it; a thing of that thing, `{x_id}` behind it, is the owner's. */
+function placeIds({ path, pathNames: [first] }: Operation, { ids }: Tenant, id: string): string {
+  return path.replace(/\{(\w+?)(_id)?\}/g, (_, name: string, suffix = "") =>
+    name + suffix === first ? id : (Object.entries(ids).find(([kind]) => kind === name)?.[1] ?? id),
+  );
 }
 
 /** Batches share the keys of generations: what one has used is a conflict for the other. */
@@ -239,7 +246,9 @@ export const showsThing = ({ operation, caller, id }: Cell): boolean =>
   mayDo(caller, operation) &&
   !isForAnybody(operation) &&
   // All of its rows were good, or it had none: that is an empty list.
-  operation.name !== "GET /v1/generations/{id}/errors";
+  operation.name !== "GET /v1/generations/{id}/errors" &&
+  // Secrets and nothing else.
+  operation.name !== "GET /v1/webhook-endpoints/{id}/secret";
 
 export const nameCell = (cell: Cell): string => `${cell.caller.name}, ${nameWay(cell)}`;
 

@@ -66,6 +66,12 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     (await ask("/v1/credits/holds", { body: { amount: 1, description: word } })).body.id;
   const key = async (): Promise<string> =>
     (await ask("/v1/api-keys", { body: { name: word, scopes: ["credits"] } })).body.id;
+  const endpoint = async (): Promise<string> => {
+    const body = { url: `https://hooks.example/${word}`, description: word };
+    return (await ask("/v1/webhook-endpoints", { body })).body.id;
+  };
+  const endpointId = await endpoint();
+  const delivery = await ask(`/v1/webhook-endpoints/${endpointId}/test`, { method: "POST" });
   const { price } = await makeOffer(stage.db.admin);
   const pay = () =>
     makePaid(stage.db.app, accountId, { priceId: price.id, metadata: { [word]: word } });
@@ -94,6 +100,8 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     key: await key(),
     event: await use(stage, accountId, word),
     session: await endable(),
+    endpoint: endpointId,
+    delivery: delivery.body.id as string,
     subscription,
   };
   const shown = await ask(`/v1/generations/${ids.generation}`);
@@ -116,7 +124,7 @@ export async function makeTenant(stage: Stage, kind: AccountKind, word: string) 
     cursors: await readCursors(ask),
     /** Things that nothing has happened to yet; their ids. */
     make: {
-      ...{ hold, key, session: endable, image, album },
+      ...{ hold, key, session: endable, image, album, endpoint },
       running: async (): Promise<string> => (await begin()).id,
       finished: async (): Promise<string> => finish(await begin()),
       payment: async () => (await pay()).id,

@@ -52,7 +52,7 @@ export const NewApiKey = ApiKey.extend({
 export const ApiKeys = z.strictObject({ data: z.array(ApiKey) }).meta({ id: "ApiKeys" });
 
 /** The part of a key that is no secret, in a path. */
-export const ApiKeyId = z.string().min(1).max(64);
+export const ApiKeyId = text(64);
 
 export const CreateToken = z
   .strictObject({

@@ -16,7 +16,7 @@ describe("another account's things", () => {
   /** Everything of the owner's that has an id, and the words that must not leak. */
   let ids: Record<
     | ("generation" | "running" | "item" | "hold" | "upload" | "payment" | "key")
-    | ("image" | "album"),
+    | ("image" | "album" | "endpoint" | "delivery"),
     string
   >;
   let cursors: string[];
@@ -50,6 +50,10 @@ describe("another account's things", () => {
     await makePaid(stage.db.app, owner, buy);
     const bought = await makePaid(stage.db.app, owner, buy);
     const key = await asOwner("/v1/api-keys", { body: { name: canary, scopes: ["credits"] } });
+    const hook = { url: `https://hooks.example/${canary}`, description: canary };
+    const endpoint = (await asOwner("/v1/webhook-endpoints", { body: hook })).body.id;
+    const tested = `/v1/webhook-endpoints/${endpoint}/test`;
+    const delivery = (await asOwner(tested, { method: "POST" })).body.id;
     const kept: string[] = [];
     const albums: string[] = [];
     for (const name of [`${canary} a`, `${canary} b`]) {
@@ -61,7 +65,7 @@ describe("another account's things", () => {
     ids = {
       image: kept[0] ?? "",
       album: albums[0] ?? "",
-      key: key.body.id,
+      ...{ key: key.body.id, endpoint, delivery },
       payment: bought.id,
       generation: made.body.id,
       running: running.body.id,
@@ -113,6 +117,16 @@ describe("another account's things", () => {
     ["POST /v1/api-keys/{id}/rotate", [ids.key], { body: {} }],
     ["GET /v1/payments/{id}", [ids.payment]],
     ["GET /v1/payments/{id}/receipt", [ids.payment]],
+    ["GET /v1/webhook-endpoints/{id}", [ids.endpoint]],
+    ["PATCH /v1/webhook-endpoints/{id}", [ids.endpoint], { body: { status: "disabled" } }],
+    ["DELETE /v1/webhook-endpoints/{id}", [ids.endpoint]],
+    ["GET /v1/webhook-endpoints/{id}/secret", [ids.endpoint]],
+    ["POST /v1/webhook-endpoints/{id}/rotate", [ids.endpoint], { body: {} }],
+    ["POST /v1/webhook-endpoints/{id}/test", [ids.endpoint]],
+    ["POST /v1/webhook-endpoints/{id}/replay", [ids.endpoint], { body: {} }],
+    ["GET /v1/webhook-endpoints/{id}/deliveries", [ids.endpoint]],
+    ["GET /v1/webhook-endpoints/{id}/deliveries/{delivery_id}", [ids.endpoint]],
+    ["POST /v1/webhook-endpoints/{id}/deliveries/{delivery_id}/replay", [ids.endpoint]],
     ["POST /v1/admin/generations/{id}/refund", [ids.generation], { body: { reason: "r" } }],
   ];
 
@@ -120,8 +134,10 @@ describe("another account's things", () => {
     for (const [route, known, call] of foreign()) {
       const [method = "", path = ""] = route.split(" ");
       for (const id of [...known, ids.item, ids.upload, owner]) {
-        const refused = await asStranger(path.replace("{id}", id), { method, ...call });
-        const unknown = await asStranger(path.replace("{id}", randomUUID()), { method, ...call });
+        const at = (one: string) =>
+          path.replace("{id}", one).replace("{delivery_id}", ids.delivery);
+        const refused = await asStranger(at(id), { method, ...call });
+        const unknown = await asStranger(at(randomUUID()), { method, ...call });
         expect([route, refused.status, refused.body.code]).toEqual([route, 404, "not_found"]);
         const { request_id: _, ...body } = refused.body;
         const { request_id: __, ...other } = unknown.body;
@@ -160,6 +176,17 @@ describe("another account's things", () => {
       "POST /v1/admin/anomalies/{id}/resolve",
       "POST /v1/admin/payments/{id}/refund",
       "POST /v1/admin/payments/{id}/refunds/{refund_id}/resolve",
+      // The deployment's own: see webhook-endpoints.test.ts.
+      "GET /v1/admin/webhook-endpoints/{id}",
+      "PATCH /v1/admin/webhook-endpoints/{id}",
+      "DELETE /v1/admin/webhook-endpoints/{id}",
+      "GET /v1/admin/webhook-endpoints/{id}/secret",
+      "POST /v1/admin/webhook-endpoints/{id}/rotate",
+      "POST /v1/admin/webhook-endpoints/{id}/test",
+      "POST /v1/admin/webhook-endpoints/{id}/replay",
+      "GET /v1/admin/webhook-endpoints/{id}/deliveries",
+      "GET /v1/admin/webhook-endpoints/{id}/deliveries/{delivery_id}",
+      "POST /v1/admin/webhook-endpoints/{id}/deliveries/{delivery_id}/replay",
       "POST /v1/admin/webhook-events/{id}/discard",
       "POST /v1/admin/webhook-events/{id}/replay",
       "PATCH /v1/admin/promo-codes/{id}",
@@ -191,6 +218,8 @@ describe("another account's things", () => {
     expect(running.body.status).toBe("pending");
     const released = await asOwner(`/v1/credits/holds/${ids.hold}/release`, { method: "POST" });
     expect(released.status).toBe(200);
+    const endpoint = await asOwner(`/v1/webhook-endpoints/${ids.endpoint}`);
+    expect(endpoint.body).toMatchObject({ status: "enabled", description: canary });
   });
 
   it("are in no list, balance or total, with the owner's cursors too", async () => {
