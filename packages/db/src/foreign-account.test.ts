@@ -6,6 +6,7 @@ import { cloneDatabase, type TestDatabase } from "../test/clone.ts";
 import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/factories.ts";
 import { keepImage, makeResult, makeThumbnail } from "../test/gallery.ts";
 import { assertInvariants } from "../test/invariants.ts";
+import { relayAll } from "../test/relay.ts";
 import { claim, output } from "../test/work.ts";
 import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
 import { createApiKey, findApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
@@ -14,6 +15,7 @@ import { findCachedResult } from "./cached-results.ts";
 import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
 import { removeFeatureOverride, setFeatureOverride } from "./entitlements.ts";
+import { listEvents, readGenerationStream } from "./events.ts";
 import {
   cancelGeneration,
   deleteGeneration,
@@ -314,6 +316,13 @@ function listAttempts(): Record<string, Call> {
         { ...victim.file, account_id: intruder },
         { error: "x", isFinal: true },
       ),
+    list_events: async () => {
+      const [after] = await database.admin<{ id: string }[]>`
+        SELECT id FROM ducat.outbox WHERE account_id = ${victim.accountId} LIMIT 1`;
+      return listEvents(app, intruder, { after: after?.id, limit: 100 });
+    },
+    read_generation_stream: () =>
+      readGenerationStream(app, intruder, { generationId: open.id, endedNo: 0, limit: 100 }),
     release_usage: () => releaseUsage(app, intruder, victim.usage.eventId),
     remove_feature_override: () =>
       removeFeatureOverride(app, intruder, { feature: victim.usage.overridden, audit }),
@@ -331,6 +340,7 @@ function listAttempts(): Record<string, Call> {
 
 /** Functions of one account that take no id of anything else, and so have nothing to mix up. */
 const alone = [
+  ...["read_account_stream"],
   ...["adjust_credits", "advance_clock", "cancel_own", "claim_request", "consume_credits"],
   ...["create_album", "create_api_key", "create_batch", "create_generation", "erase_account"],
   ...["expire_account"],
@@ -351,6 +361,7 @@ const alone = [
 
 describe("another account's ids", () => {
   it("answer as if there were nothing, and change nothing, in any function", async () => {
+    await relayAll(database.worker);
     const before = [await readRows(victim.accountId), await readRows(intruder)];
     for (const [name, call] of Object.entries(listAttempts())) {
       const answer = await call().catch((error: unknown) => {

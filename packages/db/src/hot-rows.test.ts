@@ -76,7 +76,9 @@ describe("the hot rows", () => {
     const balances = /\b(available|remaining|held|head_remaining|trial|bound|debt|used|seq)\b/;
     const faults = definitions
       .map(({ text }) => text)
-      .filter((text) => balances.test(text) && !text.includes("credit_entries_pkey"));
+      // An event's number is no balance: it is written once.
+      .filter((text) => balances.test(text.replace(/ON ducat\.outbox .*/, "")))
+      .filter((text) => !text.includes("credit_entries_pkey"));
     expect(definitions.length).toBeGreaterThan(20);
     expect(faults).toEqual([]);
   });
