@@ -16,13 +16,14 @@ const refusals = {
 /** fal's queue at /fal: the model is fal-ai/<stage of its faults>/draw. */
 export function falRoute(shelf: Shelf): Route {
   return (asked, { method }) => {
+    const [place = "", query] = asked.path.split("?");
     const [, stage = "", id, rest] =
-      /^\/fal\/fal-ai\/(\w+)\/(?:draw|requests\/([\w-]+)(?:\/(\w+))?)$/.exec(asked.path) ?? [];
+      /^\/fal\/fal-ai\/(\w+)\/(?:draw|requests\/([\w-]+)(?:\/(\w+))?)$/.exec(place) ?? [];
     if (method === "POST" && stage) return submit(shelf, asked, stage as FaultStage);
     const work = shelf.find(id ?? "");
     if (!work) return undefined;
     if (rest === "cancel") return cancel(work);
-    return rest === "status" ? tell(shelf, work) : show(work, asked);
+    return rest === "status" ? tell(shelf, work, query === "logs=1") : show(work, asked);
   };
 }
 
@@ -36,10 +37,16 @@ function submit(shelf: Shelf, asked: Asked, stage: FaultStage): Work {
   };
 }
 
-function tell(shelf: Shelf, work: Queued): Work {
+/** As tqdm writes it, a line each time it has something new. */
+const log = ["Loading model", "20%|##        | 1/5", "40%|####      | 2/5"].map((message) => ({
+  ...{ message, level: "INFO", source: "USER", timestamp: "2026-01-01T00:00:00.000Z" },
+}));
+
+function tell(shelf: Shelf, work: Queued, hasLogs: boolean): Work {
   const status = () => {
     if (shelf.isDone(work)) return json({ status: "COMPLETED" });
-    return json({ status: work.asked > 1 ? "IN_PROGRESS" : "IN_QUEUE" }, 202);
+    if (work.asked <= 1) return json({ status: "IN_QUEUE", queue_position: 3 }, 202);
+    return json({ status: "IN_PROGRESS", logs: hasLogs ? log : null }, 202);
   };
   const broken = () => json({ status: "ASLEEP" });
   return { ...refusals, ...about(work, "status"), good: status, broken, errorInside: broken };

@@ -2,7 +2,7 @@ import sharp from "sharp";
 import { addGrain, mix, parseColour } from "./colour.ts";
 import { drawFigure } from "./draw-figure.ts";
 import { drawGarden } from "./draw-garden.ts";
-import { shade, toFrame, toImage, toPicture } from "./frame.ts";
+import { type Steps, shade, shading, toFrame, toImage, toPicture } from "./frame.ts";
 import type { Picture } from "./generator.ts";
 import type { Look } from "./looks.ts";
 import { createChance } from "./seed.ts";
@@ -19,15 +19,15 @@ export async function drawPicture(options: {
   prompt: string;
   look: Look;
   label: string | null;
-  signal: AbortSignal;
+  steps: Steps;
 }): Promise<Picture> {
-  const { look, label, signal } = options;
+  const { look, label, steps } = options;
   const words = `${options.prompt} ${label ?? ""}`.toLowerCase();
   const chance = createChance(`picture:${look.name}:${words}`);
   const draw = look.subject === "landscape" ? drawGarden : drawFigure;
   const frame = await toFrame(sharp(Buffer.from(draw({ look, chance, words }))));
   const warmth = parseColour(chance.pick(["#ffb070", "#7aa0ff", "#ffe0a0", "#c890ff"]));
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, shading(steps), (pixel) => {
     if (look.name !== "studio_noir") mix(pixel, warmth, 0.05);
     addGrain(pixel, chance.between(-0.025, 0.025));
   });

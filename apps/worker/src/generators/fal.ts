@@ -7,6 +7,7 @@ import { type Context, type Generator, type Outcome, sentMark } from "./generato
 import { type Asking, createModelGenerator } from "./model-generator.ts";
 import { toImagePrompt } from "./model-prompt.ts";
 import { failWith } from "./provider-failures.ts";
+import { readFraction } from "./read-fraction.ts";
 import { renderPrompt } from "./render-prompt.ts";
 import {
   defaultAnswerBytes,
@@ -18,6 +19,8 @@ import { completePicture, fetchResult } from "./take-result.ts";
 
 const falUrl = "https://queue.fal.run";
 const callTimeoutMs = 30_000;
+/** Of a log, its last lines. */
+const mostLogs = 100;
 const modelIds = /^[\w-][\w.-]*(?:\/[\w-][\w.-]*){1,6}$/;
 /** Ids in these namespaces have one part more before the path. */
 const namespaces = new Set(["workflows", "comfy"]);
@@ -142,12 +145,20 @@ function leftSeconds({ deadline }: Context): number {
 }
 
 async function readState(ask: (path: string) => Promise<Called>, path: string): Promise<State> {
-  const called = await ask(`${path}/status`);
+  const called = await ask(`${path}/status?logs=1`);
   const { status } = asObject(called.json);
   if (called.seen.status !== 200 && called.seen.status !== 202) return judgeAnswer(called);
-  if (status === "IN_QUEUE" || status === "IN_PROGRESS") return { status: "running" };
+  if (status === "IN_QUEUE" || status === "IN_PROGRESS")
+    return { status: "running", ...readProgress(called.json) };
   if (status !== "COMPLETED") return { status: "unsaid", away: true };
   return readResult(await ask(path));
+}
+
+/** Models that count their steps do it in their log; the place in the queue is no part of it. */
+function readProgress(json: unknown): { fraction?: number } {
+  const last = asList(asObject(json).logs).slice(-mostLogs);
+  const fraction = readFraction(last.map((one) => String(asObject(one).message)).join("\n"));
+  return fraction === undefined ? {} : { fraction };
 }
 
 function readResult(called: Called): State {

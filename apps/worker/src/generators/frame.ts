@@ -56,15 +56,24 @@ export function toImage({ data, width, height }: Frame): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
+/** Who may stop the work, and who hears which part of it is done, from 0 to 1. */
+export type Steps = { signal: AbortSignal; report(fraction: number): void };
+
+/** The steps of the pixels within those of a picture: it is read before and finished after. */
+export function shading({ signal, report }: Steps): Steps {
+  return { signal, report: (fraction) => report(0.1 + 0.7 * fraction) };
+}
+
 /** Change every pixel in place. Gives way to other work now and then, and stops at the signal. */
 export async function shade(
   { data, width, height }: Frame,
-  signal: AbortSignal,
+  { signal, report }: Steps,
   change: (pixel: Pixel) => void,
 ): Promise<void> {
   const pixel: Pixel = { r: 0, g: 0, b: 0, x: 0, y: 0 };
   for (let row = 0, at = 0; row < height; row += 1) {
     if (row % rowsPerTurn === 0) {
+      report(row / height);
       await setImmediate();
       signal.throwIfAborted();
     }

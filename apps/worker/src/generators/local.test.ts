@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeContext, makePhoto, makeTask, toPixels } from "../../test/generator-task.ts";
-import type { Outcome, Picture, Task } from "./generator.ts";
+import type { Outcome, Picture, Progress, Task } from "./generator.ts";
 import { createLocalGenerator } from "./local.ts";
 import { type LookName, lookNames } from "./looks.ts";
 
@@ -50,6 +50,41 @@ async function distance(one: Buffer, other: Buffer): Promise<number> {
   const [a, b] = await Promise.all([pixelsOf(one), pixelsOf(other)]);
   return a.reduce((sum, value, at) => sum + Math.abs(value - b[at]!), 0) / a.length;
 }
+
+describe("what is told while it works", () => {
+  test.each([
+    ["a photo", () => photoTask("cottage_garden")],
+    [
+      "a prompt",
+      () =>
+        makeTask({ look: "desert_xeriscape", input: { type: "text", prompt: "a pool at night" } }),
+    ],
+  ])("of a picture from %s is which part of it is done", async (_, make) => {
+    const told: Progress[] = [];
+    await local.run(make(), makeContext({ report: (one) => void told.push(one) }));
+    const fractions = told.map(({ fraction }) => fraction ?? Number.NaN);
+    expect(fractions.length).toBeGreaterThan(3);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(fractions.every((one) => one > 0 && one < 1)).toBe(true);
+  });
+
+  test("of a text is the text, word by word", async () => {
+    const told: string[] = [];
+    const task = makeTask({
+      look: "letter",
+      kind: "text",
+      input: { type: "text", prompt: "thank you all so much" },
+    });
+    const outcome = await local.run(
+      task,
+      makeContext({ report: ({ text = "" }) => void told.push(text) }),
+    );
+    const { text } = (outcome as { output: { text: string } }).output;
+    expect(told.at(-1)).toBe(text);
+    expect(told.length).toBe(text.match(/\S+/g)?.length);
+    for (const [at, said] of told.entries()) expect(said.startsWith(told[at - 1] ?? "")).toBe(true);
+  });
+});
 
 describe("looks on a photo", () => {
   test("each differs visibly from the photo and from every other look", async () => {

@@ -1,7 +1,8 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as giveWay } from "node:timers/promises";
 import sharp from "sharp";
 import { drawPicture } from "./draw-picture.ts";
 import { drawPlotPlan } from "./draw-plot-plan.ts";
+import type { Steps } from "./frame.ts";
 import type { Context, Generator, Outcome, Task } from "./generator.ts";
 import { findLook, type Look } from "./looks.ts";
 import { readParams, renderPrompt } from "./render-prompt.ts";
@@ -24,33 +25,35 @@ export function createLocalGenerator(options: { simulate?: boolean } = {}): Gene
     name: "local",
     async run(task, context) {
       const fault = options.simulate ? await simulate(task, context) : undefined;
-      return fault ?? (await make(task, context.signal));
+      return fault ?? (await make(task, context));
     },
   };
 }
 
-async function make(task: Task, signal: AbortSignal): Promise<Outcome> {
+async function make(task: Task, context: Context): Promise<Outcome> {
+  const { signal } = context;
   signal.throwIfAborted();
-  if (task.style.kind === "text") return write(task);
+  if (task.style.kind === "text") return await write(task, context);
   const look = findLook(task.style.params.look);
   if (!look) return fail("style_unknown", "This style has no look that can be made here.");
-  const output = await makePicture(task, look, signal);
+  const report = (fraction: number) => context.report?.({ fraction });
+  const output = await makePicture(task, look, { signal, report });
   if (!output) return fail("photo_unreadable", "The photo can't be decoded.");
   return { status: "completed", output };
 }
 
-async function makePicture({ input, label }: Task, look: Look, signal: AbortSignal) {
+async function makePicture({ input, label }: Task, look: Look, steps: Steps) {
   switch (input.type) {
     case "photo":
-      return await restylePhoto({ photo: input.photo, look, label, signal });
+      return await restylePhoto({ photo: input.photo, look, label, steps });
     case "address":
       return await drawPlotPlan({ address: input.address, look, label });
     case "text":
-      return await drawPicture({ prompt: input.prompt, look, label, signal });
+      return await drawPicture({ prompt: input.prompt, look, label, steps });
   }
 }
 
-function write(task: Task): Outcome {
+async function write(task: Task, context: Context): Promise<Outcome> {
   const { itemId, input, label, style } = task;
   if (input.type === "photo") return fail("input_unsupported", "This style writes from a prompt.");
   const prompt = input.type === "text" ? input.prompt : `home at ${input.address}`;
@@ -59,8 +62,23 @@ function write(task: Task): Outcome {
   if (text === undefined) {
     return fail("language_unsupported", "This style can't be written in this language here.");
   }
+  await sayWords(text, context);
   const usage = { inputTokens: countTokens(renderPrompt(task)), outputTokens: countTokens(text) };
   return { status: "completed", output: { kind: "text", text }, usage };
+}
+
+/** Tells the text word by word, and lets others have a turn after each paragraph. */
+async function sayWords(text: string, { report, signal }: Context): Promise<void> {
+  if (!report) return;
+  let said = "";
+  for (const paragraph of text.split(/(?<=\n)(?=[^\n])/u)) {
+    for (const word of paragraph.match(/\s*\S+\s*/gu) ?? []) {
+      said += word;
+      report({ text: said });
+    }
+    await giveWay();
+    signal.throwIfAborted();
+  }
 }
 
 function fail(code: string, message: string, retryable = false): Outcome {

@@ -8,7 +8,7 @@ import { replicateRoute } from "../../test/model-replicate.ts";
 import { type ModelServer, startModelServer } from "../../test/model-server.ts";
 import { createPhotoFetcher } from "../fetch-photo.ts";
 import { createFalGenerator } from "./fal.ts";
-import { type Generator, sentMark, type Task } from "./generator.ts";
+import { type Generator, type Progress, sentMark, type Task } from "./generator.ts";
 import { createReplicateGenerator } from "./replicate.ts";
 
 const pace = { pollMs: 5, mostPollMs: 20, askAgainMs: 50 };
@@ -55,6 +55,20 @@ describe.each(kinds)("work in the queue of %s", (kind) => {
     expect(outcome).toMatchObject({ status: "completed", output: { type: "image/webp" } });
     expect(saved).toEqual([sentMark, workOf(id)[0]?.id]);
     expect(seen).toEqual([0, 0, 1, 0]);
+  });
+
+  it("tells how far it is, as far as its model counts", async () => {
+    const { task } = order();
+    queues.hold();
+    const seen: Progress[] = [];
+    const report = (progress: Progress) => {
+      seen.push(progress);
+      queues.release();
+    };
+    expect(await create().run(task, makeContext({ report }))).toMatchObject({
+      status: "completed",
+    });
+    expect(new Set(seen.map(({ fraction }) => fraction))).toEqual(new Set([0.4]));
   });
 
   it("is only asked for when its id is known, without its photo", async () => {

@@ -4,6 +4,7 @@ import { asList, asObject } from "./facts.ts";
 import { judgeAnswer, type State } from "./follow-request.ts";
 import type { Usage } from "./generator.ts";
 import { failWith } from "./provider-failures.ts";
+import { readFraction } from "./read-fraction.ts";
 import { readUsage } from "./read-usage.ts";
 
 /** What models of all kinds say when their filter has struck; there is no code for it. */
@@ -46,11 +47,9 @@ export function readPrediction(called: Called, { cost, isText }: Reading): State
   }
 }
 
-/** The last percentage in the log, as tqdm writes it. */
 function readProgress(logs: unknown): { fraction?: number } {
-  const lines = typeof logs === "string" ? logs.slice(-4_000) : "";
-  const percent = Number([...lines.matchAll(/(\d{1,3})%\s*\|/g)].at(-1)?.[1] ?? Number.NaN);
-  return percent <= 100 ? { fraction: percent / 100 } : {};
+  const fraction = typeof logs === "string" ? readFraction(logs) : undefined;
+  return fraction === undefined ? {} : { fraction };
 }
 
 /** Replicate bills the time that a model takes. What it says of that is judged where all is. */

@@ -1,10 +1,10 @@
 import type { Sharp } from "sharp";
 import { addGrain, curve, luma, mix, parseColour, saturate, splitTone, steepen } from "./colour.ts";
-import { type Frame, shade, toFrame, toImage } from "./frame.ts";
+import { type Frame, type Steps, shade, toFrame, toImage } from "./frame.ts";
 import type { Look, LookName } from "./looks.ts";
 import type { Chance } from "./seed.ts";
 
-export type Work = { frame: Frame; signal: AbortSignal; chance: Chance };
+export type Work = { frame: Frame; steps: Steps; chance: Chance };
 
 const recipes: Partial<Record<LookName, (look: Look, work: Work) => Promise<Sharp>>> = {
   modern_minimalist: restyleMinimalist,
@@ -19,9 +19,9 @@ export async function restyleLandscape(look: Look, work: Work): Promise<Sharp> {
 }
 
 /** Bright, cool and nearly without colour, in the white mat of a gallery print. */
-async function restyleMinimalist(look: Look, { frame, signal }: Work): Promise<Sharp> {
+async function restyleMinimalist(look: Look, { frame, steps }: Work): Promise<Sharp> {
   const tones = { dark: parseColour("#45545e"), light: parseColour("#f6fafb"), amount: 0.35 };
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, steps, (pixel) => {
     saturate(pixel, 0.38);
     curve(pixel, (value) => 0.06 + 0.98 * steepen(value ** 0.72, 0.35));
     splitTone(pixel, tones);
@@ -38,9 +38,9 @@ function sides(width: number) {
 }
 
 /** Lush and warm, with the glow of late afternoon and petals in the corners. */
-async function restyleCottage(look: Look, { frame, signal, chance }: Work): Promise<Sharp> {
+async function restyleCottage(look: Look, { frame, steps, chance }: Work): Promise<Sharp> {
   const tones = { dark: parseColour("#3a2c4a"), light: parseColour("#ffdfe2"), amount: 0.45 };
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, steps, (pixel) => {
     const green = Math.max(0, pixel.g - Math.max(pixel.r, pixel.b));
     pixel.g += green * 0.1;
     saturate(pixel, 1.38);
@@ -106,11 +106,11 @@ function drawBlossom({ x, y, radius, colour, opacity }: Blossom): string {
 }
 
 /** Greens turn to sage and ochre under a turquoise sky, in hard sun and a little dust. */
-async function restyleDesert(look: Look, { frame, signal, chance }: Work): Promise<Sharp> {
+async function restyleDesert(look: Look, { frame, steps, chance }: Work): Promise<Sharp> {
   const [ochre, sage] = [parseColour("#d9ae80"), parseColour("#8f9a78")];
   const [sky, sand] = [parseColour(look.sky[0]), parseColour(look.path)];
   const [shadow, clay] = [parseColour(look.ink), parseColour("#d98a4e")];
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, steps, (pixel) => {
     const bright = luma(pixel);
     const green = Math.min(1, Math.max(0, pixel.g - Math.max(pixel.b, pixel.r * 0.92)) * 7);
     const blue = Math.min(1, Math.max(0, pixel.b - pixel.r) * 3);

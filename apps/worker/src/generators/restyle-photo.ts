@@ -1,5 +1,5 @@
 import { chooseArea } from "./choose-area.ts";
-import { type Frame, measurePhoto, readPhoto, toPicture } from "./frame.ts";
+import { type Frame, measurePhoto, readPhoto, type Steps, shading, toPicture } from "./frame.ts";
 import type { Picture } from "./generator.ts";
 import type { Look } from "./looks.ts";
 import { restyleLandscape } from "./restyle-landscape.ts";
@@ -15,12 +15,16 @@ export async function restylePhoto(options: {
   photo: Buffer;
   look: Look;
   label: string | null;
-  signal: AbortSignal;
+  steps: Steps;
 }): Promise<Picture | undefined> {
-  const { photo, look, label, signal } = options;
+  const { photo, look, label, steps } = options;
   const frame = await openPhoto(photo, label);
   if (!frame) return undefined;
-  const work = { frame, signal, chance: createChance(`${look.name}:${label ?? ""}`) };
+  const work = {
+    frame,
+    steps: shading(steps),
+    chance: createChance(`${look.name}:${label ?? ""}`),
+  };
   const restyle = look.subject === "landscape" ? restyleLandscape : restylePortrait;
   return await toPicture(await restyle(look, work));
 }

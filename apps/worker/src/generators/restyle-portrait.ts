@@ -28,10 +28,10 @@ export async function restylePortrait(look: Look, work: Work): Promise<Sharp> {
 }
 
 /** Black and white, a lamp on the face and the light of a blind across it. */
-async function restyleNoir(_: Look, { frame, signal, chance }: Work): Promise<Sharp> {
+async function restyleNoir(_: Look, { frame, steps, chance }: Work): Promise<Sharp> {
   const lamp = { x: chance.between(0.42, 0.58), y: chance.between(0.36, 0.46) };
   const slant = chance.pick([-0.22, 0.22]);
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, steps, (pixel) => {
     const grey = steepen(steepen(0.5 * pixel.r + 0.42 * pixel.g + 0.08 * pixel.b, 1), 0.35);
     const slat = Math.sin((pixel.y + slant * pixel.x) * 44);
     const value = grey * (0.97 + 0.15 * Math.max(-1, Math.min(1, slat * 2)));
@@ -46,11 +46,11 @@ async function restyleNoir(_: Look, { frame, signal, chance }: Work): Promise<Sh
 }
 
 /** A print from an old album: faded, warm, grainy, with a light leak and a paper edge. */
-async function restyleVintage(look: Look, { frame, signal, chance }: Work): Promise<Sharp> {
+async function restyleVintage(look: Look, { frame, steps, chance }: Work): Promise<Sharp> {
   const tones = { dark: parseColour("#274a52"), light: parseColour("#ffdf9e"), amount: 0.5 };
   const leak = parseColour("#ff7a2e");
   const leftward = chance.whole(0, 1) === 1;
-  await shade(frame, signal, (pixel) => {
+  await shade(frame, steps, (pixel) => {
     saturate(pixel, 0.72);
     curve(pixel, (value) => 0.14 + 0.76 * steepen(value, 0.35));
     splitTone(pixel, tones);
@@ -80,13 +80,13 @@ function drawScratches({ width, height }: Frame, chance: Work["chance"]): Buffer
 }
 
 /** A magazine cover: five flat inks, dots between them, hard outlines and a coloured frame. */
-async function restylePop(look: Look, { frame, signal }: Work): Promise<Sharp> {
+async function restylePop(look: Look, { frame, steps }: Work): Promise<Sharp> {
   const flat = await toFrame(toImage(frame).median(5).normalise());
   const lines = await drawOutlines(flat);
   const inks = [look.ink, look.ground, look.roof, look.sky[1], look.paper].map(parseColour);
   const cell = Math.max(4, flat.width / 150);
   const size = { x: flat.width / cell, y: flat.height / cell };
-  await shade(flat, signal, (pixel) => printInks(pixel, inks, size));
+  await shade(flat, steps, (pixel) => printInks(pixel, inks, size));
   const edge = Math.round(Math.min(flat.width, flat.height) * 0.04);
   const printed = await toFrame(toImage(flat).composite([{ ...lines, blend: "multiply" }]));
   const border = { top: edge, left: edge, right: edge, bottom: edge };
