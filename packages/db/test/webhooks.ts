@@ -16,7 +16,7 @@ export const sealedSecret = (name = "a secret of the test") => ({ sealed: name }
 export function makeEndpoint(
   db: Db,
   accountId: string,
-  more: Partial<NewEndpoint> = {},
+  more: Partial<NewEndpoint & { secret: { sealed: string } }> = {},
 ): Promise<Endpoint> {
   return createEndpoint(db, accountId, {
     url: "https://shop.example/hooks",
