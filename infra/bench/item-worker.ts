@@ -1,9 +1,11 @@
 import { pino } from "pino";
 import type { Generator } from "../../apps/worker/src/generators/generator.ts";
+import { createWebhookSender } from "../../apps/worker/src/webhooks/send-webhook.ts";
 import { createWorker } from "../../apps/worker/src/worker.ts";
 import { connectDatabase } from "../../packages/db/src/connect.ts";
 import { createBus } from "../../packages/events/src/bus.ts";
 import { createSeal } from "../../packages/messages/src/seal.ts";
+import { createWebhookSecrets } from "../../packages/messages/src/webhook-secrets.ts";
 import { createPaymentDeps } from "../../packages/payments/src/providers.ts";
 import { connectQueue } from "../../packages/queue/src/queue.ts";
 import { createDiskBlobs } from "../../packages/storage/src/disk.ts";
@@ -31,6 +33,7 @@ const worker = createWorker({
     { db, mode: "test", publicUrl: "http://127.0.0.1:1", secretKeys, log },
   ),
   messages: { senders: {}, seal: createSeal(secretKeys) },
+  deliveries: { send: createWebhookSender(), secrets: createWebhookSecrets(secretKeys) },
   log,
   blobs: createDiskBlobs({ dir: DATA_DIR }),
   imageIntake: createImageIntake(),

@@ -3,6 +3,7 @@ import { connectDatabase } from "@ducat/db/connect";
 import { createBus } from "@ducat/events/bus";
 import { createSeal } from "@ducat/messages/seal";
 import { createSenders } from "@ducat/messages/senders";
+import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue } from "@ducat/queue/queue";
 import { createImageIntake } from "@ducat/storage/image-intake";
@@ -19,6 +20,7 @@ import { createMetrics } from "./metrics.ts";
 import { type ProviderSettings, readProviders } from "./model-settings.ts";
 import { createReadiness } from "./readiness.ts";
 import { safeError } from "./safe-error.ts";
+import { createWebhookSender } from "./webhooks/send-webhook.ts";
 import { createWorker } from "./worker.ts";
 
 /** Running items have this long to end before they are given back. */
@@ -71,6 +73,10 @@ const worker = createWorker({
   messages: {
     ...{ senders, brand: env.MAIL_FROM?.name, seal: createSeal(env.SECRET_KEYS) },
     loginPageUrl: env.LOGIN_PAGE_URL,
+  },
+  deliveries: {
+    send: createWebhookSender({ allowHosts: env.FETCH_ALLOW_HOSTS }),
+    secrets: createWebhookSecrets(env.SECRET_KEYS),
   },
   log,
   blobs: await openBlobs(env),

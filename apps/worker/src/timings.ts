@@ -1,6 +1,7 @@
 import type { GateTimings } from "./generators/provider-gate.ts";
 import type { RelayDeps } from "./relay-events.ts";
 import type { UpkeepTimings } from "./upkeep/start-upkeep.ts";
+import type { DeliveringTimings } from "./webhooks/start-delivering.ts";
 
 /** Every duration of a worker, so that a test can be as patient as it likes. */
 export type Timings = {
@@ -61,6 +62,7 @@ export type Timings = {
   bootRetryMs: number;
   watch: { everyMs: number; waitingMs: number; idleMs: number };
   relay: RelayDeps["timings"];
+  deliver: DeliveringTimings;
   upkeep: UpkeepTimings;
   models: GateTimings & {
     /** Between two rounds that give back what of the caps is not needed. */
@@ -100,6 +102,7 @@ export const defaultTimings: Timings = {
   bootRetryMs: 2_000,
   watch: { everyMs: 10_000, waitingMs: 60_000, idleMs: 60_000 },
   relay: { pollMs: 1_000, gatherMs: 20, busyMs: 100 },
+  deliver: { pollMs: 1_000, slowMs: 2_000, leaseSeconds: 60 },
   upkeep: {
     pollMs: 2_000,
     leaseMs: 60_000,

@@ -26,6 +26,8 @@ import { listTasks } from "./upkeep/list-tasks.ts";
 import { startUpkeep } from "./upkeep/start-upkeep.ts";
 import { isDatabaseAway } from "./wait-for-database.ts";
 import { startWatchdog } from "./watchdog.ts";
+import type { DeliverDeps } from "./webhooks/deliver.ts";
+import { type Delivering, startDelivering } from "./webhooks/start-delivering.ts";
 
 export type WorkerDeps = Omit<
   RunDeps,
@@ -56,6 +58,8 @@ export type WorkerDeps = Omit<
     loginPageUrl?: string | undefined;
     seal: Pick<Seal, "open">;
   };
+  /** Who sends events to those who asked for them, and what signs. */
+  deliveries: Pick<DeliverDeps, "send" | "secrets">;
   concurrency: number;
   /** Called when this worker does not work any more although it should; see watchdog.ts. */
   onStuck(reason: string): void;
@@ -105,8 +109,9 @@ export function createWorker(options: WorkerDeps): Worker {
     async start() {
       await untilUp(deps, closing.signal, () => refuseOtherQueue(deps));
       // Before the queue is there: paying back what is overdue needs only the database.
-      periodic.push(...startPeriodic(deps), ...models.start());
-      relay = startRelaying(deps);
+      const delivering = deliverEvents(deps, givingBack.signal);
+      periodic.push(delivering, ...startPeriodic(deps), ...models.start());
+      relay = startRelaying(deps, delivering);
       await untilUp(deps, closing.signal, () => deps.queue.assertReady());
       const { signal } = givingBack;
       const routeModels = models.route;
@@ -150,8 +155,19 @@ function startPeriodic(deps: Ready): Repeating[] {
   ];
 }
 
-function startRelaying({ db, bus, log, meter, timings }: Ready): Relay {
+function deliverEvents(deps: Ready, givingBack: AbortSignal): Delivering {
+  const { db, log, meter, deliveries, timings } = deps;
+  const { databaseWaitMs, deliver } = timings;
+  return startDelivering(
+    { ...{ db, log, meter, databaseWaitMs }, ...deliveries, timings: deliver },
+    givingBack,
+  );
+}
+
+function startRelaying(deps: Ready, delivering: Delivering): Relay {
+  const { db, bus, log, meter, timings } = deps;
   const relayed = (ids: string[]) => {
+    delivering.wake();
     for (const accountId of ids) bus.publish({ accountId });
   };
   return startRelay({ db, log, meter, relayed, timings: timings.relay });

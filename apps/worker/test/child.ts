@@ -5,6 +5,7 @@
 import { connectDatabase } from "@ducat/db/connect";
 import { createBus } from "@ducat/events/bus";
 import { createSeal } from "@ducat/messages/seal";
+import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { createPaymentDeps, type ProviderSettings } from "@ducat/payments/providers";
 import { connectQueue, type QueueOptions } from "@ducat/queue/queue";
 import { createDiskBlobs } from "@ducat/storage/disk";
@@ -14,6 +15,7 @@ import type { Generator } from "../src/generators/generator.ts";
 import type { Log } from "../src/log.ts";
 import type { At, Point } from "../src/points.ts";
 import type { Timings } from "../src/timings.ts";
+import { createWebhookSender } from "../src/webhooks/send-webhook.ts";
 import { createWorker } from "../src/worker.ts";
 import { createFalHere } from "./fal-here.ts";
 import { createProviderGenerator } from "./provider-generator.ts";
@@ -31,6 +33,8 @@ export type ChildConfig = {
   graceMs: number;
   arms: Arms;
   payments: ProviderSettings;
+  /** Who may get webhooks although they are on this machine. */
+  webhookHosts: string[];
   /** A model server, whose fal makes everything instead of the test's provider. */
   falUrl?: string | undefined;
 };
@@ -78,6 +82,10 @@ const worker = createWorker({
   db,
   payments,
   messages: { senders: {}, seal: createSeal(["s".repeat(32)]) },
+  deliveries: {
+    send: createWebhookSender({ allowHosts: config.webhookHosts }),
+    secrets: createWebhookSecrets(["s".repeat(32)]),
+  },
   queue,
   bus,
   log,

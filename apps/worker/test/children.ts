@@ -51,6 +51,7 @@ export async function startChild(stage: Stage, options: Options = {}): Promise<C
     arms: options.arms ?? {},
     payments: options.payments ?? {},
     falUrl: options.falUrl,
+    webhookHosts: stage.webhookHosts,
   };
   const preloads = options.preload ? ["--import", await bundleEntry(options.preload)] : [];
   const child = follow(

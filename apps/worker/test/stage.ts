@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSeal } from "@ducat/messages/seal";
+import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { createPaymentDeps } from "@ducat/payments/providers";
 import { connectQueue, type Queue, type QueueOptions } from "@ducat/queue/queue";
 import type { Blobs } from "@ducat/storage/blobs";
@@ -20,6 +21,7 @@ import { migrateQueue } from "../../../packages/queue/src/migrate.ts";
 import { createPhotoFetcher } from "../src/fetch-photo.ts";
 import type { Log } from "../src/log.ts";
 import type { Timings } from "../src/timings.ts";
+import { createWebhookSender } from "../src/webhooks/send-webhook.ts";
 import { createWorker, type Worker, type WorkerDeps } from "../src/worker.ts";
 import { type Provider, startProvider, type Wishes } from "./provider.ts";
 import { createProviderGenerator } from "./provider-generator.ts";
@@ -39,6 +41,7 @@ export const quick: Partial<Timings> = {
   webhooksMs: 100,
   webhookLeaseSeconds: 2,
   bootRetryMs: 50,
+  deliver: { pollMs: 100, slowMs: 2_000, leaseSeconds: 2 },
 };
 
 /** Nobody listens there: the port is reserved and never given out. */
@@ -77,6 +80,8 @@ export type Stage = {
   queueOptions: QueueOptions;
   /** Where its workers tell what is new. */
   bus: Bus;
+  /** Who may get webhooks although they are on this machine: `host:port`, before a worker is made. */
+  webhookHosts: string[];
   /** What workers in this process have logged. */
   lines: LogLine[];
   /** A worker in this process. */
@@ -126,6 +131,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
   const queues: Queue[] = [queue];
   const lines: LogLine[] = [];
   const bus = createBus({ postgresUrl: db.url, log: makeLog(lines) });
+  const webhookHosts: string[] = [];
   const endings: (() => Promise<unknown>)[] = [];
 
   const read = async (itemId: string) => {
@@ -150,6 +156,7 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
     queue,
     queueOptions,
     bus,
+    webhookHosts,
     lines,
     createWorker(overrides) {
       const own = connectQueue(queueOptions);
@@ -164,6 +171,10 @@ export async function setStage(kind: Kind, servers: Servers = {}): Promise<Stage
           { db: db.worker, mode: "test", publicUrl: nowhere, secretKeys: ["s".repeat(32)], log },
         ),
         messages: { senders: {}, seal: createSeal(["s".repeat(32)]) },
+        deliveries: {
+          send: createWebhookSender({ allowHosts: webhookHosts }),
+          secrets: createWebhookSecrets(["s".repeat(32)]),
+        },
         blobs,
         log,
         imageIntake: createImageIntake(),
