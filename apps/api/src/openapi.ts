@@ -86,14 +86,32 @@ export function makeDocument(app: OpenAPIHono<AppEnv>) {
     tags,
     security: [{ key: [] }],
   });
-  return mendPatterns(document);
+  return mendSchemas(document);
 }
 
-/** Patterns without their flags, which a JSON schema has no place for: it has `u` anyway. */
-function mendPatterns<T>(document: T): T {
-  const mend = (name: string, value: unknown) =>
-    name === "pattern" && typeof value === "string" ? value.replace(/\/u$/, "") : value;
-  return JSON.parse(JSON.stringify(document, mend));
+const mostOf32Bits = 2 ** 31 - 1;
+
+/**
+ * Says what the schemas' generator leaves out or gets wrong. Patterns lose their flags, which a
+ * JSON schema has no place for: it has `u` anyway. Integers that 32 bits may not hold say so:
+ * clients in languages with several kinds of them would take the small one.
+ */
+function mendSchemas<T>(part: T): T {
+  if (Array.isArray(part)) return part.map(mendSchemas) as T;
+  if (typeof part !== "object" || part === null) return part;
+  const members = Object.entries(part).map(([name, value]) => {
+    if (name === "pattern" && typeof value === "string") return [name, value.replace(/\/u$/, "")];
+    // Those are no schemas, whatever they look like.
+    return [name, /^(?:examples?|default|enum)$/.test(name) ? value : mendSchemas(value)];
+  });
+  return { ...Object.fromEntries(members), ...(isLargeInteger(part) && { format: "int64" }) };
+}
+
+function isLargeInteger(schema: object): boolean {
+  const { type, minimum, maximum } = schema as Record<string, unknown>;
+  const isInteger = type === "integer" || (Array.isArray(type) && type.includes("integer"));
+  const isSmall = (bound: unknown) => typeof bound === "number" && Math.abs(bound) <= mostOf32Bits;
+  return isInteger && !(isSmall(minimum) && isSmall(maximum));
 }
 
 /** The parts that routes refer to. */

@@ -20,8 +20,8 @@ export type BatchRow = z.infer<typeof BatchRow>;
 /** What is said of a batch beside its rows. */
 export const BatchOptions = z.strictObject({
   style: text(100),
-  input: Input.optional().meta({ description: "Of rows without one of their own." }),
-  params: Params.optional().meta({ description: "Of all rows; a row's own go before them." }),
+  input: Input.optional(),
+  params: Params.optional(),
   subject: text(255).optional().meta({ description: "Credits bound to it are spent first." }),
   reference: text(255).optional(),
   metadata: jsonObject({ bytes: 8192, members: 50, depth: 4 }).optional(),
@@ -48,7 +48,11 @@ export const CreateBatch = BatchOptions.extend({
     .array(BatchRow)
     .min(1)
     .max(maxRows)
-    .meta({ description: "Each is checked, priced and paid back on its own." }),
+    .meta({
+      description:
+        "Each is checked, priced and paid back on its own. A row's own `input` and each of its " +
+        "`params` go before those of the batch.",
+    }),
 }).meta({
   id: "CreateBatch",
   examples: [

@@ -204,7 +204,7 @@ export const Override = z
     reason: z.string().nullable(),
     updated_at: Time,
   })
-  .meta({ id: "Override" });
+  .meta({ id: "FeatureOverride" });
 export type Override = z.infer<typeof Override>;
 
 export const AddAllowance = z

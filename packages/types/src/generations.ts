@@ -57,7 +57,8 @@ export const Params = z
   .superRefine((params, context) => {
     const message = findExcess(params, paramBounds);
     if (message) context.addIssue({ code: "custom", message });
-  });
+  })
+  .meta({ id: "Params" });
 
 export const CreateGeneration = z
   .strictObject({
