@@ -1,31 +1,11 @@
 import { z } from "zod";
+import { EventType } from "./events.ts";
 import { csvQuery, page, pageQuery, spanQuery } from "./pagination.ts";
 import { Id, Moment, Reference, Time, text, WebUrl } from "./text.ts";
 
-/** What an endpoint may ask for. The names are those of the events themselves. */
-export const webhookEventTypes = [
-  "generation.completed",
-  "generation.failed",
-  "generation.canceled",
-  "item.completed",
-  "item.failed",
-  "item.canceled",
-  "credits.granted",
-  "credits.low",
-  "credits.expiring",
-  "credits.refunded",
-  "credits.expired",
-  "quota.warning",
-  "quota.reached",
-  "payment.succeeded",
-  "payment.failed",
-  "payment.reversed",
-  "subscription.changed",
-  "auto_reload.succeeded",
-  "auto_reload.needs_customer",
-  "auto_reload.disabled",
-  "webhook_endpoint.disabled",
-] as const;
+/** What an endpoint may ask for: all but tests, which are sent to the one that is tested. */
+const WantedType = z.enum(EventType.exclude(["webhook.test"]).options);
+export const webhookEventTypes = WantedType.options;
 
 const EndpointUrl = WebUrl.meta({
   description: "A public https address on port 443. Events are sent to it by POST.",
@@ -33,7 +13,7 @@ const EndpointUrl = WebUrl.meta({
 });
 const Description = text(500).nullable();
 const EventTypes = z
-  .array(z.enum(webhookEventTypes))
+  .array(WantedType)
   .min(1)
   .max(webhookEventTypes.length)
   .refine((types) => new Set(types).size === types.length, "Name each type once.")
@@ -197,7 +177,7 @@ export const ReplayDeliveries = z
           "`missed`: events that were never meant for it, because it was disabled or not there " +
           "yet; the deployment's own endpoints have none.",
       }),
-    type: z.enum(webhookEventTypes).optional(),
+    type: WantedType.optional(),
     from: Moment.optional().meta({ description: "When it happened, this moment included." }),
     to: Moment.optional().meta({ description: "… excluded." }),
     limit: z.int().min(1).max(1_000).default(100).meta({ description: "The oldest are first." }),
