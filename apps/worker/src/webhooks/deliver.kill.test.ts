@@ -44,6 +44,25 @@ it("what was on its way when its worker died comes again under its id", async ()
   expect(two?.body).toBe(one?.body);
 });
 
+it("a worker that is told to stop gives back what has no time, and another goes on", async () => {
+  const item = await stage.makeItem({}, { webhookUrl: receiver.url });
+  await stage.enqueue(item);
+  const child = await startChild(stage, { graceMs: 0 });
+  receiver.answer = () => {
+    receiver.answer = (_, response) => void response.writeHead(200).end();
+    child.signal("SIGTERM");
+  };
+  expect(await child.exited).toBe(0);
+  const [left] = await stage.db.admin`
+    SELECT status, attempts, due_at <= clock_timestamp() AS is_due, log
+    FROM ducat.webhook_deliveries`;
+  expect(left).toEqual({ status: "pending", attempts: 0, is_due: true, log: [] });
+  await stage.createWorker().start();
+  await untilDelivered();
+  const ids = receiver.received.map(({ headers }) => headers["webhook-id"]);
+  expect(ids).toEqual([ids[0], ids[0]]);
+});
+
 it("every generation that ended is heard of, however often workers are killed", async () => {
   const items = await Promise.all(
     Array.from({ length: 12 }, (_, n) => stage.makeItem(n % 3 === 0 ? { fault: "failed" } : {})),

@@ -1,6 +1,6 @@
 import type { Db } from "@ducat/db/connect";
 import { type Claimed, releaseDelivery, settleDelivery } from "@ducat/db/webhook-deliveries";
-import { ensureWebhookSecret } from "@ducat/db/webhook-endpoints";
+import { deploymentId, ensureWebhookSecret } from "@ducat/db/webhook-endpoints";
 import type { WebhookSecrets } from "@ducat/messages/webhook-secrets";
 import type { Log } from "../log.ts";
 import { safeError } from "../safe-error.ts";
@@ -90,6 +90,11 @@ function writeBody({ id, type, created_at, account_id, data }: Claimed["event"])
 
 /** Addresses may hold what only their owner should see, and stay out of the log. */
 function tell(log: Log, claimed: Claimed, result: Record<string, unknown>): void {
-  const { id: delivery, endpointId: endpoint, attempt: number, kind } = claimed;
-  log.info({ delivery, endpoint, kind, attempt: number, ...result }, "a delivery did not arrive");
+  const { id: delivery, endpointId: endpoint, attempt: number, kind, accountId } = claimed;
+  const line = { delivery, endpoint, kind, attempt: number, ...result };
+  log.info(line, "a delivery did not arrive");
+  // Accounts are told by mail; of the deployment's own endpoints only the operator can hear here.
+  if (result.outcome === "disabled" && accountId === deploymentId) {
+    log.error({ endpoint }, "an endpoint of the deployment was given up");
+  }
 }

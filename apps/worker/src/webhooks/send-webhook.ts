@@ -123,6 +123,8 @@ function hearAnswer(request: ClientRequest, body: string): Promise<IncomingMessa
 }
 
 async function endAnswer(answer: IncomingMessage): Promise<void> {
+  // Without a listener a fault that comes after the last read would end the process.
+  answer.on("error", () => undefined);
   const timer = setTimeout(() => answer.destroy(), maxAnswerMs);
   let bytes = 0;
   try {

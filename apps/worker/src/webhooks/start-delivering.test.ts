@@ -1,4 +1,10 @@
-import { ensureWebhookSecret, findEndpoint, rotateSecret } from "@ducat/db/webhook-endpoints";
+import { readOwnEndpoints } from "@ducat/db/own-endpoints";
+import {
+  deploymentId,
+  ensureWebhookSecret,
+  findEndpoint,
+  rotateSecret,
+} from "@ducat/db/webhook-endpoints";
 import { createWebhookSecrets } from "@ducat/messages/webhook-secrets";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration } from "../../../../packages/db/test/factories.ts";
@@ -197,6 +203,22 @@ describe("a receiver", () => {
     expect(outcomes).toEqual(["disabled"]);
     await happen(database, account.id);
     expect(await readDeliveries(database, endpoint.id)).toHaveLength(1);
+  });
+
+  it("of the deployment hears of all accounts, and the operator when it is given up", async () => {
+    const accounts = [await makeAccount(database.app), await makeAccount(database.app)];
+    const own = await makeEndpoint(database, deploymentId, { url: receiver.url });
+    for (const { id } of accounts) await happen(database, id);
+    start();
+    await settled(own.id, "delivered");
+    const heard = receiver.received.map((got) => verify(got, own.secret).account_id);
+    expect(heard.sort()).toEqual(accounts.map(({ id }) => id).sort());
+    receiver.answer = (_, response) => void response.writeHead(410).end();
+    await happen(database, accounts[0]?.id ?? "");
+    await eventually(() =>
+      expect(lines).toContainEqual({ message: "an endpoint of the deployment was given up" }),
+    );
+    expect(await readOwnEndpoints(database.app)).toEqual({ failing: 0, givenUp: 1 });
   });
 
   it("that asks for rest is left alone for so long", async () => {
