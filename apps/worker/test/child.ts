@@ -20,6 +20,7 @@ import { createWorker } from "../src/worker.ts";
 import { createFalHere } from "./fal-here.ts";
 import { createProviderGenerator } from "./provider-generator.ts";
 import type { LogLine } from "./stage.ts";
+import { createWriter } from "./writer.ts";
 
 /** Which point to hold at, by item; `*` is for what belongs to none. */
 export type Arms = Record<string, Point>;
@@ -37,6 +38,8 @@ export type ChildConfig = {
   webhookHosts: string[];
   /** A model server, whose fal makes everything instead of the test's provider. */
   falUrl?: string | undefined;
+  /** Texts that come word by word, of this process's own making. */
+  isWriter?: boolean | undefined;
 };
 
 export type ToChild = { arm: Arms } | { resume: string };
@@ -57,7 +60,8 @@ const write = (level: LogLine["level"]) => (detail: Record<string, unknown>, mes
 const log: Log = { info: write("info"), warn: write("warn"), error: write("error") };
 
 function createGenerator(): Generator {
-  const { falUrl, providerUrl } = config;
+  const { falUrl, isWriter, providerUrl } = config;
+  if (isWriter) return createWriter();
   return falUrl ? createFalHere(falUrl) : createProviderGenerator({ url: providerUrl });
 }
 

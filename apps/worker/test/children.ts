@@ -32,6 +32,7 @@ type Options = {
   timings?: ChildConfig["timings"];
   payments?: ChildConfig["payments"];
   falUrl?: string;
+  isWriter?: boolean;
   /** A module to load first. */
   preload?: string;
 };
@@ -51,6 +52,7 @@ export async function startChild(stage: Stage, options: Options = {}): Promise<C
     arms: options.arms ?? {},
     payments: options.payments ?? {},
     falUrl: options.falUrl,
+    isWriter: options.isWriter,
     webhookHosts: stage.webhookHosts,
   };
   const preloads = options.preload ? ["--import", await bundleEntry(options.preload)] : [];
