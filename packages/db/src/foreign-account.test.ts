@@ -7,6 +7,7 @@ import { givePurchase, makeAccount, makeGeneration, makeKey } from "../test/fact
 import { keepImage, makeResult, makeThumbnail } from "../test/gallery.ts";
 import { assertInvariants } from "../test/invariants.ts";
 import { relayAll } from "../test/relay.ts";
+import { makeEndpoint, planEvents, sealedSecret } from "../test/webhooks.ts";
 import { claim, output } from "../test/work.ts";
 import { createAlbum, deleteAlbum, listAlbums, updateAlbum } from "./albums.ts";
 import { createApiKey, findApiKey, revokeApiKey, rotateApiKey } from "./api-keys.ts";
@@ -45,6 +46,24 @@ import { createSession, switchSession } from "./sessions.ts";
 import { findSubscription } from "./subscriptions.ts";
 import { challengeTotp } from "./totp.ts";
 import { releaseUsage, trackUsage } from "./usage.ts";
+import {
+  type Claimed,
+  claimDeliveries,
+  findDelivery,
+  listDeliveries,
+  releaseDelivery,
+  replayDeliveries,
+  replayDelivery,
+  settleDelivery,
+} from "./webhook-deliveries.ts";
+import {
+  deleteEndpoint,
+  findEndpoint,
+  readEndpointSecrets,
+  rotateSecret,
+  testEndpoint,
+  updateEndpoint,
+} from "./webhook-endpoints.ts";
 
 let database: TestDatabase;
 let victim: Awaited<ReturnType<typeof makeVictim>>;
@@ -94,8 +113,9 @@ async function makeVictim() {
   const logins = await makeLogins(accountId);
   const clock = await makeStep(accountId);
   const file = await makeFile(accountId);
+  const delivery = await makeDelivery(accountId);
   const made = { accountId, grant, hold, key, done, resultKey, open, item, upload, bought };
-  return { ...made, message, gallery, apiKey, logins, clock, usage, file };
+  return { ...made, delivery, message, gallery, apiKey, logins, clock, usage, file };
 }
 
 async function makeLogins(accountId: string) {
@@ -177,6 +197,16 @@ async function makePurchases(accountId: string) {
   const other = await makePaid(app, accountId, { priceId: pack.price.id });
   const refund = { paymentId: other.id, refundId: await makeOpenRefund(accountId, other.id) };
   return { payment, refund, subscriptionId: subscription?.id ?? "", priceId: plan.price.id };
+}
+
+/** An event on its way to an endpoint. */
+async function makeDelivery(accountId: string): Promise<Claimed> {
+  await makeEndpoint(database.app, accountId);
+  await planEvents(database.admin, accountId, {});
+  const claimed = await claimDeliveries(database.worker, { limit: 100, leaseSeconds: 60 });
+  const delivery = claimed.find((one) => one.accountId === accountId);
+  if (!delivery) throw new Error("no delivery was claimed");
+  return delivery;
 }
 
 /** A message that a worker is sending. */
@@ -323,6 +353,7 @@ function listAttempts(): Record<string, Call> {
     },
     read_generation_stream: () =>
       readGenerationStream(app, intruder, { generationId: open.id, endedNo: 0, limit: 100 }),
+    ...listWebhookAttempts(),
     release_usage: () => releaseUsage(app, intruder, victim.usage.eventId),
     remove_feature_override: () =>
       removeFeatureOverride(app, intruder, { feature: victim.usage.overridden, audit }),
@@ -335,6 +366,37 @@ function listAttempts(): Record<string, Call> {
     findStatus: () => findStatus(app, intruder, open.id),
     findUpload: () => findUpload(app, intruder, victim.upload.id),
     isKeyUsed: () => isKeyUsed(app, intruder, key.key),
+  };
+}
+
+function listWebhookAttempts(): Record<string, Call> {
+  const { app, worker } = database;
+  const { endpointId, id } = victim.delivery;
+  const endpoint = { id: endpointId, audit };
+  const delivery = { endpointId, id, audit };
+  const stolen = { ...victim.delivery, accountId: intruder };
+  const secret = sealedSecret();
+  const wish = { endpointId, audit, what: "failed", limit: 9, dryRun: false } as const;
+  const nothing = <T>(list: T[]) => (list.length === 0 ? undefined : list);
+  return {
+    update_webhook_endpoint: () => updateEndpoint(app, intruder, { ...endpoint, events: null }),
+    delete_webhook_endpoint: async () => {
+      await deleteEndpoint(app, intruder, endpoint);
+      return true;
+    },
+    find_webhook_endpoint: () => findEndpoint(app, intruder, endpointId),
+    read_endpoint_secrets: () => readEndpointSecrets(app, intruder, endpointId),
+    rotate_endpoint_secret: () =>
+      rotateSecret(app, intruder, { ...endpoint, secret, overlapSeconds: 0 }),
+    test_webhook_endpoint: () => testEndpoint(app, intruder, endpoint),
+    find_webhook_delivery: () => findDelivery(app, intruder, delivery),
+    list_webhook_deliveries: async () =>
+      nothing(await listDeliveries(app, intruder, { endpointId, limit: 9 })),
+    replay_webhook_delivery: () => replayDelivery(app, intruder, delivery),
+    replay_webhook_deliveries: () => replayDeliveries(app, intruder, wish),
+    settle_delivery: async () =>
+      (await settleDelivery(worker, { ...stolen, result: { ok: true, ms: 1 } })) ?? undefined,
+    release_delivery: () => releaseDelivery(worker, stolen),
   };
 }
 
@@ -357,6 +419,8 @@ const alone = [
   ...["add_allowance", "assign_plan", "find_entitlements", "lift_plan"],
   ...["refill_base"],
   ...["set_feature_override", "track_usage"],
+  ...["create_webhook_endpoint", "list_webhook_endpoints", "ensure_webhook_secret"],
+  ...["rotate_webhook_secret", "search_webhook_deliveries"],
 ];
 
 describe("another account's ids", () => {
