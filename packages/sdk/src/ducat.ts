@@ -22,6 +22,9 @@ export type Ducat = Caller & {
   subscription: Made<typeof groups.createSubscription>;
   entitlements: Made<typeof groups.createEntitlements>;
   usage: Made<typeof groups.createUsage>;
+  events: Made<typeof groups.createEvents>;
+  webhookEndpoints: Made<typeof groups.createWebhookEndpoints>;
+  webhookSecret: Made<typeof groups.createWebhookSecret>;
 };
 
 /** A client with a server's `key`, or with a `token` that a browser asks its own server for. */
@@ -42,5 +45,8 @@ export function createDucat(options: DucatOptions): Ducat {
     subscription: groups.createSubscription(caller),
     entitlements: groups.createEntitlements(caller),
     usage: groups.createUsage(caller),
+    events: groups.createEvents(caller),
+    webhookEndpoints: groups.createWebhookEndpoints(caller),
+    webhookSecret: groups.createWebhookSecret(caller),
   };
 }

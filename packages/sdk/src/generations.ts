@@ -1,5 +1,7 @@
+import type { StreamOptions } from "./follow-stream.ts";
 import type { Caller, Input, OperationName } from "./operations.ts";
 import type { Pages } from "./pages.ts";
+import { type GenerationEvent, streamGeneration } from "./streams.ts";
 import type { RequestOptions } from "./transport.ts";
 import type {
   Batch,
@@ -29,6 +31,11 @@ export type Generations = {
   createAndWait(body: CreateGeneration, options?: WaitOptions): Promise<Generation>;
   /** Waits until it has ended. Errors: not_found, timed_out. */
   wait(id: string, options?: WaitOptions): Promise<Generation>;
+  /**
+   * What happens to it from its beginning to its end, over as many connections as that takes; leave
+   * the loop to hang up. Errors: not_found.
+   */
+  stream(id: string, options?: StreamOptions): AsyncGenerator<GenerationEvent, void>;
   get(id: string, options?: RequestOptions): Promise<Generation>;
   /** Newest first. */
   list(query?: Query<"GET /v1/generations">, options?: RequestOptions): Pages<Generation>;
@@ -64,6 +71,7 @@ export function createGenerations(caller: Caller): Generations {
     create,
     createAndWait: (body, options = {}) => askAndWait(caller, (how) => create(body, how), options),
     wait: (id, options = {}) => waitForEnd(caller, id, options),
+    stream: (id, options = {}) => streamGeneration(caller, id, options),
     get: (id, options) => request("GET /v1/generations/{id}", { ...options, path: { id } }),
     list: (query, options) => list("GET /v1/generations", { ...options, query }),
     estimate: (body, options) => request("POST /v1/generations/estimate", { ...options, body }),

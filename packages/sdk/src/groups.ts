@@ -1,4 +1,6 @@
+import type { StreamOptions } from "./follow-stream.ts";
 import type { Caller, Input, OperationName } from "./operations.ts";
+import { streamAccount } from "./streams.ts";
 import type { RequestOptions } from "./transport.ts";
 import type * as Types from "./types.ts";
 
@@ -115,4 +117,55 @@ export const createUsage = ({ request, list }: Caller) => ({
     list("GET /v1/usage", { ...options, query }),
   summary: (query?: Query<"GET /v1/usage/summary">, options?: Options) =>
     request("GET /v1/usage/summary", { ...options, query }),
+});
+
+export const createEvents = (caller: Caller) => ({
+  /** What happened, oldest first: all that is kept, or what came `after` an event. */
+  list: (query?: Query<"GET /v1/events">, options?: Options) =>
+    caller.list("GET /v1/events", { ...options, query }),
+  /**
+   * What happens from now on, beginning with the balance, over as many connections as that takes;
+   * leave the loop to hang up.
+   */
+  stream: (options: StreamOptions = {}) => streamAccount(caller, options),
+  /** Lets an EventSource open one stream within a minute. */
+  ticket: (body: Types.CreateStreamTicket = {}, options?: Options) =>
+    caller.request("POST /v1/events/tickets", { ...options, body }),
+});
+
+export const createWebhookEndpoints = ({ request, list }: Caller) => ({
+  /** Keep its `secret`: it verifies what is sent. */
+  create: (body: Types.CreateWebhookEndpoint, options?: Options) =>
+    request("POST /v1/webhook-endpoints", { ...options, body }),
+  list: (options?: Options) => request("GET /v1/webhook-endpoints", options),
+  get: (id: string, options?: Options) =>
+    request("GET /v1/webhook-endpoints/{id}", { ...options, path: { id } }),
+  update: (id: string, body: Types.UpdateWebhookEndpoint, options?: Options) =>
+    request("PATCH /v1/webhook-endpoints/{id}", { ...options, path: { id }, body }),
+  delete: (id: string, options?: Options) =>
+    request("DELETE /v1/webhook-endpoints/{id}", { ...options, path: { id } }),
+  secret: (id: string, options?: Options) =>
+    request("GET /v1/webhook-endpoints/{id}/secret", { ...options, path: { id } }),
+  /** A new secret; the former one signs beside it for a day, or as long as is said. */
+  rotate: (id: string, body: Types.RotateWebhookSecret = {}, options?: Options) =>
+    request("POST /v1/webhook-endpoints/{id}/rotate", { ...options, path: { id }, body }),
+  /** Sends it an event that says nothing. */
+  test: (id: string, options?: Options) =>
+    request("POST /v1/webhook-endpoints/{id}/test", { ...options, path: { id } }),
+  /** Sends again what failed, or what is asked for. */
+  replay: (id: string, body: Types.ReplayDeliveries = {}, options?: Options) =>
+    request("POST /v1/webhook-endpoints/{id}/replay", { ...options, path: { id }, body }),
+  /** Newest first. */
+  deliveries: (
+    id: string,
+    query?: Query<"GET /v1/webhook-endpoints/{id}/deliveries">,
+    options?: Options,
+  ) => list("GET /v1/webhook-endpoints/{id}/deliveries", { ...options, path: { id }, query }),
+});
+
+/** What signs the events that go to a generation's `webhook_url`. */
+export const createWebhookSecret = ({ request }: Caller) => ({
+  get: (options?: Options) => request("GET /v1/webhook-secret", options),
+  rotate: (body: Types.RotateWebhookSecret = {}, options?: Options) =>
+    request("POST /v1/webhook-secret/rotate", { ...options, body }),
 });

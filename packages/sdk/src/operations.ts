@@ -35,7 +35,9 @@ export function createCaller(transport: Transport): Caller {
     open: (operation, input: object = {}) => transport.open(makeCall(operation, input)),
     list: (operation, ...[input = {}]: [AnyInput?]) =>
       createPages((cursor) => {
-        const query = { ...input.query, ...(cursor !== undefined && { cursor }) };
+        // Events are asked for behind one of them, whether there is a next page or not.
+        const name = operation === "GET /v1/events" ? "after" : "cursor";
+        const query = { ...input.query, ...(cursor !== undefined && { [name]: cursor }) };
         return request(operation, { ...input, query });
       }),
   };

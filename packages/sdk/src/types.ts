@@ -1,6 +1,12 @@
 // biome-ignore-all format: generated
 // Made from /openapi.json by types.test.ts, which also says how to make it anew.
 
+export type About = {
+  name: string;
+  version: string;
+  docs: string;
+};
+
 export type Account = {
   id: string;
   external_id: string | null;
@@ -26,47 +32,12 @@ export type AccountDetail = {
   bio: string | null;
   last_login_at: string | null;
   erased_at: string | null;
-  vendor: Vendor & (Record<string, unknown> | null);
+  vendor: Vendor | null;
   balance: Balance;
   /** Why: `admin`, `dispute:<id>`, `erased`. */
   frozen: string[];
   /** The one that runs, else the last. */
-  subscription: ({
-    id: string;
-    /** `past_due` keeps its access for the plan's days of grace. */
-    status: "incomplete" | "trialing" | "active" | "past_due" | "unpaid" | "paused" | "canceled";
-    plan: {
-      key: string;
-      name: Record<string, string>;
-    };
-    price: Money;
-    interval: "month" | "year";
-    /** `manual`: an administrator gave it, and nobody pays for it. */
-    provider: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | "manual";
-    period: {
-      start: string;
-      end: string;
-    } | null;
-    trial_ends_at: string | null;
-    /** When it ends although it runs. */
-    cancel_at: string | null;
-    /** A smaller plan that begins with the next period. */
-    next_plan: {
-      key: string;
-      name: Record<string, string>;
-    } | null;
-    /** While it is past due: the end of grace. */
-    access_until: string | null;
-    ended_at: string | null;
-    /** What its provider offers. */
-    can: {
-      change: boolean;
-      cancel_now: boolean;
-      /** There is a portal for it. */
-      manage: boolean;
-    };
-    created_at: string;
-  }) | null;
+  subscription: Subscription | null;
   logins: ({
     id: string;
     email: string | null;
@@ -120,6 +91,11 @@ export type AddAllowance = {
   reason: string;
 };
 
+export type AddressInput = {
+  type: "address";
+  address: string;
+};
+
 export type AdjustCredits = {
   amount: number;
   reason: string;
@@ -131,6 +107,77 @@ export type Adjustment = {
   available: number;
   held: number;
   debt: number;
+};
+
+export type AdminDelivery = {
+  id: string;
+  endpoint_id: string;
+  /** The event's id, sent as `webhook-id` with each try. */
+  event_id: string;
+  event_type: string;
+  /** Whose event it is. */
+  account_id: string;
+  url: string;
+  /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+  status: "pending" | "sending" | "delivered" | "failed";
+  /** Tries since it was planned or replayed. */
+  attempts: number;
+  next_try_at: string | null;
+  /** The last twenty, the oldest first. */
+  tries: ({
+    at: string;
+    /** The HTTP status; null: none came. */
+    status: number | null;
+    /** How long it took. */
+    ms: number;
+    error: string | null;
+  })[];
+  created_at: string;
+  ended_at: string | null;
+  /** The account whose endpoint it is; null: the deployment's own. */
+  owner_id: string | null;
+  /** `origin`: it goes to the webhook_url of a generation. */
+  kind: "endpoint" | "origin";
+};
+
+export type AdminDeliveryPage = {
+  data: AdminDelivery[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type AdminFeature = AdminFeatureFlag | AdminFeatureLimit | AdminFeatureStock;
+
+export type AdminFeatureFlag = {
+  kind: "flag";
+  /** By language. */
+  name: Record<string, string>;
+  enabled: boolean;
+};
+
+export type AdminFeatureLimit = {
+  kind: "limit";
+  /** By language. */
+  name: Record<string, string>;
+  limit: number | null;
+  period: "hour" | "day" | "month" | "request";
+  reset: "calendar" | "anchor";
+  /** Generations with these take of it; * is any. */
+  styles?: string[] | undefined;
+  /** Of a request: so many areas of it; left out: items. */
+  of?: "areas" | undefined;
+  /** Generations with these take of it and cost nothing; * is any. */
+  free_styles?: string[] | undefined;
+  /** What they do when it is used up; left out: pay. */
+  beyond?: "pay" | "refuse" | undefined;
+};
+
+export type AdminFeatureStock = {
+  kind: "stock";
+  /** By language. */
+  name: Record<string, string>;
+  counts: "held" | "spent";
+  limit?: number | null | undefined;
 };
 
 export type AdminGeneration = {
@@ -160,6 +207,12 @@ export type AdminGeneration = {
   deleted_at: string | null;
 };
 
+export type AdminGenerationPage = {
+  data: AdminGeneration[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type AdminPayment = {
   id: string;
   account_id: string;
@@ -182,7 +235,7 @@ export type AdminPayment = {
   receipt_ref: string | null;
   card: string | null;
   price: Money;
-  charged: Money;
+  charged: Money | null;
   refunded: Money;
   /** Disputes that were lost. */
   disputed: {
@@ -210,6 +263,12 @@ export type AdminPayment = {
   paid_at: string | null;
   expires_at: string | null;
   created_at: string;
+};
+
+export type AdminPaymentPage = {
+  data: AdminPayment[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type AdminProduct = {
@@ -240,33 +299,7 @@ export type AdminProduct = {
   name: Record<string, string>;
   /** By language. */
   description: Record<string, string>;
-  features: Record<string, {
-    kind: "flag";
-    /** By language. */
-    name: Record<string, string>;
-    enabled: boolean;
-  } | ({
-    kind: "limit";
-    /** By language. */
-    name: Record<string, string>;
-    limit: number | null;
-    period: "hour" | "day" | "month" | "request";
-    reset: "calendar" | "anchor";
-    /** Generations with these take of it; * is any. */
-    styles?: string[] | undefined;
-    /** Of a request: so many areas of it; left out: items. */
-    of?: "areas" | undefined;
-    /** Generations with these take of it and cost nothing; * is any. */
-    free_styles?: string[] | undefined;
-    /** What they do when it is used up; left out: pay. */
-    beyond?: "pay" | "refuse" | undefined;
-  }) | ({
-    kind: "stock";
-    /** By language. */
-    name: Record<string, string>;
-    counts: "held" | "spent";
-    limit?: number | null | undefined;
-  })>;
+  features: Record<string, AdminFeature>;
   is_active: boolean;
   prices: ({
     id: string;
@@ -283,6 +316,12 @@ export type AdminProduct = {
   })[];
   created_at: string;
   updated_at: string;
+};
+
+export type AdminProductList = {
+  /** The catalog that was pushed last. */
+  catalog: string | null;
+  data: AdminProduct[];
 };
 
 export type AdminUsage = {
@@ -425,6 +464,12 @@ export type Album = {
   updated_at: string;
 };
 
+export type AlbumPage = {
+  data: Album[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type Alerts = {
   /** Told when fewer credits than this are left; null: never. */
   low_balance: number | null;
@@ -461,6 +506,12 @@ export type Anomaly = {
   created_at: string;
 };
 
+export type AnomalyPage = {
+  data: Anomaly[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type AnswerChallenge = {
   challenge: string;
   code: string;
@@ -487,6 +538,10 @@ export type ApiKeys = {
   data: ApiKey[];
 };
 
+export type Area = string | ({
+  label?: string | undefined;
+});
+
 export type AssignPlan = {
   /** The default plan takes an assigned one away. */
   plan: string;
@@ -512,6 +567,12 @@ export type AuditLog = {
   created_at: string;
 };
 
+export type AuditLogPage = {
+  data: AuditLog[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type AutoReload = {
   enabled: boolean;
   /** Below as many paid credits, unbound ones, it buys. */
@@ -522,7 +583,7 @@ export type AutoReload = {
     name: Record<string, string>;
   } | null;
   provider: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | null;
-  price: Money;
+  price: Money | null;
   /** What one reload buys. */
   credits: number | null;
   /** The most money in a calendar month (UTC), in the price's currency. */
@@ -536,6 +597,41 @@ export type AutoReload = {
   disabled_reason: string | null;
   last_attempt_at: string | null;
   consented_at: string | null;
+};
+
+export type AutoReloadDisabledEvent = {
+  id: string;
+  type: "auto_reload.disabled";
+  created_at: string;
+  account_id: string;
+  data: {
+    reason: string;
+  };
+};
+
+export type AutoReloadNeedsCustomerEvent = {
+  id: string;
+  type: "auto_reload.needs_customer";
+  created_at: string;
+  account_id: string;
+  data: {
+    payment_id: string;
+    reference: string;
+    code: string;
+  };
+};
+
+export type AutoReloadSucceededEvent = {
+  id: string;
+  type: "auto_reload.succeeded";
+  created_at: string;
+  account_id: string;
+  data: {
+    payment_id: string;
+    amount: number;
+    currency: string;
+    credits: number | null;
+  };
 };
 
 export type Balance = {
@@ -596,10 +692,7 @@ export type Batch = {
   subject: string | null;
   reference: string | null;
   cost: number;
-  charged: {
-    trial: number;
-    token: number;
-  };
+  charged: Charged;
   credit_type: "trial" | "token" | "mixed" | "none";
   /** What was available right after it was paid. */
   balance: number;
@@ -697,6 +790,16 @@ export type ChangePlan = {
   currency?: string | undefined;
 };
 
+export type Charged = {
+  trial: number;
+  token: number;
+};
+
+export type Check = {
+  status: "ok" | "degraded" | "failed";
+  detail?: string | undefined;
+};
+
 export type CheckFeature = {
   feature: string;
   amount?: number | undefined;
@@ -737,10 +840,7 @@ export type ConsumeCredits = {
 
 export type Consumption = {
   amount: number;
-  charged: {
-    trial: number;
-    token: number;
-  };
+  charged: Charged;
   credit_type: "trial" | "token" | "mixed" | "none";
   transaction_id: string;
   available: number;
@@ -778,18 +878,7 @@ export type CreateApiKey = {
 export type CreateBatch = {
   style: string;
   /** Of rows without one of their own. */
-  input?: ({
-    type: "photo";
-    /** An upload of this account. */
-    photo_id?: string | undefined;
-    photo_url?: string | undefined;
-  }) | {
-    type: "address";
-    address: string;
-  } | {
-    type: "text";
-    prompt: string;
-  } | undefined;
+  input?: PhotoInput | AddressInput | TextInput | undefined;
   /** Of all rows; a row's own go before them. */
   params?: {
     /** Test mode only: makes the local generator misbehave. */
@@ -828,9 +917,7 @@ export type CreateGeneration = {
   style: string;
   input: Input;
   /** One item each; without it there is one item. */
-  areas?: (string | ({
-    label?: string | undefined;
-  }))[] | undefined;
+  areas?: Area[] | undefined;
   /** So many items for each area, each priced on its own; default 1. */
   n?: number | undefined;
   params?: {
@@ -883,11 +970,86 @@ export type CreatePromoCode = {
   expires_at?: string | undefined;
 };
 
+export type CreateStreamTicket = {
+  /** For the stream of this one only; left out: for any stream of the account. */
+  generation_id?: string | undefined;
+};
+
 export type CreateToken = {
   /** All that an account may have, if left out. */
   scopes?: string[] | undefined;
   /** Seconds. */
   expires_in?: number | undefined;
+};
+
+export type CreateWebhookEndpoint = {
+  /** A public https address on port 443. Events are sent to it by POST. */
+  url: string;
+  description?: string | null | undefined;
+  /** Which types of events; null: all but `item.*`. */
+  events?: (("generation.completed" | "generation.failed" | "generation.canceled" | "item.completed" | "item.failed" | "item.canceled" | "credits.granted" | "credits.low" | "credits.expiring" | "credits.refunded" | "credits.expired" | "quota.warning" | "quota.reached" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "subscription.changed" | "auto_reload.succeeded" | "auto_reload.needs_customer" | "auto_reload.disabled" | "webhook_endpoint.disabled")[]) | null | undefined;
+};
+
+export type CreditsExpiredEvent = {
+  id: string;
+  type: "credits.expired";
+  created_at: string;
+  account_id: string;
+  data: {
+    amount: number;
+    grant_id: string;
+    source: string;
+  };
+};
+
+export type CreditsExpiringEvent = {
+  id: string;
+  type: "credits.expiring";
+  created_at: string;
+  account_id: string;
+  data: {
+    amount: number;
+    expires_at: string;
+  };
+};
+
+export type CreditsGrantedEvent = {
+  id: string;
+  type: "credits.granted";
+  created_at: string;
+  account_id: string;
+  data: {
+    amount: number;
+    source: string;
+    grant_id: string;
+    transaction_id: string;
+  };
+};
+
+export type CreditsLowEvent = {
+  id: string;
+  type: "credits.low";
+  created_at: string;
+  account_id: string;
+  data: {
+    available: number;
+    threshold: number;
+  };
+};
+
+export type CreditsRefundedEvent = {
+  id: string;
+  type: "credits.refunded";
+  created_at: string;
+  account_id: string;
+  data: {
+    amount: number;
+    generation_id?: string | undefined;
+    item_id?: string | undefined;
+    hold_id?: string | undefined;
+    cause?: string | undefined;
+    transaction_id: string;
+  };
 };
 
 export type Difference = {
@@ -914,13 +1076,17 @@ export type DiscardEvents = {
   dry_run?: boolean | undefined;
 };
 
-export type EntitledFeature = ({
+export type EntitledFeature = EntitledFlag | EntitledLimit | EntitledStock;
+
+export type EntitledFlag = {
   kind: "flag";
   name: Record<string, string>;
   enabled: boolean;
   /** Whose word decides: an `override` is an administrator's. */
   source: "plan" | "pass" | "override";
-}) | ({
+};
+
+export type EntitledLimit = {
   kind: "limit";
   name: Record<string, string>;
   period: "hour" | "day" | "month" | "request";
@@ -940,7 +1106,9 @@ export type EntitledFeature = ({
   beyond?: "pay" | "refuse" | undefined;
   /** Whose word decides: an `override` is an administrator's. */
   source: "plan" | "pass" | "override";
-}) | ({
+};
+
+export type EntitledStock = {
   kind: "stock";
   name: Record<string, string>;
   /** `held` places come free again. */
@@ -952,7 +1120,7 @@ export type EntitledFeature = ({
   resets_at: null;
   /** Whose word decides: an `override` is an administrator's. */
   source: "plan" | "pass" | "override";
-});
+};
 
 export type Entitlements = {
   plan: {
@@ -999,17 +1167,11 @@ export type EraseMe = {
 };
 
 export type Estimate = {
-  style: {
-    id: string;
-    version: number;
-  };
+  style: StyleRef;
   items: number;
   cost: number;
   price: Price;
-  charged: {
-    trial: number;
-    token: number;
-  };
+  charged: Charged;
   credit_type: "trial" | "token" | "mixed" | "none";
   /** Spendable for this subject. */
   available: number;
@@ -1027,6 +1189,14 @@ export type Estimate = {
   sufficient: boolean;
 };
 
+export type Event = GenerationCompletedEvent | GenerationFailedEvent | GenerationCanceledEvent | ItemCompletedEvent | ItemFailedEvent | ItemCanceledEvent | CreditsGrantedEvent | CreditsLowEvent | CreditsExpiringEvent | CreditsRefundedEvent | CreditsExpiredEvent | QuotaWarningEvent | QuotaReachedEvent | PaymentSucceededEvent | PaymentFailedEvent | PaymentReversedEvent | SubscriptionChangedEvent | AutoReloadSucceededEvent | AutoReloadNeedsCustomerEvent | AutoReloadDisabledEvent | WebhookEndpointDisabledEvent | WebhookTestEvent;
+
+export type EventPage = {
+  data: Event[];
+  /** `after` of the next page; null: there are no more now. */
+  next_cursor: string | null;
+};
+
 export type FailedMessage = {
   id: string;
   account_id: string;
@@ -1040,11 +1210,21 @@ export type FailedMessage = {
   created_at: string;
 };
 
-export type Feature = {
+export type FailedMessagePage = {
+  data: FailedMessage[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type Feature = FeatureFlag | FeatureLimit | FeatureStock;
+
+export type FeatureFlag = {
   kind: "flag";
   name: string;
   enabled: boolean;
-} | ({
+};
+
+export type FeatureLimit = {
   kind: "limit";
   name: string;
   limit: number | null;
@@ -1058,19 +1238,24 @@ export type Feature = {
   free_styles?: string[] | undefined;
   /** What they do when it is used up; left out: pay. */
   beyond?: "pay" | "refuse" | undefined;
-}) | ({
+};
+
+export type FeatureStock = {
   kind: "stock";
   name: string;
   counts: "held" | "spent";
   limit?: number | null | undefined;
-});
+};
+
+export type FlagParam = {
+  type: "boolean";
+  description?: string | undefined;
+  default?: boolean | undefined;
+};
 
 export type Generation = {
   id: string;
-  style: {
-    id: string;
-    version: number;
-  };
+  style: StyleRef;
   input: Record<string, unknown>;
   params: Record<string, unknown>;
   subject: string | null;
@@ -1079,10 +1264,7 @@ export type Generation = {
   status: "pending" | "processing" | "completed" | "failed" | "canceled";
   cost: number;
   price: Price;
-  charged: {
-    trial: number;
-    token: number;
-  };
+  charged: Charged;
   credit_type: "trial" | "token" | "mixed" | "none";
   /** What was available right after it was paid. */
   balance: number;
@@ -1113,6 +1295,69 @@ export type Generation = {
     /** The rows that were not accepted. */
     errors_url: string;
   } | undefined;
+};
+
+export type GenerationCanceledEvent = {
+  id: string;
+  type: "generation.canceled";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    status: "canceled";
+    cost: number;
+    refunded: number;
+    failed_items: number;
+    canceled_items: number;
+  };
+};
+
+export type GenerationCompletedEvent = {
+  id: string;
+  type: "generation.completed";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    status: "completed";
+    cost: number;
+    refunded: number;
+    failed_items: number;
+    canceled_items: number;
+  };
+};
+
+export type GenerationFailedEvent = {
+  id: string;
+  type: "generation.failed";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    status: "failed";
+    cost: number;
+    refunded: number;
+    failed_items: number;
+    canceled_items: number;
+  };
+};
+
+export type GenerationPage = {
+  data: Generation[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type Health = {
+  status: "ok" | "degraded" | "unavailable";
+  checks: {
+    process: Check;
+    database: Check;
+    queue: Check;
+  };
+  version: string;
+  mode: "test" | "live";
+  uptime_s: number;
 };
 
 export type Hold = {
@@ -1160,18 +1405,13 @@ export type Image = {
   updated_at: string;
 };
 
-export type Input = ({
-  type: "photo";
-  /** An upload of this account. */
-  photo_id?: string | undefined;
-  photo_url?: string | undefined;
-}) | {
-  type: "address";
-  address: string;
-} | {
-  type: "text";
-  prompt: string;
+export type ImagePage = {
+  data: Image[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
+
+export type Input = PhotoInput | AddressInput | TextInput;
 
 export type Item = {
   id: string;
@@ -1182,7 +1422,7 @@ export type Item = {
   refunded: number;
   /** What it really cost, line by line; null: it has not ended well, or as priced. */
   charge: PriceLine[] | null;
-  output: Output;
+  output: PictureOutput | TextOutput | null;
   /** When the output went: it was older than the plan keeps results. */
   output_removed_at: string | null;
   error: {
@@ -1193,6 +1433,73 @@ export type Item = {
   started_at: string | null;
   completed_at: string | null;
   processing_time_ms: number | null;
+};
+
+export type ItemCanceledEvent = {
+  id: string;
+  type: "item.canceled";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    item_id: string;
+    position: number;
+    label: string | null;
+    status: "canceled";
+    cost: number;
+    refunded: number;
+    error?: {
+      code: string;
+      message: string;
+    } | undefined;
+  };
+};
+
+export type ItemCompletedEvent = {
+  id: string;
+  type: "item.completed";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    item_id: string;
+    position: number;
+    label: string | null;
+    status: "completed";
+    cost: number;
+    refunded: number;
+    error?: {
+      code: string;
+      message: string;
+    } | undefined;
+  };
+};
+
+export type ItemFailedEvent = {
+  id: string;
+  type: "item.failed";
+  created_at: string;
+  account_id: string;
+  data: {
+    generation_id: string;
+    item_id: string;
+    position: number;
+    label: string | null;
+    status: "failed";
+    cost: number;
+    refunded: number;
+    error?: {
+      code: string;
+      message: string;
+    } | undefined;
+  };
+};
+
+export type ListParam = {
+  type: "array";
+  description?: string | undefined;
+  items: TextParam;
+  maxItems?: number | undefined;
 };
 
 export type ListedAccount = {
@@ -1215,6 +1522,32 @@ export type ListedAccount = {
   available: number;
   held: number;
   debt: number;
+};
+
+export type ListedAccountPage = {
+  data: ListedAccount[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type ListedCatalogVersion = {
+  version: number;
+  catalog: string;
+  /** `start`: with a start of the deployment; `command`: by `pnpm catalog push`. */
+  pushed_by: string;
+  pushed_at: string;
+  /** How many. */
+  changes: number;
+};
+
+export type ListedCatalogVersionPage = {
+  data: ListedCatalogVersion[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type Liveness = {
+  status: "ok";
 };
 
 export type LogIn = {
@@ -1270,6 +1603,13 @@ export type MailMe = {
   email: string;
 };
 
+export type MapParam = {
+  type: "object";
+  description?: string | undefined;
+  additionalProperties: TextParam;
+  maxProperties?: number | undefined;
+};
+
 export type Me = {
   id: string;
   external_id: string | null;
@@ -1292,7 +1632,7 @@ export type Me = {
 export type Money = {
   amount: number;
   currency: string;
-} | null;
+};
 
 export type NewApiKey = {
   id: string;
@@ -1364,6 +1704,37 @@ export type NewStyle = {
   cache_days?: number | undefined;
 };
 
+export type NewWebhookEndpoint = {
+  id: string;
+  url: string;
+  description: string | null;
+  /** null: all but `item.*`. */
+  events: string[] | null;
+  status: "enabled" | "disabled";
+  /** `gone`: it answered 410. `failing`: nothing could be delivered for five days. */
+  disabled_reason: "manual" | "gone" | "failing" | null;
+  disabled_at: string | null;
+  /** null: the last delivery arrived. */
+  failing_since: string | null;
+  /** Tries in a row that failed. */
+  failures: number;
+  /** It asked for a pause until then. */
+  retry_at: string | null;
+  last_success_at: string | null;
+  created_at: string;
+  updated_at: string;
+  /** `whsec_` and base64: a secret of Standard Webhooks. */
+  secret: string;
+};
+
+export type NumberParam = {
+  type: "integer" | "number";
+  description?: string | undefined;
+  minimum?: number | undefined;
+  maximum?: number | undefined;
+  default?: number | undefined;
+};
+
 export type OfferTotp = {
   /** The login's own, if it has one. */
   password?: string | undefined;
@@ -1377,20 +1748,6 @@ export type OpenAccount = {
 export type OpenPortal = {
   return_url: string;
 };
-
-export type Output = ({
-  /** Signed; works for an hour. */
-  url: string;
-  type: string;
-  width: number;
-  height: number;
-  size: number;
-  sha256: string;
-  /** Of a WebP, at most 320 pixels a side; signed as well. Null: there is none of it. */
-  thumbnail_url: string | null;
-}) | {
-  text: string;
-} | null;
 
 export type Override = {
   feature: string;
@@ -1421,10 +1778,7 @@ export type Payment = {
     currency: string;
   };
   /** What was paid, taxes included. */
-  charged: {
-    amount: number;
-    currency: string;
-  } | null;
+  charged: Money | null;
   /** Refunds and lost disputes. */
   reversed: {
     amount: number;
@@ -1452,6 +1806,26 @@ export type Payment = {
   created_at: string;
 };
 
+export type PaymentFailedEvent = {
+  id: string;
+  type: "payment.failed";
+  created_at: string;
+  account_id: string;
+  data: {
+    payment_id: string;
+    purpose: "pack" | "pass" | "subscription" | "renewal" | "reload" | "invoice";
+    currency: string;
+    amount: number;
+    code: string | null;
+  };
+};
+
+export type PaymentPage = {
+  data: Payment[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type PaymentRefund = {
   id: string;
   /** `pending`: the provider's answer is not known, and it is asked again. */
@@ -1462,6 +1836,56 @@ export type PaymentRefund = {
   error: string | null;
   created_at: string;
   payment_id: string;
+};
+
+export type PaymentReversedEvent = {
+  id: string;
+  type: "payment.reversed";
+  created_at: string;
+  account_id: string;
+  data: {
+    payment_id: string;
+    purpose: "pack" | "pass" | "subscription" | "renewal" | "reload" | "invoice";
+    currency: string;
+    /** All that is gone of the payment by now. */
+    reversed: number;
+    charged: number;
+    /** All that was taken back of its credits by now. */
+    credits: number;
+  };
+};
+
+export type PaymentSucceededEvent = {
+  id: string;
+  type: "payment.succeeded";
+  created_at: string;
+  account_id: string;
+  data: {
+    payment_id: string;
+    purpose: "pack" | "pass" | "subscription" | "renewal" | "reload" | "invoice";
+    currency: string;
+    amount: number;
+    credits: number;
+  };
+};
+
+export type PhotoInput = {
+  type: "photo";
+  /** An upload of this account. */
+  photo_id?: string | undefined;
+  photo_url?: string | undefined;
+};
+
+export type PictureOutput = {
+  /** Signed; works for an hour. */
+  url: string;
+  type: string;
+  width: number;
+  height: number;
+  size: number;
+  sha256: string;
+  /** Of a WebP, at most 320 pixels a side; signed as well. Null: there is none of it. */
+  thumbnail_url: string | null;
 };
 
 export type Portal = {
@@ -1568,7 +1992,34 @@ export type Product = {
   name: string;
   description: string;
   features: Record<string, Feature>;
-  prices: Price[];
+  prices: ProductPrice[];
+};
+
+export type ProductList = {
+  /** Of the texts, as in fa-IR. */
+  language: string;
+  data: Product[];
+};
+
+export type ProductPrice = {
+  id: string;
+  interval: "once" | "month" | "year";
+  price: {
+    /** In the smallest unit that the currency is counted in. */
+    amount: number;
+    currency: string;
+  };
+  /** Who can sell it here; none: it is not on sale at the moment. */
+  providers: ("stripe" | "lemonsqueezy" | "zarinpal" | "sandbox")[];
+  /** As the language writes it. Of one direction, without marks. */
+  display: {
+    price: string;
+    per_credit: string | null;
+    /** Of a yearly price. */
+    per_month: string | null;
+    /** Against twelve months, or a credit of the dearest pack; null: none. */
+    savings: string | null;
+  };
 };
 
 export type PromoCode = {
@@ -1584,6 +2035,12 @@ export type PromoCode = {
   expires_at: string | null;
   is_active: boolean;
   created_at: string;
+};
+
+export type PromoCodePage = {
+  data: PromoCode[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type PublicConfig = {
@@ -1611,6 +2068,12 @@ export type PublicImage = {
   /** Of public albums only. */
   album_id: string | null;
   created_at: string;
+};
+
+export type PublicImagePage = {
+  data: PublicImage[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type PublishStyle = {
@@ -1669,6 +2132,45 @@ export type QueueTicket = {
   expires_at: string;
 };
 
+export type QuotaReachedEvent = {
+  id: string;
+  type: "quota.reached";
+  created_at: string;
+  account_id: string;
+  data: {
+    /** The feature's key. */
+    quota: string;
+    name: Record<string, string> | null;
+    used: number;
+    limit: number;
+    resets_at: string | null;
+  };
+};
+
+export type QuotaWarningEvent = {
+  id: string;
+  type: "quota.warning";
+  created_at: string;
+  account_id: string;
+  data: {
+    /** The feature's key. */
+    quota: string;
+    name: Record<string, string> | null;
+    used: number;
+    limit: number;
+    resets_at: string | null;
+  };
+};
+
+export type Readiness = {
+  status: "ok" | "degraded" | "unavailable";
+  checks: {
+    process: Check;
+    database: Check;
+    queue: Check;
+  };
+};
+
 export type Reconcile = {
   /** Unnamed, all that there are. */
   provider?: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | undefined;
@@ -1690,6 +2192,12 @@ export type Reconciliation = {
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
+};
+
+export type ReconciliationPage = {
+  data: Reconciliation[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type RedeemCode = {
@@ -1750,6 +2258,19 @@ export type ReleasedUsage = {
   returned: number;
 };
 
+export type ReplayDeliveries = {
+  /** `missed`: events that were never meant for it, because it was disabled or not there yet; the deployment's own endpoints have none. */
+  what?: "failed" | "delivered" | "missed" | undefined;
+  type?: "generation.completed" | "generation.failed" | "generation.canceled" | "item.completed" | "item.failed" | "item.canceled" | "credits.granted" | "credits.low" | "credits.expiring" | "credits.refunded" | "credits.expired" | "quota.warning" | "quota.reached" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "subscription.changed" | "auto_reload.succeeded" | "auto_reload.needs_customer" | "auto_reload.disabled" | "webhook_endpoint.disabled" | undefined;
+  /** When it happened, this moment included. */
+  from?: string | undefined;
+  /** … excluded. */
+  to?: string | undefined;
+  /** The oldest are first. */
+  limit?: number | undefined;
+  dry_run?: boolean | undefined;
+};
+
 export type ReplayEvents = {
   /** `received`: waits for a worker. `dead`: could not be processed and is not tried any more. */
   status: "received" | "processed" | "ignored" | "dead";
@@ -1762,6 +2283,13 @@ export type ReplayEvents = {
   /** The oldest are first. */
   limit?: number | undefined;
   dry_run?: boolean | undefined;
+};
+
+export type ReplayedDeliveries = {
+  dry_run: boolean;
+  count: number;
+  /** Of the events, the oldest first. */
+  ids: string[];
 };
 
 export type RequestedRuns = {
@@ -1788,8 +2316,17 @@ export type RestoreStyle = {
   version: number;
 };
 
+export type Results = {
+  data: RowItem[];
+};
+
 export type RotateApiKey = {
   /** For how long the old key works beside the new one, in seconds. */
+  overlap_s?: number | undefined;
+};
+
+export type RotateWebhookSecret = {
+  /** For how long the former secret signs beside the new one, in seconds. */
   overlap_s?: number | undefined;
 };
 
@@ -1802,6 +2339,12 @@ export type RowError = {
   message: string;
 };
 
+export type RowErrorPage = {
+  data: RowError[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type RowItem = {
   id: string;
   label: string | null;
@@ -1811,7 +2354,7 @@ export type RowItem = {
   refunded: number;
   /** What it really cost, line by line; null: it has not ended well, or as priced. */
   charge: PriceLine[] | null;
-  output: Output;
+  output: PictureOutput | TextOutput | null;
   /** When the output went: it was older than the plan keeps results. */
   output_removed_at: string | null;
   error: {
@@ -1827,6 +2370,12 @@ export type RowItem = {
   line: number | null;
   input: Record<string, unknown>;
   params: Record<string, unknown>;
+};
+
+export type RowItemPage = {
+  data: RowItem[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type SaveVendor = {
@@ -1895,22 +2444,7 @@ export type SetAlerts = {
   messages: boolean;
 };
 
-export type SetAutoReload = ({
-  enabled: true;
-  /** Below as many paid credits, unbound ones, it buys. */
-  threshold: number;
-  price_id?: string | undefined;
-  /** A pack. Instead of `price_id`. */
-  product?: string | undefined;
-  currency?: string | undefined;
-  provider?: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | undefined;
-  /** The most money in a calendar month (UTC), in the price's currency. */
-  monthly_cap?: number | null | undefined;
-  /** The customer agrees to be charged while they are away; keep a record of it. */
-  consent: boolean;
-}) | {
-  enabled: false;
-};
+export type SetAutoReload = TurnOnAutoReload | TurnOffAutoReload;
 
 export type SetOverride = {
   /** Of a flag true or false, of a limit a number or null for no end. */
@@ -1941,6 +2475,10 @@ export type Setting = {
   /** Null: nobody ever set it. */
   updated_at: string | null;
   updated_by: string | null;
+};
+
+export type SettingList = {
+  data: Setting[];
 };
 
 export type ShowTotp = {
@@ -2078,6 +2616,12 @@ export type Statistics = {
   };
 };
 
+export type StreamTicket = {
+  /** Goes into the address of one stream, once. */
+  ticket: string;
+  expires_at: string;
+};
+
 export type Style = {
   id: string;
   version: number;
@@ -2089,36 +2633,7 @@ export type Style = {
   cost: number;
   deadline_s: number;
   /** What an item costs by what is asked for. */
-  pricing: ({
-    base: string;
-    factors?: ({
-      param: string;
-      values: Record<string, string>;
-      /** The value of requests that name none; without it they pay once. */
-      default?: string | undefined;
-    })[] | undefined;
-    extras?: {
-      param: string;
-      values: Record<string, string>;
-    }[] | undefined;
-    tokens?: {
-      input: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      output: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      /** Held, and charged, at most. */
-      most_input: number;
-      most_output: number;
-    } | undefined;
-    /** Of the price, for a result that was there already; default 100. */
-    cached_percent?: number | undefined;
-  }) | null;
+  pricing: Pricing | null;
   /** For so long a result answers the same request of its account again; 0: never. */
   cache_days: number;
 };
@@ -2134,86 +2649,11 @@ export type StyleDetail = {
   cost: number;
   deadline_s: number;
   /** What an item costs by what is asked for. */
-  pricing: ({
-    base: string;
-    factors?: ({
-      param: string;
-      values: Record<string, string>;
-      /** The value of requests that name none; without it they pay once. */
-      default?: string | undefined;
-    })[] | undefined;
-    extras?: {
-      param: string;
-      values: Record<string, string>;
-    }[] | undefined;
-    tokens?: {
-      input: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      output: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      /** Held, and charged, at most. */
-      most_input: number;
-      most_output: number;
-    } | undefined;
-    /** Of the price, for a result that was there already; default 100. */
-    cached_percent?: number | undefined;
-  }) | null;
+  pricing: Pricing | null;
   /** For so long a result answers the same request of its account again; 0: never. */
   cache_days: number;
   /** null: any params are taken. */
-  inputs: ({
-    properties: Record<string, ({
-      type: "string";
-      description?: string | undefined;
-      enum?: string[] | undefined;
-      minLength?: number | undefined;
-      maxLength?: number | undefined;
-      default?: string | undefined;
-    }) | ({
-      type: "integer" | "number";
-      description?: string | undefined;
-      minimum?: number | undefined;
-      maximum?: number | undefined;
-      default?: number | undefined;
-    }) | ({
-      type: "boolean";
-      description?: string | undefined;
-      default?: boolean | undefined;
-    }) | ({
-      type: "object";
-      description?: string | undefined;
-      additionalProperties: {
-        type: "string";
-        description?: string | undefined;
-        enum?: string[] | undefined;
-        minLength?: number | undefined;
-        maxLength?: number | undefined;
-        default?: string | undefined;
-      };
-      maxProperties?: number | undefined;
-    }) | ({
-      type: "array";
-      description?: string | undefined;
-      items: {
-        type: "string";
-        description?: string | undefined;
-        enum?: string[] | undefined;
-        minLength?: number | undefined;
-        maxLength?: number | undefined;
-        default?: string | undefined;
-      };
-      maxItems?: number | undefined;
-    })>;
-    required?: string[] | undefined;
-    /** Whether params of other names are taken too; default false. */
-    additionalProperties?: boolean | undefined;
-  }) | null;
+  inputs: StyleInputs | null;
 };
 
 export type StyleFallback = {
@@ -2252,6 +2692,24 @@ export type StyleFallback = {
   } | undefined;
 };
 
+export type StyleInputs = {
+  properties: Record<string, StyleParam>;
+  required?: string[] | undefined;
+  /** Whether params of other names are taken too; default false. */
+  additionalProperties?: boolean | undefined;
+};
+
+export type StyleList = {
+  data: Style[];
+};
+
+export type StyleParam = TextParam | NumberParam | FlagParam | MapParam | ListParam;
+
+export type StyleRef = {
+  id: string;
+  version: number;
+};
+
 export type StyleVersion = {
   id: string;
   version: number;
@@ -2263,36 +2721,7 @@ export type StyleVersion = {
   cost: number;
   deadline_s: number;
   /** What an item costs by what is asked for. */
-  pricing: ({
-    base: string;
-    factors?: ({
-      param: string;
-      values: Record<string, string>;
-      /** The value of requests that name none; without it they pay once. */
-      default?: string | undefined;
-    })[] | undefined;
-    extras?: {
-      param: string;
-      values: Record<string, string>;
-    }[] | undefined;
-    tokens?: {
-      input: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      output: {
-        credits: string;
-        /** So many tokens. */
-        per: number;
-      };
-      /** Held, and charged, at most. */
-      most_input: number;
-      most_output: number;
-    } | undefined;
-    /** Of the price, for a result that was there already; default 100. */
-    cached_percent?: number | undefined;
-  }) | null;
+  pricing: Pricing | null;
   /** For so long a result answers the same request of its account again; 0: never. */
   cache_days: number;
   is_current: boolean;
@@ -2312,6 +2741,16 @@ export type StyleVersion = {
   published_by: string | null;
 };
 
+export type StyleVersionList = {
+  data: StyleVersion[];
+};
+
+export type StyleVersionPage = {
+  data: StyleVersion[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
 export type Subscription = {
   id: string;
   /** `past_due` keeps its access for the plan's days of grace. */
@@ -2320,7 +2759,7 @@ export type Subscription = {
     key: string;
     name: Record<string, string>;
   };
-  price: Money;
+  price: Money | null;
   interval: "month" | "year";
   /** `manual`: an administrator gave it, and nobody pays for it. */
   provider: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | "manual";
@@ -2349,9 +2788,43 @@ export type Subscription = {
   created_at: string;
 };
 
+export type SubscriptionChangedEvent = {
+  id: string;
+  type: "subscription.changed";
+  created_at: string;
+  account_id: string;
+  data: {
+    subscription_id: string;
+    /** `past_due` keeps its access for the plan's days of grace. */
+    status: "incomplete" | "trialing" | "active" | "past_due" | "unpaid" | "paused" | "canceled";
+    product: string | null;
+    period_start: string | null;
+    period_end: string | null;
+    cancel_at: string | null;
+  };
+};
+
 export type SwitchAccount = {
   account_id?: string | undefined;
   kind?: "user" | "vendor" | undefined;
+};
+
+export type TextInput = {
+  type: "text";
+  prompt: string;
+};
+
+export type TextOutput = {
+  text: string;
+};
+
+export type TextParam = {
+  type: "string";
+  description?: string | undefined;
+  enum?: string[] | undefined;
+  minLength?: number | undefined;
+  maxLength?: number | undefined;
+  default?: string | undefined;
 };
 
 export type TotpOffer = {
@@ -2394,6 +2867,31 @@ export type Transaction = {
   created_at: string;
 };
 
+export type TransactionPage = {
+  data: Transaction[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type TurnOffAutoReload = {
+  enabled: false;
+};
+
+export type TurnOnAutoReload = {
+  enabled: true;
+  /** Below as many paid credits, unbound ones, it buys. */
+  threshold: number;
+  price_id?: string | undefined;
+  /** A pack. Instead of `price_id`. */
+  product?: string | undefined;
+  currency?: string | undefined;
+  provider?: "stripe" | "lemonsqueezy" | "zarinpal" | "sandbox" | undefined;
+  /** The most money in a calendar month (UTC), in the price's currency. */
+  monthly_cap?: number | null | undefined;
+  /** The customer agrees to be charged while they are away; keep a record of it. */
+  consent: boolean;
+};
+
 export type UpdateAlbum = {
   name?: string | undefined;
   description?: string | null | undefined;
@@ -2426,6 +2924,16 @@ export type UpdatePromoCode = {
   expires_at?: string | null | undefined;
 };
 
+export type UpdateWebhookEndpoint = {
+  /** A public https address on port 443. Events are sent to it by POST. */
+  url?: string | undefined;
+  description?: string | null | undefined;
+  /** Which types of events; null: all but `item.*`. */
+  events?: (("generation.completed" | "generation.failed" | "generation.canceled" | "item.completed" | "item.failed" | "item.canceled" | "credits.granted" | "credits.low" | "credits.expiring" | "credits.refunded" | "credits.expired" | "quota.warning" | "quota.reached" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "subscription.changed" | "auto_reload.succeeded" | "auto_reload.needs_customer" | "auto_reload.disabled" | "webhook_endpoint.disabled")[]) | null | undefined;
+  /** Disabling gives up what waits; enabling forgets the failures. What was missed is sent by a replay. */
+  status?: "enabled" | "disabled" | undefined;
+};
+
 export type UpkeepTask = {
   name: string;
   about: string;
@@ -2453,6 +2961,10 @@ export type UpkeepTask = {
   failures_in_row: number;
 };
 
+export type UpkeepTaskList = {
+  data: UpkeepTask[];
+};
+
 export type Upload = {
   id: string;
   type: "image/webp";
@@ -2470,6 +2982,12 @@ export type Usage = {
   subject: string | null;
   released_at: string | null;
   created_at: string;
+};
+
+export type UsagePage = {
+  data: Usage[];
+  next_cursor: string | null;
+  total?: number | undefined;
 };
 
 export type UsageSummary = {
@@ -2591,30 +3109,7 @@ export type VendorPage = {
   })[];
 };
 
-export type VerifyCode = ({
-  purpose: "login";
-  /** A mobile number with its country code. */
-  phone: string;
-  code: string;
-  locale?: string | undefined;
-  /** Of the account to be on. The user's, unless it says otherwise. */
-  kind?: "user" | "vendor" | undefined;
-}) | ({
-  purpose: "phone_verify";
-  /** A mobile number with its country code. */
-  phone: string;
-  code: string;
-  password?: string | undefined;
-  locale?: string | undefined;
-  /** Of the account to be on. The user's, unless it says otherwise. */
-  kind?: "user" | "vendor" | undefined;
-}) | {
-  purpose: "password_reset";
-  /** A mobile number with its country code. */
-  phone: string;
-  code: string;
-  password: string;
-};
+export type VerifyCode = VerifyLoginCode | VerifyPhoneCode | VerifyResetCode;
 
 export type VerifyEmail = {
   token: string;
@@ -2625,10 +3120,145 @@ export type VerifyEmailChange = {
   code: string;
 };
 
+export type VerifyLoginCode = {
+  purpose: "login";
+  /** A mobile number with its country code. */
+  phone: string;
+  code: string;
+  locale?: string | undefined;
+  /** Of the account to be on. The user's, unless it says otherwise. */
+  kind?: "user" | "vendor" | undefined;
+};
+
 export type VerifyPhoneChange = {
   /** A mobile number with its country code. */
   phone: string;
   code: string;
+};
+
+export type VerifyPhoneCode = {
+  purpose: "phone_verify";
+  /** A mobile number with its country code. */
+  phone: string;
+  code: string;
+  password?: string | undefined;
+  locale?: string | undefined;
+  /** Of the account to be on. The user's, unless it says otherwise. */
+  kind?: "user" | "vendor" | undefined;
+};
+
+export type VerifyResetCode = {
+  purpose: "password_reset";
+  /** A mobile number with its country code. */
+  phone: string;
+  code: string;
+  password: string;
+};
+
+export type WebhookDelivery = {
+  id: string;
+  endpoint_id: string;
+  /** The event's id, sent as `webhook-id` with each try. */
+  event_id: string;
+  event_type: string;
+  /** Whose event it is. */
+  account_id: string;
+  url: string;
+  /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+  status: "pending" | "sending" | "delivered" | "failed";
+  /** Tries since it was planned or replayed. */
+  attempts: number;
+  next_try_at: string | null;
+  /** The last twenty, the oldest first. */
+  tries: ({
+    at: string;
+    /** The HTTP status; null: none came. */
+    status: number | null;
+    /** How long it took. */
+    ms: number;
+    error: string | null;
+  })[];
+  created_at: string;
+  ended_at: string | null;
+};
+
+export type WebhookDeliveryDetail = {
+  id: string;
+  endpoint_id: string;
+  /** The event's id, sent as `webhook-id` with each try. */
+  event_id: string;
+  event_type: string;
+  /** Whose event it is. */
+  account_id: string;
+  url: string;
+  /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+  status: "pending" | "sending" | "delivered" | "failed";
+  /** Tries since it was planned or replayed. */
+  attempts: number;
+  next_try_at: string | null;
+  /** The last twenty, the oldest first. */
+  tries: ({
+    at: string;
+    /** The HTTP status; null: none came. */
+    status: number | null;
+    /** How long it took. */
+    ms: number;
+    error: string | null;
+  })[];
+  created_at: string;
+  ended_at: string | null;
+  /** The body as it is sent; null: it is no longer kept. */
+  event: {
+    id: string;
+    type: string;
+    created_at: string;
+    account_id: string;
+    data: Record<string, unknown>;
+  } | null;
+};
+
+export type WebhookDeliveryPage = {
+  data: WebhookDelivery[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type WebhookEndpoint = {
+  id: string;
+  url: string;
+  description: string | null;
+  /** null: all but `item.*`. */
+  events: string[] | null;
+  status: "enabled" | "disabled";
+  /** `gone`: it answered 410. `failing`: nothing could be delivered for five days. */
+  disabled_reason: "manual" | "gone" | "failing" | null;
+  disabled_at: string | null;
+  /** null: the last delivery arrived. */
+  failing_since: string | null;
+  /** Tries in a row that failed. */
+  failures: number;
+  /** It asked for a pause until then. */
+  retry_at: string | null;
+  last_success_at: string | null;
+  created_at: string;
+  updated_at: string;
+};
+
+export type WebhookEndpointDisabledEvent = {
+  id: string;
+  type: "webhook_endpoint.disabled";
+  created_at: string;
+  account_id: string;
+  data: {
+    endpoint_id: string;
+    url: string;
+    /** `gone`: it answered 410. `failing`: for days. */
+    reason: string;
+  };
+};
+
+export type WebhookEndpoints = {
+  data: WebhookEndpoint[];
 };
 
 export type WebhookEvent = {
@@ -2654,6 +3284,33 @@ export type WebhookEvent = {
   /** Whether its body is still kept. */
   has_body: boolean;
   created_at: string;
+};
+
+export type WebhookEventPage = {
+  data: WebhookEvent[];
+  next_cursor: string | null;
+  total?: number | undefined;
+};
+
+export type WebhookSecret = {
+  /** `whsec_` and base64: a secret of Standard Webhooks. */
+  secret: string;
+  /** Those that sign beside it, the newest first. */
+  former: {
+    /** `whsec_` and base64: a secret of Standard Webhooks. */
+    secret: string;
+    expires_at: string;
+  }[];
+};
+
+export type WebhookTestEvent = {
+  id: string;
+  type: "webhook.test";
+  created_at: string;
+  account_id: string;
+  data: {
+    endpoint_id: string;
+  };
 };
 
 export type Why = {
@@ -2686,11 +3343,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: PublicImage[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: PublicImagePage;
   };
   /** Sign up */
   "POST /v1/auth/register": {
@@ -2891,9 +3544,7 @@ export type Operations = {
   };
   /** The presets on offer */
   "GET /v1/styles": {
-    answer: {
-      data: Style[];
-    };
+    answer: StyleList;
   };
   /** A preset on offer */
   "GET /v1/styles/{id}": {
@@ -2924,11 +3575,7 @@ export type Operations = {
       /** `true` adds `total`: how many there are on all pages. */
       count?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: Image[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: ImagePage;
   };
   /** Keep a picture in the gallery */
   "POST /v1/images": {
@@ -2966,11 +3613,7 @@ export type Operations = {
       /** `true` adds `total`: how many there are on all pages. */
       count?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: Album[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: AlbumPage;
   };
   /** Make an album */
   "POST /v1/albums": {
@@ -3017,11 +3660,7 @@ export type Operations = {
       /** `true` adds `total`: how many there are on all pages. */
       count?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: Generation[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: GenerationPage;
   };
   /** Ask for a generation and pay it */
   "POST /v1/generations": {
@@ -3053,11 +3692,7 @@ export type Operations = {
       /** `true` adds `total`: how many there are on all pages. */
       count?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: RowItem[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: RowItemPage;
   };
   /** The results of a generation as one file */
   "GET /v1/generations/{id}/results": {
@@ -3074,9 +3709,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: RowItem[];
-    };
+    answer: Results;
   };
   /** The rows of a batch that were not accepted */
   "GET /v1/generations/{id}/errors": {
@@ -3088,11 +3721,20 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: RowError[];
-      next_cursor: string | null;
-      total?: number | undefined;
+    answer: RowErrorPage;
+  };
+  /** The work on a generation, as it goes on */
+  "GET /v1/generations/{id}/events": {
+    path: {
+      id: string;
     };
+    query?: {
+      /** The `id` of the last event, where `Last-Event-ID` can't be sent. */
+      after?: string | undefined;
+      /** Instead of a key, for browsers: see `POST /v1/events/tickets`. */
+      ticket?: string | undefined;
+    } | undefined;
+    answer: string | undefined;
   };
   /** A generation as it is now */
   "GET /v1/generations/{id}": {
@@ -3114,6 +3756,32 @@ export type Operations = {
       id: string;
     };
     answer: Generation;
+  };
+  /** What happened, oldest first */
+  "GET /v1/events": {
+    query?: {
+      /** Those after the event of this id; left out: from the oldest that is kept. */
+      after?: string | undefined;
+      /** One, or several with commas between them. */
+      type?: string | undefined;
+      limit?: number | undefined;
+    } | undefined;
+    answer: EventPage;
+  };
+  /** What happens, as it happens */
+  "GET /v1/events/stream": {
+    query?: {
+      /** The `id` of the last event, where `Last-Event-ID` can't be sent. */
+      after?: string | undefined;
+      /** Instead of a key, for browsers: see `POST /v1/events/tickets`. */
+      ticket?: string | undefined;
+    } | undefined;
+    answer: string;
+  };
+  /** Let a browser open a stream */
+  "POST /v1/events/tickets": {
+    body: CreateStreamTicket;
+    answer: StreamTicket;
   };
   /** What the account is told before something runs out */
   "GET /v1/alerts": {
@@ -3162,11 +3830,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: Transaction[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: TransactionPage;
   };
   /** Spend credits at once */
   "POST /v1/credits/consume": {
@@ -3231,11 +3895,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: Usage[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: UsagePage;
   };
   /** Take of a feature */
   "POST /v1/usage": {
@@ -3254,11 +3914,7 @@ export type Operations = {
     query?: {
       kind?: "plan" | "pack" | "pass" | undefined;
     } | undefined;
-    answer: {
-      /** Of the texts, as in fa-IR. */
-      language: string;
-      data: Product[];
-    };
+    answer: ProductList;
   };
   /** Open a page where something is paid */
   "POST /v1/checkout": {
@@ -3296,11 +3952,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: Payment[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: PaymentPage;
   };
   /** A payment */
   "GET /v1/payments/{id}": {
@@ -3334,6 +3986,112 @@ export type Operations = {
     body: ChangePlan;
     answer: Subscription;
   };
+  /** List webhook endpoints */
+  "GET /v1/webhook-endpoints": {
+    answer: WebhookEndpoints;
+  };
+  /** Make a webhook endpoint */
+  "POST /v1/webhook-endpoints": {
+    body: CreateWebhookEndpoint;
+    answer: NewWebhookEndpoint;
+  };
+  /** A webhook endpoint */
+  "GET /v1/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    answer: WebhookEndpoint;
+  };
+  /** Change a webhook endpoint */
+  "PATCH /v1/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    body: UpdateWebhookEndpoint;
+    answer: WebhookEndpoint;
+  };
+  /** Remove a webhook endpoint */
+  "DELETE /v1/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    answer: undefined;
+  };
+  /** What signs a webhook endpoint's events */
+  "GET /v1/webhook-endpoints/{id}/secret": {
+    path: {
+      id: string;
+    };
+    answer: WebhookSecret;
+  };
+  /** Give a webhook endpoint a new secret */
+  "POST /v1/webhook-endpoints/{id}/rotate": {
+    path: {
+      id: string;
+    };
+    body: RotateWebhookSecret;
+    answer: WebhookSecret;
+  };
+  /** Send a test event */
+  "POST /v1/webhook-endpoints/{id}/test": {
+    path: {
+      id: string;
+    };
+    answer: WebhookDelivery;
+  };
+  /** What was sent to a webhook endpoint, newest first */
+  "GET /v1/webhook-endpoints/{id}/deliveries": {
+    path: {
+      id: string;
+    };
+    query?: {
+      /** `next_cursor` of a page. */
+      cursor?: string | undefined;
+      limit?: number | undefined;
+      /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+      status?: "pending" | "sending" | "delivered" | "failed" | undefined;
+      /** Of the event. */
+      type?: string | undefined;
+      /** Included. */
+      from?: string | undefined;
+      /** Not included. */
+      to?: string | undefined;
+    } | undefined;
+    answer: WebhookDeliveryPage;
+  };
+  /** A delivery with its event */
+  "GET /v1/webhook-endpoints/{id}/deliveries/{delivery_id}": {
+    path: {
+      id: string;
+      delivery_id: string;
+    };
+    answer: WebhookDeliveryDetail;
+  };
+  /** Send one event again */
+  "POST /v1/webhook-endpoints/{id}/deliveries/{delivery_id}/replay": {
+    path: {
+      id: string;
+      delivery_id: string;
+    };
+    answer: WebhookDelivery;
+  };
+  /** Send events of a time again */
+  "POST /v1/webhook-endpoints/{id}/replay": {
+    path: {
+      id: string;
+    };
+    body: ReplayDeliveries;
+    answer: ReplayedDeliveries;
+  };
+  /** What signs events that are sent to a `webhook_url` */
+  "GET /v1/webhook-secret": {
+    answer: WebhookSecret;
+  };
+  /** Put a new secret in its place */
+  "POST /v1/webhook-secret/rotate": {
+    body: RotateWebhookSecret;
+    answer: WebhookSecret;
+  };
   /** Find accounts */
   "GET /v1/admin/accounts": {
     query?: {
@@ -3354,11 +4112,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: ListedAccount[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: ListedAccountPage;
   };
   /** An account with all that support asks for */
   "GET /v1/admin/accounts/{id}": {
@@ -3505,11 +4259,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: AdminGeneration[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: AdminGenerationPage;
   };
   /** Who did what, newest first */
   "GET /v1/admin/audit-logs": {
@@ -3531,11 +4281,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: AuditLog[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: AuditLogPage;
   };
   /** Correct a balance by hand */
   "POST /v1/admin/accounts/{id}/credits": {
@@ -3560,11 +4306,7 @@ export type Operations = {
   };
   /** What is or was sold */
   "GET /v1/admin/products": {
-    answer: {
-      /** The catalog that was pushed last. */
-      catalog: string | null;
-      data: AdminProduct[];
-    };
+    answer: AdminProductList;
   };
   /** Codes that give credits, newest first */
   "GET /v1/admin/promo-codes": {
@@ -3574,11 +4316,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: PromoCode[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: PromoCodePage;
   };
   /** Make a code that gives credits */
   "POST /v1/admin/promo-codes": {
@@ -3610,11 +4348,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: WebhookEvent[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: WebhookEventPage;
   };
   /** Process what a filter finds again */
   "POST /v1/admin/webhook-events/replay": {
@@ -3639,6 +4373,125 @@ export type Operations = {
       id: string;
     };
     answer: WebhookEvent;
+  };
+  /** List webhook endpoints */
+  "GET /v1/admin/webhook-endpoints": {
+    answer: WebhookEndpoints;
+  };
+  /** Make a webhook endpoint */
+  "POST /v1/admin/webhook-endpoints": {
+    body: CreateWebhookEndpoint;
+    answer: NewWebhookEndpoint;
+  };
+  /** A webhook endpoint */
+  "GET /v1/admin/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    answer: WebhookEndpoint;
+  };
+  /** Change a webhook endpoint */
+  "PATCH /v1/admin/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    body: UpdateWebhookEndpoint;
+    answer: WebhookEndpoint;
+  };
+  /** Remove a webhook endpoint */
+  "DELETE /v1/admin/webhook-endpoints/{id}": {
+    path: {
+      id: string;
+    };
+    answer: undefined;
+  };
+  /** What signs a webhook endpoint's events */
+  "GET /v1/admin/webhook-endpoints/{id}/secret": {
+    path: {
+      id: string;
+    };
+    answer: WebhookSecret;
+  };
+  /** Give a webhook endpoint a new secret */
+  "POST /v1/admin/webhook-endpoints/{id}/rotate": {
+    path: {
+      id: string;
+    };
+    body: RotateWebhookSecret;
+    answer: WebhookSecret;
+  };
+  /** Send a test event */
+  "POST /v1/admin/webhook-endpoints/{id}/test": {
+    path: {
+      id: string;
+    };
+    answer: WebhookDelivery;
+  };
+  /** What was sent to a webhook endpoint, newest first */
+  "GET /v1/admin/webhook-endpoints/{id}/deliveries": {
+    path: {
+      id: string;
+    };
+    query?: {
+      /** `next_cursor` of a page. */
+      cursor?: string | undefined;
+      limit?: number | undefined;
+      /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+      status?: "pending" | "sending" | "delivered" | "failed" | undefined;
+      /** Of the event. */
+      type?: string | undefined;
+      /** Included. */
+      from?: string | undefined;
+      /** Not included. */
+      to?: string | undefined;
+    } | undefined;
+    answer: WebhookDeliveryPage;
+  };
+  /** A delivery with its event */
+  "GET /v1/admin/webhook-endpoints/{id}/deliveries/{delivery_id}": {
+    path: {
+      id: string;
+      delivery_id: string;
+    };
+    answer: WebhookDeliveryDetail;
+  };
+  /** Send one event again */
+  "POST /v1/admin/webhook-endpoints/{id}/deliveries/{delivery_id}/replay": {
+    path: {
+      id: string;
+      delivery_id: string;
+    };
+    answer: WebhookDelivery;
+  };
+  /** Send events of a time again */
+  "POST /v1/admin/webhook-endpoints/{id}/replay": {
+    path: {
+      id: string;
+    };
+    body: ReplayDeliveries;
+    answer: ReplayedDeliveries;
+  };
+  /** Events on their way to anybody's endpoint, newest first */
+  "GET /v1/admin/deliveries": {
+    query?: {
+      /** `next_cursor` of a page. */
+      cursor?: string | undefined;
+      limit?: number | undefined;
+      /** `pending`: waits for its (next) try. `failed`: is not tried any more. */
+      status?: "pending" | "sending" | "delivered" | "failed" | undefined;
+      /** Of the event. */
+      type?: string | undefined;
+      endpoint?: string | undefined;
+      /** Whose events: an account's id or external id. */
+      account?: string | undefined;
+      /** Included. */
+      from?: string | undefined;
+      /** Not included. */
+      to?: string | undefined;
+      /** CSV only. `true`: begin with a byte order mark, for Excel. */
+      bom?: "true" | "false" | undefined;
+    } | undefined;
+    answer: AdminDeliveryPage;
   };
   /** Payments of every account, newest first */
   "GET /v1/admin/payments": {
@@ -3666,11 +4519,7 @@ export type Operations = {
       /** CSV only. `true`: begin with a byte order mark, for Excel. */
       bom?: "true" | "false" | undefined;
     } | undefined;
-    answer: {
-      data: AdminPayment[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: AdminPaymentPage;
   };
   /** Pay a payment back */
   "POST /v1/admin/payments/{id}/refund": {
@@ -3715,11 +4564,7 @@ export type Operations = {
       /** `failed`: the provider or the books could not be asked; the next run goes on. */
       status?: "waiting" | "running" | "clean" | "differs" | "failed" | undefined;
     } | undefined;
-    answer: {
-      data: Reconciliation[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: ReconciliationPage;
   };
   /** Reconcile as soon as possible */
   "POST /v1/admin/reconciliation": {
@@ -3736,11 +4581,7 @@ export type Operations = {
       open?: "true" | "false" | undefined;
       kind?: string | undefined;
     } | undefined;
-    answer: {
-      data: Anomaly[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: AnomalyPage;
   };
   /** Say that an anomaly was dealt with */
   "POST /v1/admin/anomalies/{id}/resolve": {
@@ -3751,9 +4592,7 @@ export type Operations = {
   };
   /** What workers do by the clock, and how it goes */
   "GET /v1/admin/tasks": {
-    answer: {
-      data: UpkeepTask[];
-    };
+    answer: UpkeepTaskList;
   };
   /** Do a task as soon as possible */
   "POST /v1/admin/tasks/{name}/run": {
@@ -3764,9 +4603,7 @@ export type Operations = {
   };
   /** What can be set while everything runs */
   "GET /v1/admin/config": {
-    answer: {
-      data: Setting[];
-    };
+    answer: SettingList;
   };
   /** One setting */
   "GET /v1/admin/config/{key}": {
@@ -3795,9 +4632,7 @@ export type Operations = {
   };
   /** Every preset, on offer or not */
   "GET /v1/admin/styles": {
-    answer: {
-      data: StyleVersion[];
-    };
+    answer: StyleVersionList;
   };
   /** Publish a new preset */
   "POST /v1/admin/styles": {
@@ -3814,11 +4649,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: StyleVersion[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: StyleVersionPage;
   };
   /** A preset as it is now */
   "GET /v1/admin/styles/{id}": {
@@ -3885,19 +4716,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: {
-        version: number;
-        catalog: string;
-        /** `start`: with a start of the deployment; `command`: by `pnpm catalog push`. */
-        pushed_by: string;
-        pushed_at: string;
-        /** How many. */
-        changes: number;
-      }[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: ListedCatalogVersionPage;
   };
   /** A catalog that was pushed */
   "GET /v1/admin/catalog/versions/{version}": {
@@ -3926,11 +4745,7 @@ export type Operations = {
       cursor?: string | undefined;
       limit?: number | undefined;
     } | undefined;
-    answer: {
-      data: FailedMessage[];
-      next_cursor: string | null;
-      total?: number | undefined;
-    };
+    answer: FailedMessagePage;
   };
   /** Try to send a message again */
   "POST /v1/admin/messages/{id}/retry": {

@@ -1,4 +1,5 @@
 import { DucatError } from "./errors.ts";
+import type { Event } from "./types.ts";
 
 const defaultToleranceS = 300;
 const secretPrefix = "whsec_";
@@ -23,7 +24,7 @@ export type WebhookOptions = {
  * The event of a webhook that Ducat sent, by the Standard Webhooks scheme. The same event may come
  * more than once: its `id` says so. Errors: signature_invalid.
  */
-export async function verifyWebhook(options: WebhookOptions): Promise<unknown> {
+export async function verifyWebhook(options: WebhookOptions): Promise<Event> {
   const { body, headers, secret, toleranceS = defaultToleranceS } = options;
   const id = readHeader(headers, "webhook-id");
   const time = readHeader(headers, "webhook-timestamp");

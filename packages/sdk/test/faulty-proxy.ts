@@ -1,8 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Where a connection breaks; `hang`: it never does, and nothing comes back either. */
-export type Fault = "before" | "within-request" | "before-answer" | "within-answer" | "hang";
+/**
+ * Where a connection breaks; `hang`: it never does, and nothing comes back either. A number: after
+ * so many bytes of what comes back.
+ */
+export type Fault =
+  | ("before" | "within-request" | "before-answer" | "within-answer" | "hang")
+  | number;
 
 export type FaultyProxy = {
   url: string;
@@ -30,15 +35,22 @@ export async function startFaultyProxy(port: number, plan: Fault[]): Promise<Fau
     track(upstream);
     client.on("close", () => upstream.destroy());
     upstream.on("close", () => client.destroy());
-    client.on("data", (chunk) => {
+    client.on("data", (chunk: Buffer) => {
       if (fault === "within-request") {
         upstream.write(chunk.subarray(0, chunk.length - 10));
         return void client.resetAndDestroy();
       }
       upstream.write(chunk);
     });
-    upstream.on("data", (chunk) => {
+    let passed = 0;
+    upstream.on("data", (chunk: Buffer) => {
       if (fault === "hang") return;
+      if (typeof fault === "number") {
+        client.write(chunk.subarray(0, Math.max(0, fault - passed)));
+        passed += chunk.length;
+        if (passed >= fault) client.end(() => client.destroy());
+        return;
+      }
       if (fault === undefined) return void client.write(chunk);
       // The API has done it by now.
       if (fault === "within-answer") client.write(chunk.subarray(0, chunk.length - 5));

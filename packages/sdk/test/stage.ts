@@ -20,12 +20,19 @@ export type Stage = ApiStage & {
 };
 export type Client = Ducat & { account: string };
 
+type StageOptions = {
+  hasWorker?: boolean;
+  /** host:port that webhooks may be sent to. */
+  webhookHosts?: string[];
+};
+
 /** The API on a port of its own, and a worker with the local generator where one is asked for. */
-export async function setStage({ hasWorker = false, ...api } = {} as StageOptions): Promise<Stage> {
-  const stage = await setApiStage(api);
+export async function setStage(options: StageOptions = {}): Promise<Stage> {
+  const { hasWorker = false, webhookHosts = [] } = options;
+  const stage = await setApiStage({ deps: { fetchAllowHosts: webhookHosts } });
   const server = await startServer(stage.app, { host: "127.0.0.1", port: 0 });
   const baseUrl = `http://127.0.0.1:${server.port}`;
-  const worker = hasWorker ? await startWorker(stage) : undefined;
+  const worker = hasWorker ? await startWorker(stage, webhookHosts) : undefined;
   return {
     ...stage,
     baseUrl,
@@ -43,12 +50,11 @@ export async function setStage({ hasWorker = false, ...api } = {} as StageOption
   };
 }
 
-type StageOptions = Parameters<typeof setApiStage>[0] & { hasWorker?: boolean };
-
-async function startWorker({ db, deps }: ApiStage) {
+async function startWorker({ db, deps }: ApiStage, webhookHosts: string[]) {
   // Its database is the API's to close.
   const shared = { ...db, close: async () => undefined };
   const stage = await setWorkerStage("postgres", { db: shared, blobs: deps.blobs });
+  stage.webhookHosts.push(...webhookHosts);
   const local = createLocalGenerator({ simulate: true });
   await stage.createWorker({ generators: { local } }).start();
   return stage;
