@@ -41,6 +41,10 @@ const nouns: Record<string, Scope | "session"> = {
 export const isServers = ({ name }: Operation): boolean =>
   name === "POST /v1/usage" || name === "DELETE /v1/usage/{event_id}";
 
+/** Admins read it and support, which reads all else, does not. */
+export const isForAdmins = ({ name }: Operation): boolean =>
+  name === "GET /v1/admin/webhook-endpoints/{id}/secret";
+
 /** Persons may do this whatever their scopes are, proven or not. */
 export const isErasing = ({ name }: Operation): boolean => name === "DELETE /v1/me";
 

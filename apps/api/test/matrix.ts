@@ -4,6 +4,7 @@ import {
   bodyOf,
   endsCaller,
   isErasing,
+  isForAdmins,
   isLate,
   isOpen,
   isServers,
@@ -197,7 +198,8 @@ function mayDo(caller: Caller, operation: Operation): boolean {
   if (isServers(operation) && !caller.names) return false;
   if (scope === "session") return caller.isSession === true;
   if (isErasing(operation) && (caller.isSession || caller.isExternal)) return true;
-  if (scope === "admin" && caller.isSupport && !isReading(operation)) return false;
+  const isShown = isReading(operation) && !isForAdmins(operation);
+  if (scope === "admin" && caller.isSupport && !isShown) return false;
   return caller.scopes.includes(scope);
 }
 

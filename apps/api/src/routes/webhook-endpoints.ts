@@ -31,6 +31,11 @@ export const webhookEndpointRoutes = (deps: Deps, findAccount: FindAccount) => {
 export const adminEndpointRoutes = (deps: Deps) => {
   const app = new OpenAPIHono<AppEnv>();
   app.use(requireScope("admin"));
+  // Support reads everything else: whoever has a secret can write events.
+  app.use("/:id/secret", async ({ var: { principal } }, next) => {
+    if (principal.role === "support") throw new DomainError("forbidden");
+    await next();
+  });
   addRoutes(app, deps, { operations: operations.ofDeployment, ownerOf: () => deploymentId });
   return app;
 };
