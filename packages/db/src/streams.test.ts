@@ -30,6 +30,12 @@ const readWork = (
   more: { seen?: SeenItem[]; endedNo?: number; limit?: number } = {},
 ) => readGenerationStream(database.app, id, { generationId, endedNo: 0, limit: 100, ...more });
 
+async function readNumbers(generationId: string): Promise<number[]> {
+  const rows = await database.admin<{ ended_no: number }[]>`
+    SELECT ended_no FROM ducat.generation_items WHERE generation_id = ${generationId} ORDER BY 1`;
+  return rows.map((row) => row.ended_no);
+}
+
 const seenOf = (
   { item_id, attempt }: { item_id: string; attempt: number },
   chars: number,
@@ -59,6 +65,7 @@ describe("the stream of a generation", () => {
     const rest = await readWork(id, made.id, { endedNo: 2, limit: 1 });
     expect(rest?.items).toMatchObject([{ ended_no: 3, position: 1, status: "canceled" }]);
     expect(rest).toMatchObject({ hasMore: true, status: "completed", open_items: 0 });
+    expect(await readNumbers(made.id)).toEqual([1, 2, 3, 4]);
     const last = await readWork(id, made.id, { endedNo: 3, limit: 1 });
     expect(last?.items).toMatchObject([{ ended_no: 4, position: 3 }]);
     expect(last?.hasMore).toBe(false);
@@ -71,9 +78,7 @@ describe("the stream of a generation", () => {
       made.item_ids.map((_, position) => claim(database.worker, id, made, { position })),
     );
     await Promise.all(items.map((item, n) => (n % 3 ? complete : fail)(database.worker, item)));
-    const rows = await database.admin<{ ended_no: number }[]>`
-      SELECT ended_no FROM ducat.generation_items WHERE generation_id = ${made.id} ORDER BY 1`;
-    expect(rows.map((row) => row.ended_no)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
+    expect(await readNumbers(made.id)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
   });
 
   it("counts items that ended before there were numbers as the first, by position", async () => {
