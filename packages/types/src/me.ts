@@ -64,5 +64,6 @@ export const AccountExport = z
     }),
     files: Rows.meta({ description: "All files, each with a URL for an hour." }),
     messages: Rows.meta({ description: "Which were sent, and when." }),
+    webhook_endpoints: Rows,
   })
   .meta({ id: "AccountExport" });

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { AccountExport } from "@ducat/types/me";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeOffer, makePaid } from "../../../../packages/db/test/billing-factories.ts";
+import { makeEndpoint } from "../../../../packages/db/test/webhooks.ts";
 import { fillAccount } from "../../test/canaries.ts";
 import { makeForm, makePhoto } from "../../test/pictures.ts";
 import { settle } from "../../test/settle.ts";
@@ -37,6 +38,8 @@ async function makeCustomer(mark: string): Promise<string> {
   await settle(stage, account, made.body, ["completed", "text", "failed"]);
   const use = { feature: "gallery_images", amount: 1, event_id: mark };
   await stage.call("/v1/usage", { account, body: use });
+  const hooks = { url: `https://${mark}.example/`, description: mark };
+  await makeEndpoint(stage.db.app, account, hooks);
   const { price } = await makeOffer(stage.db.admin);
   await makePaid(stage.db.app, account, { priceId: price.id, metadata: { mark } });
   await stage.call("/v1/credits/consume", {
@@ -80,6 +83,7 @@ describe("an export", () => {
       ["usage", "usage_entries", "id || feature"],
       ["files", "blobs"],
       ["messages", "messages"],
+      ["webhook_endpoints", "webhook_endpoints"],
       ["identities", "external_identities", "issuer"],
     ] as const) {
       const stored = await rowsOf(table, by);
