@@ -288,8 +288,9 @@ BEGIN
   PERFORM audit_endpoint(p_endpoint, 'disable', '{}', jsonb_build_object('reason', p_reason));
 END $$;
 
--- Forget all endpoints, deliveries and secrets of an account that is erased. What the deployment's
--- own endpoints heard of it are ids of events. Locks the endpoints, then the deliveries. Internal.
+-- Forget all endpoints, deliveries and secrets of an account that is erased, and their addresses in
+-- its events. What the deployment's own endpoints heard of it are ids of events.
+-- Locks the endpoints, then the deliveries, then those events. Internal.
 CREATE OR REPLACE FUNCTION ducat.erase_webhooks(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
@@ -297,4 +298,6 @@ BEGIN
   DELETE FROM webhook_deliveries WHERE account_id = p_account_id;
   DELETE FROM webhook_endpoints WHERE account_id = p_account_id;
   DELETE FROM webhook_secrets WHERE account_id = p_account_id;
+  UPDATE outbox SET data = data || '{"url": "erased"}'
+  WHERE account_id = p_account_id AND type = 'webhook_endpoint.disabled';
 END $$;

@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
-import { claimOf, makeEndpoint, planEvents, planOutbox, sealedSecret } from "../test/webhooks.ts";
+import {
+  claimOf,
+  makeEndpoint,
+  planEvents,
+  planOutbox,
+  sealedSecret,
+  settle,
+} from "../test/webhooks.ts";
 import { eraseAccount } from "./erasures.ts";
 import { cancelGeneration } from "./generations.ts";
 import { forgetDeliveries, forgetEndpoints } from "./purges.ts";
@@ -199,18 +206,25 @@ describe("a secret", () => {
 
 const secretsFrom = (n: number) => ({ secret: secretOf(n) });
 
+const readOutbox = async (admin: typeof database.admin, accountId: string) =>
+  JSON.stringify(await admin`SELECT data FROM ducat.outbox WHERE account_id = ${accountId}`);
+
 describe("erasing an account", () => {
   it("takes its endpoints, deliveries and secrets along, and those of nobody else", async () => {
     const { id: account } = await makeAccount(database.app);
     const { id: other } = await makeAccount(database.app);
     for (const owner of [account, other]) {
-      await makeEndpoint(database.app, owner);
+      await makeEndpoint(database.app, owner, { url: "https://canary.example/y" });
       await ensureWebhookSecret(database.app, owner, secretOf(1));
       const webhookUrl = "https://canary.example/x";
       const { id } = await makeGeneration(database.app, owner, { webhookUrl });
       await cancelGeneration(database.app, owner, id);
       await planOutbox(database.admin, owner);
+      for (const claimed of await claimOf(database.worker, owner)) {
+        await settle(database.worker, claimed, { ok: false, gone: true });
+      }
     }
+    expect(await readOutbox(database.admin, account)).toContain("canary.example");
     await eraseAccount(database.app, account, { isConfirmed: true, audit });
     const count = async (owner: string) => {
       const [row] = await database.admin`
@@ -220,6 +234,7 @@ describe("erasing an account", () => {
       return row;
     };
     expect(await count(account)).toEqual({ count: 0, sent: 0, secrets: 0 });
+    expect(await readOutbox(database.admin, account)).not.toContain("canary.example");
     expect(await count(other)).toEqual({ count: 2, sent: 4, secrets: 1 });
     await expect(ensureWebhookSecret(database.app, account, secretOf(2))).rejects.toMatchObject({
       code: "not_found",
