@@ -50,9 +50,9 @@ const lists = {
     ORDER BY id LIMIT ${manyRows}`,
   generations: (sql, account, after) => sql<Row[]>`
     SELECT id::text AS cursor, id, style_id AS style, style_version, kind,
-      (input::jsonb - 'photo_key') AS input, params, subject, reference, metadata, retry_of,
-      ducat.status_of(g) AS status, item_count, failed_items, canceled_items, cost, refunded,
-      terms AS price, created_at, completed_at
+      (input::jsonb - 'photo_key') AS input, params, subject, reference, metadata, webhook_url,
+      retry_of, ducat.status_of(g) AS status, item_count, failed_items, canceled_items, cost,
+      refunded, terms AS price, created_at, completed_at
     FROM ducat.generations g
     WHERE account_id = ${account} AND deleted_at IS NULL
       AND (${after}::uuid IS NULL OR id > ${after}::uuid)

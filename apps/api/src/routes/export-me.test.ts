@@ -33,7 +33,8 @@ async function makeCustomer(mark: string): Promise<string> {
   const kept = await stage.call("/v1/uploads", { account, raw, headers });
   await stage.call("/v1/images", { account, body: { upload_id: kept.body.id, ...picture } });
   const input = { type: "photo", photo_id: upload.body.id };
-  const more = { input, areas: ["a", "b", "c"], reference: mark, metadata: { mark } };
+  const webhook_url = `https://${mark}.example/hooks`;
+  const more = { input, areas: ["a", "b", "c"], reference: mark, metadata: { mark }, webhook_url };
   const made = await stage.call("/v1/generations", { ...call, body: order(more) });
   await settle(stage, account, made.body, ["completed", "text", "failed"]);
   const use = { feature: "gallery_images", amount: 1, event_id: mark };
@@ -100,6 +101,7 @@ describe("an export", () => {
     }
     const [generation] = document.generations;
     expect(generation).toMatchObject({ reference: mark, metadata: { mark }, status: "completed" });
+    expect(generation).toMatchObject({ webhook_url: `https://${mark}.example/hooks` });
     expect(document.logins).toMatchObject([{ email: `${mark}@login.x.org`, role: "user" }]);
   });
 
