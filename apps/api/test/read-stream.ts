@@ -17,6 +17,8 @@ export type OpenStream = {
   lastId(): string | undefined;
   /** Resolves when an event fits, also one that came before. Rejects when the stream ends first. */
   until(fits: (event: SseEvent) => boolean): Promise<SseEvent>;
+  /** Whether there is an event at this place; resolves when it is there, or the stream ends. */
+  has(place: number): Promise<boolean>;
   /** Resolves when the other side ends it; rejects when it breaks off. */
   ended: Promise<void>;
   /** Goes away, as a reader whose line is cut. */
@@ -61,6 +63,7 @@ export async function openEvents(
     comments: stream.comments,
     lastId: () => stream.events.at(-1)?.id,
     until: stream.until,
+    has: stream.has,
     ended,
     async close() {
       await reader?.cancel().catch(() => undefined);
@@ -99,6 +102,12 @@ function createParser() {
     end() {
       isOver = true;
       tell();
+    },
+    async has(place: number): Promise<boolean> {
+      while (events.length <= place && !isOver) {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
+      return events.length > place;
     },
     async until(fits: (event: SseEvent) => boolean): Promise<SseEvent> {
       for (let at = 0; ; ) {
