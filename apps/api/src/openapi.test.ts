@@ -1,9 +1,12 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Problem } from "@ducat/types/problem";
 import { METHOD_NAME_ALL } from "hono/router";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stage, setStage } from "../test/stage.ts";
 
 type Operation = {
+  operationId?: string;
   summary?: string;
   tags?: string[];
   security?: object[];
@@ -16,6 +19,27 @@ type Document = {
   paths: Record<string, Record<string, Operation>>;
   components: Record<string, Record<string, object>>;
 };
+
+type Visited = {
+  type?: string | string[];
+  oneOf?: object[];
+  discriminator?: { mapping?: object };
+  properties?: Record<string, object>;
+  pattern?: string;
+  maximum?: number;
+  format?: string;
+};
+
+/** Every object of the description that may be a schema, but for examples. */
+function visitSchemas(part: object, at: string, see: (schema: Visited, at: string) => void): void {
+  // A member of a schema may be called like a word of schemas: then it is an object.
+  const { pattern, oneOf } = part as { pattern?: unknown; oneOf?: unknown };
+  if (typeof pattern !== "object" && (oneOf === undefined || Array.isArray(oneOf))) see(part, at);
+  for (const [name, value] of Object.entries(part)) {
+    if (/^(?:examples?|default|enum)$/.test(name)) continue;
+    if (typeof value === "object" && value !== null) visitSchemas(value, `${at}/${name}`, see);
+  }
+}
 
 describe("/openapi.json", () => {
   let stage: Stage;
@@ -84,6 +108,89 @@ describe("/openapi.json", () => {
         expect(Object.keys(answer.content ?? {})).toEqual(["application/problem+json"]);
       }
     }
+  });
+
+  it("gives each operation one name and a section that is described", () => {
+    const { tags } = document as unknown as { tags: { name: string; description?: string }[] };
+    const sections = tags.filter(({ description }) => description).map(({ name }) => name);
+    const names = listOperations().map(({ path, method, operation }) => {
+      const { operationId = "", tags: [section] = [] } = operation;
+      expect([method, path, operationId]).toEqual([
+        ...[method, path],
+        expect.stringMatching(/^[a-z]+(?:[A-Z][a-z]*)*$/),
+      ]);
+      expect([operationId, sections]).toEqual([operationId, expect.arrayContaining([section])]);
+      // What only administrators may is told from what the account itself may.
+      expect([operationId, /^admin[A-Z]/.test(operationId)]).toEqual([
+        ...[operationId, path.startsWith("/v1/admin/")],
+      ]);
+      return operationId;
+    });
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+  });
+
+  it("names every schema that is answered or sent as JSON", () => {
+    for (const { path, method, operation } of listOperations()) {
+      const all = [operation.requestBody, ...Object.values(operation.responses)];
+      for (const content of all.map((one) => one?.content?.["application/json"])) {
+        if (!content || path === "/openapi.json") continue;
+        const told = [method, path, content.schema];
+        const named = { $ref: expect.stringMatching(/^#\/components\/schemas\//) };
+        expect(told).toEqual([method, path, named]);
+      }
+    }
+  });
+
+  it("has names that clients in other languages can use", () => {
+    // Of java.lang, which stands for itself everywhere.
+    const taken = ["Boolean", "Error", "Exception", "Integer", "Iterable", "Long", "Module"];
+    taken.push("Object", "Override", "Package", "Process", "Record", "String", "Thread", "Void");
+    const names = Object.keys(document.components.schemas ?? {});
+    expect(names.filter((name) => !/^[A-Z][A-Za-z0-9]*$/.test(name))).toEqual([]);
+    expect(names.filter((name) => taken.includes(name))).toEqual([]);
+  });
+
+  it("says of a place that something may be null, never of a name", () => {
+    type Nullable = { type?: string | string[]; anyOf?: Nullable[]; oneOf?: Nullable[] };
+    const isNullable = ({ type, anyOf = [], oneOf = [] }: Nullable): boolean =>
+      type === "null" ||
+      (Array.isArray(type) && type.includes("null")) ||
+      [...anyOf, ...oneOf].some(isNullable);
+    const schemas = Object.entries(document.components.schemas ?? {});
+    expect(schemas.filter(([, one]) => isNullable(one)).map(([name]) => name)).toEqual([]);
+    const { AdminPayment, Item } = document.components.schemas as never as {
+      [name: string]: { properties: Record<string, object> };
+    };
+    const orNull = (name: string) => [{ $ref: `#/components/schemas/${name}` }, { type: "null" }];
+    expect(Item?.properties.output).toEqual({ anyOf: orNull("Output") });
+    expect(AdminPayment?.properties.charged).toEqual({ anyOf: orNull("Money") });
+  });
+
+  it("tells unions apart by a member, says what is large and has no flags in patterns", () => {
+    const faults: string[] = [];
+    visitSchemas(document, "", (schema, at) => {
+      const { oneOf, discriminator, type, pattern, maximum, format } = schema;
+      if (oneOf && !discriminator) faults.push(`${at}: a union without a discriminator`);
+      if (pattern !== undefined && /\/[a-z]*$/.test(pattern)) faults.push(`${at}: ${pattern}`);
+      const isOpen = maximum === undefined || maximum > 2_147_483_647;
+      if ([type].flat().includes("integer") && isOpen && format !== "int64")
+        faults.push(`${at}: no format`);
+    });
+    expect(faults).toEqual([]);
+    const { Balance, Input } = document.components.schemas as never as Record<string, Visited>;
+    expect(Balance?.properties?.available).toMatchObject({ type: "integer", format: "int64" });
+    expect(Object.keys(Input?.discriminator?.mapping ?? {})).toEqual(["photo", "address", "text"]);
+  });
+
+  it("has one schema for each name", async () => {
+    const folder = join(import.meta.dirname, "../../../packages/types/src");
+    const files = (await readdir(folder)).filter((name) => name.endsWith(".ts"));
+    const texts = await Promise.all(files.map((name) => readFile(join(folder, name), "utf8")));
+    const names = texts.flatMap((text) =>
+      [...text.matchAll(/\bid: "([A-Z]\w+)"/g)].map(([, name = ""]) => name),
+    );
+    expect(names.length).toBeGreaterThan(100);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
   });
 
   it("has an example for every JSON body, and each is valid and complete", async () => {
