@@ -45,7 +45,8 @@ it("tells of what admins move, whatever name they know the account by", async ()
   const path = `/v1/admin/accounts/${externalId}/credits`;
   const { status, told } = await tellsOf(path, { key: randomUUID(), body: change });
   expect([status, told]).toEqual([201, [{ accountId: body.id }]]);
-  const clock = await tellsOf("/v1/admin/clock/advance", { body: { account: body.id, seconds: 60 } });
+  const move = { account: body.id, seconds: 60 };
+  const clock = await tellsOf("/v1/admin/clock/advance", { body: move });
   expect([clock.status, clock.told]).toEqual([200, [{ accountId: body.id }]]);
 });
 

@@ -139,7 +139,6 @@ export function createWorker(options: WorkerDeps): Worker {
       await progress.close();
       await models.close();
       await relay?.stop();
-      await deps.bus.flush();
     },
     state: () => (closing.signal.aborted ? "stopping" : isWorking ? "working" : "starting"),
   };

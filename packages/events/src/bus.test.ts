@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectRedis } from "@ducat/queue/redis-client";
 import postgres from "postgres";
 import { afterAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import { describeRedis } from "../../../infra/test/describe-queues.ts";
+import { startRedis } from "../../queue/test/redis-server.ts";
 import { type CutLine, startProxy } from "../test/proxy.ts";
 import { type Bus, type BusOptions, createBus, type Signal } from "./bus.ts";
 import { channel } from "./line.ts";
@@ -245,3 +249,29 @@ describe("the bus on PostgreSQL", () => {
 });
 
 describeRedis("the bus on Redis", () => describeBus("redis"));
+
+describeRedis("the bus on a cluster of Redis", () => {
+  it("hears what another process says", async () => {
+    const file = join(tmpdir(), `ducat-nodes-${randomUUID()}.conf`);
+    const settings = ["--cluster-enabled", "yes", "--cluster-config-file", file];
+    const node = await startRedis(...settings, "--cluster-announce-ip", "127.0.0.1");
+    onTestFinished(() => node.kill());
+    const client = connectRedis(node.url, "consumer");
+    await client.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+    await eventually(async () =>
+      expect(await client.call("CLUSTER", "INFO")).toContain("cluster_state:ok"),
+    );
+    client.disconnect();
+    const redisUrl = `${node.url}/?cluster=true`;
+    const options = { postgresUrl: nowhere, redisUrl, log: { warn: () => {} } };
+    const [here, there] = [createBus(options), createBus(options)];
+    onTestFinished(async () => void (await Promise.all([here.close(), there.close()])));
+    const heard: Signal[] = [];
+    let backs = 0;
+    there.subscribe({ signals: (all) => void heard.push(...all), back: () => void backs++ });
+    await eventually(() => expect(backs).toBeGreaterThan(0));
+    const signal = { accountId: randomUUID(), generationId: randomUUID() };
+    here.publish(signal);
+    await eventually(() => expect(heard).toEqual([signal]));
+  });
+});

@@ -40,7 +40,7 @@ export type Bus = {
   publish(signal: Signal): void;
   /** Hears all signals from now on, until the returned function is called. */
   subscribe(hear: Subscriber): () => void;
-  /** Resolves when what was published is sent, or could not be for some three seconds. */
+  /** Resolves when what was published is sent or could not be, within 2.5 seconds. */
   flush(): Promise<void>;
   /** Sends what was published, and ends all subscriptions. */
   close(): Promise<void>;

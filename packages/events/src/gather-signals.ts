@@ -9,7 +9,7 @@ const mostWaiting = 5_000;
 
 export type Gathering = {
   publish(signal: Signal): void;
-  /** Resolves when what was published before is sent, or after `flushLimitMs`. */
+  /** Resolves when what was published before is sent or could not be, at the latest after a time. */
   flush(): Promise<void>;
   /** Sends nothing more. */
   stop(): void;
@@ -43,7 +43,6 @@ export function gatherSignals(
     }, ms).unref();
   };
   const settle = () => {
-    if (!isIdle()) return;
     for (const resolve of flushed) resolve();
     flushed = [];
   };
@@ -65,7 +64,7 @@ export function gatherSignals(
     }
     isSending = false;
     if (!isIdle()) wait(faults === 0 ? 0 : backOff(faults));
-    settle();
+    if (isIdle() || faults > 0) settle();
   };
 
   return {
@@ -76,18 +75,17 @@ export function gatherSignals(
     },
     async flush() {
       if (isIdle() || isStopped) return;
-      if (faults === 0) {
-        clearTimeout(timer);
-        timer = undefined;
-        void sendAll();
-      }
-      await new Promise<void>((resolve) => {
+      clearTimeout(timer);
+      timer = undefined;
+      const limited = new Promise<void>((resolve) => {
         const limit = setTimeout(resolve, flushLimitMs);
         flushed.push(() => {
           clearTimeout(limit);
           resolve();
         });
       });
+      void sendAll();
+      await limited;
     },
     stop() {
       isStopped = true;

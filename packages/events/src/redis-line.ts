@@ -41,8 +41,13 @@ function open(url: string, use: "producer" | "consumer"): RedisClient {
 /** The client refuses commands until its first connection is there. */
 function untilReady(redis: RedisClient): Promise<void> {
   if (redis.status !== "connecting" && redis.status !== "connect") return Promise.resolve();
+  const events = ["ready", "close", "end"];
   return new Promise((resolve) => {
-    for (const event of ["ready", "close", "end"]) redis.once(event, () => resolve());
+    const settle = () => {
+      for (const event of events) redis.off(event, settle);
+      resolve();
+    };
+    for (const event of events) redis.on(event, settle);
   });
 }
 

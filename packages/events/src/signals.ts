@@ -4,8 +4,8 @@
  */
 export type Signal = { accountId: string; generationId?: string };
 
-/** A notification carries less than 8,000 bytes (PostgreSQL, NOTIFY); two ids with quotes are 76. */
-export const mostSignals = 80;
+/** A notification carries less than 8,000 bytes (PostgreSQL, NOTIFY); two ids take 76. */
+const mostSignals = 80;
 
 /** What one message says: signals, or that anything may have changed. */
 export type Said = { signals: Signal[] } | "everything" | { echo: string };

@@ -9,7 +9,7 @@ export type CutLine = {
   sent(): number;
   /** Ends all connections and takes no more. */
   cut(): void;
-  /** Keeps connections and passes nothing on, in both directions: a peer that is gone in silence. */
+  /** Keeps connections and passes nothing on, either way: a peer that is gone in silence. */
   freeze(): void;
   /** Takes connections again; those that were frozen stay so. */
   mend(): void;
