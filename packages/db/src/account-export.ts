@@ -96,6 +96,10 @@ const lists = {
     FROM ducat.messages
     WHERE account_id = ${account} AND (${after}::uuid IS NULL OR id > ${after}::uuid)
     ORDER BY id LIMIT ${manyRows}`,
+  events: (sql, account, after) => sql<Row[]>`
+    SELECT id::text AS cursor, id, type, data, created_at FROM ducat.outbox
+    WHERE account_id = ${account} AND (${after}::uuid IS NULL OR id > ${after}::uuid)
+    ORDER BY id LIMIT ${manyRows}`,
   webhook_endpoints: (sql, account, after) => sql<Row[]>`
     SELECT id::text AS cursor, id, url, description, events, status, disabled_reason, disabled_at,
       last_success_at, created_at, updated_at

@@ -3,11 +3,12 @@ import { makeOffer, makePaid } from "../test/billing-factories.ts";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { waitForLocks } from "../test/wait.ts";
-import { claim, complete } from "../test/work.ts";
+import { claim, complete, fail } from "../test/work.ts";
 import { findAccount } from "./accounts.ts";
 import type { Db } from "./connect.ts";
 import { consumeCredits } from "./credits.ts";
 import { eraseAccount, listRunning } from "./erasures.ts";
+import { saveProgress } from "./progress.ts";
 
 const database = useDatabase();
 const audit = { actor: "account:x", request_id: "request-1", ip: null };
@@ -82,6 +83,27 @@ describe("erase_account", () => {
       SELECT method_ref, reload_below, reload_due_at FROM ducat.provider_customers
       JOIN ducat.credit_accounts USING (account_id) WHERE account_id = ${id}`;
     expect(row).toEqual({ method_ref: null, reload_below: null, reload_due_at: null });
+  });
+
+  it("takes a person's words out of its events, and of no other's", async () => {
+    const [gone, kept] = await Promise.all([1, 2].map(() => makeAccount(database.app, 9)));
+    if (!gone || !kept) throw new Error("there are two");
+    for (const { id } of [gone, kept]) {
+      const made = await makeGeneration(database.app, id, { labels: ["my garden"] });
+      const item = await claim(database.worker, id, made);
+      const ref = { accountId: id, generationId: made.id, itemId: item.item_id, attempt: 1 };
+      await saveProgress(database.worker, [{ ...ref, text: "my garden" }]);
+      await fail(database.worker, item, { message: "No garden." });
+    }
+    await erase(gone.id);
+    const readAll = async (id: string) => {
+      const events = await database.admin`SELECT data FROM ducat.outbox WHERE account_id = ${id}`;
+      const said =
+        await database.admin`SELECT text FROM ducat.item_progress WHERE account_id = ${id}`;
+      return JSON.stringify([events, said]);
+    };
+    expect(await readAll(gone.id)).not.toMatch(/garden/);
+    expect((await readAll(kept.id)).match(/garden/g)).toHaveLength(3);
   });
 });
 

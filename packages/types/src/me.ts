@@ -64,6 +64,7 @@ export const AccountExport = z
     }),
     files: Rows.meta({ description: "All files, each with a URL for an hour." }),
     messages: Rows.meta({ description: "Which were sent, and when." }),
+    events: Rows.meta({ description: "What it was told of, for 31 days." }),
     webhook_endpoints: Rows,
   })
   .meta({ id: "AccountExport" });

@@ -84,6 +84,7 @@ describe("an export", () => {
       ["usage", "usage_entries", "id || feature"],
       ["files", "blobs"],
       ["messages", "messages"],
+      ["events", "outbox"],
       ["webhook_endpoints", "webhook_endpoints"],
       ["identities", "external_identities", "issuer"],
     ] as const) {
