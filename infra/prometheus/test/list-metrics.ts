@@ -21,6 +21,9 @@ export async function listMetrics(): Promise<Metrics> {
       entitlements: { observe: () => {} },
     });
     api.observe({ method: "GET", route: "/v1/styles", status: 200, seconds: 0.1 });
+    api.streams.opened("account");
+    api.streams.waited(0.1);
+    api.streams.ended("account", "failed");
     const worker = createWorkerMetrics({ db: database.worker, log });
     worker.meter.claimed();
     worker.meter.settled({ outcome: "completed", generator: "local", number: 1, ms: 5 });
@@ -30,6 +33,7 @@ export async function listMetrics(): Promise<Metrics> {
     worker.meter.fellBack("openai", "provider_failed");
     worker.meter.spent("openai", 1_000);
     worker.meter.breaker("openai", "open");
+    worker.meter.relayed(1);
     worker.meter.delivering(1);
     worker.meter.delivered({ outcome: "delivered", ms: 5 });
     worker.meter.arrived(5);
