@@ -3,6 +3,7 @@ import { AccountPage } from "@ducat/types/admin-accounts";
 import { AdminGenerationPage } from "@ducat/types/admin-generations";
 import { AdminPaymentPage } from "@ducat/types/admin-payments";
 import { AuditLogPage } from "@ducat/types/audit-logs";
+import { AdminDeliveryPage } from "@ducat/types/webhook-endpoints";
 import { WebhookEventPage } from "@ducat/types/webhook-events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storeWebhookEvent } from "../../../../packages/db/src/webhook-events.ts";
@@ -30,6 +31,15 @@ beforeAll(async () => {
       areas.length > 1 ? ["failed", "completed"] : ["completed"],
     );
   }
+  const hook = { account, body: { url: "https://hooks.example/" } };
+  const endpoint = (await stage.call("/v1/webhook-endpoints", hook)).body.id;
+  for (const name of ["first", "second"]) {
+    const test = `/v1/webhook-endpoints/${endpoint}/test`;
+    expect([name, (await stage.call(test, { account, method: "POST" })).status]).toEqual([
+      name,
+      201,
+    ]);
+  }
   for (const type of ["charge.succeeded", "charge.failed"]) {
     await storeWebhookEvent(stage.db.app, {
       ...{ provider: "stripe", mode: "test", dedupe: randomUUID(), deliveryId: "=cmd", type },
@@ -44,6 +54,7 @@ const lists = {
   generations: AdminGenerationPage,
   payments: AdminPaymentPage,
   "audit-logs": AuditLogPage,
+  deliveries: AdminDeliveryPage,
   "webhook-events": WebhookEventPage,
 };
 type List = keyof typeof lists;

@@ -275,16 +275,12 @@ describe("GET /v1/admin/deliveries", () => {
     await fail(endpoint, "=cmd()");
   });
 
-  it("finds by account, endpoint, status and type, page by page", async () => {
-    const { data, next_cursor } = AdminDeliveryPage.parse(
-      (await list(`account=${mine}&limit=2`)).body,
-    );
-    expect(data).toHaveLength(2);
+  it("finds by account, endpoint, status and type", async () => {
+    const { data } = AdminDeliveryPage.parse((await list(`account=${mine}`)).body);
+    expect(data).toHaveLength(3);
     expect(data[0]).toMatchObject({
       ...{ endpoint_id: endpoint, account_id: mine, owner_id: mine, kind: "endpoint" },
     });
-    const rest = await list(`account=${mine}&limit=2&cursor=${next_cursor}`);
-    expect(rest.body.data).toHaveLength(1);
     for (const [query, count] of [
       [`endpoint=${endpoint}&status=pending`, 3],
       [`endpoint=${endpoint}&status=delivered`, 0],
