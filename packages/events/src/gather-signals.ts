@@ -9,7 +9,7 @@ const mostWaiting = 5_000;
 
 export type Gathering = {
   publish(signal: Signal): void;
-  /** Resolves when what was published before is sent or could not be, at the latest after a time. */
+  /** Resolves when what was published is sent or could not be; after `flushLimitMs` anyway. */
   flush(): Promise<void>;
   /** Sends nothing more. */
   stop(): void;
