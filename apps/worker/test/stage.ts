@@ -80,7 +80,7 @@ export type Stage = {
   queueOptions: QueueOptions;
   /** Where its workers tell what is new. */
   bus: Bus;
-  /** Who may get webhooks although they are on this machine: `host:port`, before a worker is made. */
+  /** `host:port` of who may get webhooks although they are here; before a worker is made. */
   webhookHosts: string[];
   /** What workers in this process have logged. */
   lines: LogLine[];
