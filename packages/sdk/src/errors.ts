@@ -83,7 +83,8 @@ export async function readError(response: Response): Promise<DucatError> {
     const message = `The server answered ${status}.`;
     return new DucatError("unexpected_answer", { ...facts, message });
   }
-  const message = problem.detail ?? problem.title ?? problem.code;
+  const faults = problem.errors?.slice(0, 3).map((one) => `${one.pointer}: ${one.detail}`) ?? [];
+  const message = [problem.detail ?? problem.title ?? problem.code, ...faults].join(" ");
   return new DucatError(problem.code, { ...facts, message, problem });
 }
 

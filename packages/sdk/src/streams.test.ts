@@ -44,7 +44,8 @@ describe("a stream", () => {
   it("tells a text as it is written, each of its characters once", async () => {
     const ducat = await stage.createClient();
     const input = { type: "text" as const, prompt: "a thank you for a garden 🌱" };
-    const { id } = await ducat.generations.create({ style: "letter", input });
+    const params = { language: "en", recipient: "Ada" };
+    const { id } = await ducat.generations.create({ style: "letter", input, params });
     const events = await readAll(ducat.generations.stream(id));
     const text = events.flatMap((event) => (event.type === "item.text" ? event.data.text : []));
     const ended = events.find((event) => event.type === "item.completed");

@@ -75,6 +75,9 @@ export type AccountExport = {
   files: Record<string, unknown>[];
   /** Which were sent, and when. */
   messages: Record<string, unknown>[];
+  /** What it was told of, for 31 days. */
+  events: Record<string, unknown>[];
+  webhook_endpoints: Record<string, unknown>[];
 };
 
 export type AccountToken = {
@@ -710,11 +713,7 @@ export type Batch = {
 export type BatchRow = {
   label?: string | undefined;
   input?: Input | undefined;
-  params?: {
-    /** Test mode only: makes the local generator misbehave. */
-    simulate?: "error" | "flaky" | "slow" | "timeout" | "crash" | undefined;
-    [name: string]: unknown;
-  } | undefined;
+  params?: Params | undefined;
 };
 
 export type CancelSubscription = {
@@ -877,14 +876,8 @@ export type CreateApiKey = {
 
 export type CreateBatch = {
   style: string;
-  /** Of rows without one of their own. */
-  input?: PhotoInput | AddressInput | TextInput | undefined;
-  /** Of all rows; a row's own go before them. */
-  params?: {
-    /** Test mode only: makes the local generator misbehave. */
-    simulate?: "error" | "flaky" | "slow" | "timeout" | "crash" | undefined;
-    [name: string]: unknown;
-  } | undefined;
+  input?: Input | undefined;
+  params?: Params | undefined;
   /** Credits bound to it are spent first. */
   subject?: string | undefined;
   reference?: string | undefined;
@@ -893,7 +886,7 @@ export type CreateBatch = {
   webhook_url?: string | undefined;
   /** `refuse`: one bad row, and nothing is accepted. */
   on_error?: "skip" | "refuse" | undefined;
-  /** Each is checked, priced and paid back on its own. */
+  /** Each is checked, priced and paid back on its own. A row's own `input` and each of its `params` go before those of the batch. */
   rows: BatchRow[];
 };
 
@@ -920,11 +913,7 @@ export type CreateGeneration = {
   areas?: Area[] | undefined;
   /** So many items for each area, each priced on its own; default 1. */
   n?: number | undefined;
-  params?: {
-    /** Test mode only: makes the local generator misbehave. */
-    simulate?: "error" | "flaky" | "slow" | "timeout" | "crash" | undefined;
-    [name: string]: unknown;
-  } | undefined;
+  params?: Params | undefined;
   /** Credits bound to it are spent first. */
   subject?: string | undefined;
   reference?: string | undefined;
@@ -1240,6 +1229,14 @@ export type FeatureLimit = {
   beyond?: "pay" | "refuse" | undefined;
 };
 
+export type FeatureOverride = {
+  feature: string;
+  value: boolean | number | null;
+  expires_at: string | null;
+  reason: string | null;
+  updated_at: string;
+};
+
 export type FeatureStock = {
   kind: "stock";
   name: string;
@@ -1422,7 +1419,7 @@ export type Item = {
   refunded: number;
   /** What it really cost, line by line; null: it has not ended well, or as priced. */
   charge: PriceLine[] | null;
-  output: PictureOutput | TextOutput | null;
+  output: Output | null;
   /** When the output went: it was older than the plan keeps results. */
   output_removed_at: string | null;
   error: {
@@ -1749,12 +1746,12 @@ export type OpenPortal = {
   return_url: string;
 };
 
-export type Override = {
-  feature: string;
-  value: boolean | number | null;
-  expires_at: string | null;
-  reason: string | null;
-  updated_at: string;
+export type Output = PictureOutput | TextOutput;
+
+export type Params = {
+  /** Test mode only: makes the local generator misbehave. */
+  simulate?: "error" | "flaky" | "slow" | "timeout" | "crash" | undefined;
+  [name: string]: unknown;
 };
 
 export type Payment = {
@@ -2354,7 +2351,7 @@ export type RowItem = {
   refunded: number;
   /** What it really cost, line by line; null: it has not ended well, or as priced. */
   charge: PriceLine[] | null;
-  output: PictureOutput | TextOutput | null;
+  output: Output | null;
   /** When the output went: it was older than the plan keeps results. */
   output_removed_at: string | null;
   error: {
@@ -3254,6 +3251,7 @@ export type WebhookEndpointDisabledEvent = {
     url: string;
     /** `gone`: it answered 410. `failing`: for days. */
     reason: string;
+    failing_since: string | null;
   };
 };
 
@@ -4176,7 +4174,7 @@ export type Operations = {
       feature: string;
     };
     body: SetOverride;
-    answer: Override;
+    answer: FeatureOverride;
   };
   /** Let plan and passes decide again */
   "DELETE /v1/admin/accounts/{id}/features/{feature}": {

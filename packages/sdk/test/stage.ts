@@ -24,12 +24,15 @@ type StageOptions = {
   hasWorker?: boolean;
   /** host:port that webhooks may be sent to. */
   webhookHosts?: string[];
+  /** Whose pages may call. */
+  allowedOrigins?: string[];
 };
 
 /** The API on a port of its own, and a worker with the local generator where one is asked for. */
 export async function setStage(options: StageOptions = {}): Promise<Stage> {
-  const { hasWorker = false, webhookHosts = [] } = options;
-  const stage = await setApiStage({ deps: { fetchAllowHosts: webhookHosts } });
+  const { hasWorker = false, webhookHosts = [], allowedOrigins = [] } = options;
+  const deps = { fetchAllowHosts: webhookHosts, allowedOrigins };
+  const stage = await setApiStage({ deps });
   const server = await startServer(stage.app, { host: "127.0.0.1", port: 0 });
   const baseUrl = `http://127.0.0.1:${server.port}`;
   const worker = hasWorker ? await startWorker(stage, webhookHosts) : undefined;
