@@ -22,6 +22,7 @@ const nouns: Record<string, Scope | "session"> = {
   credits: "credits",
   "credits/auto-reload": "billing",
   entitlements: "usage",
+  events: "events",
   generations: "generations",
   images: "gallery",
   me: "profile",
@@ -176,6 +177,10 @@ const references: Record<string, (owner: Tenant) => { body: object; status: numb
     { body: { generation_item_id: ids.item }, status: 422 },
     { body: { upload_id: randomUUID(), album_id: ids.album }, status: 422 },
   ],
+  "POST /v1/events/tickets": ({ ids }) => [
+    { body: { generation_id: ids.generation }, status: 404 },
+    { body: { generation_id: ids.running }, status: 404 },
+  ],
   "PATCH /v1/me": ({ ids }) => [{ body: { avatar: ids.upload }, status: 422 }],
   "POST /v1/auth/sessions": ({ ids }) => [{ body: { account_id: ids.account }, status: 404 }],
   // An event's name is its account's own: it hides nothing of the owner's, who has used it too.
@@ -189,6 +194,7 @@ const references: Record<string, (owner: Tenant) => { body: object; status: numb
 const named: Record<string, string[]> = {
   "PATCH /v1/images/{id}": ["album_id"],
   "POST /v1/images": ["upload_id", "generation_item_id", "album_id"],
+  "POST /v1/events/tickets": ["generation_id"],
   "PATCH /v1/me": ["avatar"],
   "POST /v1/auth/sessions": ["account_id"],
   "POST /v1/generations": ["photo_id"],

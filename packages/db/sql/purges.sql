@@ -126,8 +126,8 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.forget_sessions TO ducat_worker;
 
 -- What let people in and does so no longer: codes sent to telephones and to new addresses, an hour
--- after their time; links and questions for a second factor, when it is over. p_limit of each;
--- returns the most that it was of one kind.
+-- after their time; links, questions for a second factor and tickets, when it is over. p_limit of
+-- each; returns the most that it was of one kind.
 -- Locks what it removes, passing over what others hold.
 CREATE OR REPLACE FUNCTION ducat.forget_codes(p_limit int, OUT most int, OUT removed int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -157,6 +157,12 @@ BEGIN
   DELETE FROM totp_challenges WHERE hash IN (
     SELECT hash FROM totp_challenges WHERE expires_at < v_now
     ORDER BY expires_at LIMIT v_limit FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  most := greatest(most, v_count);
+  removed := removed + v_count;
+  DELETE FROM stream_tickets WHERE hash = ANY (ARRAY(
+    SELECT hash FROM stream_tickets WHERE expires_at < v_now
+    ORDER BY expires_at LIMIT v_limit FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS v_count = ROW_COUNT;
   most := greatest(most, v_count);
   removed := removed + v_count;

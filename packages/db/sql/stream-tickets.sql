@@ -37,7 +37,7 @@ GRANT EXECUTE ON FUNCTION ducat.list_ended_callers TO ducat_app;
 -- Keep a ticket for p_lease_s seconds, known by its hash: for the streams of the account, or for
 -- that of one generation only. p_caller {actor, session_id, scopes, ends_at} is who asks and when
 -- their credential ends. Returns when the ticket expires; null when they may not act any more.
--- Of an account the latest 200 are kept; removes some of others that nobody used.
+-- Of an account the latest 200 are kept; see forget_codes for those that nobody used.
 --   DU003 not_found {what: generation}   the account has none of this id
 -- Locks what it removes, and waits for no lock. Safe to retry with another hash.
 CREATE OR REPLACE FUNCTION ducat.make_stream_ticket(
@@ -55,9 +55,6 @@ BEGIN
   THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
   END IF;
-  DELETE FROM stream_tickets WHERE hash = ANY (ARRAY(
-    SELECT hash FROM stream_tickets WHERE expires_at < clock_timestamp() LIMIT 100
-    FOR UPDATE SKIP LOCKED));
   DELETE FROM stream_tickets WHERE hash = ANY (ARRAY(
     SELECT hash FROM stream_tickets WHERE account_id = p_account_id
     ORDER BY expires_at DESC, hash OFFSET 199 FOR UPDATE SKIP LOCKED));

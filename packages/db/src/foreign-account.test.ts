@@ -43,6 +43,7 @@ import { listPayments } from "./payment-list.ts";
 import { findPayment, openPayment, type Payment } from "./payments.ts";
 import { closeRefund, recordRefund, reserveRefund } from "./refunds.ts";
 import { createSession, switchSession } from "./sessions.ts";
+import { makeStreamTicket } from "./stream-tickets.ts";
 import { findSubscription } from "./subscriptions.ts";
 import { challengeTotp } from "./totp.ts";
 import { releaseUsage, trackUsage } from "./usage.ts";
@@ -354,6 +355,11 @@ function listAttempts(): Record<string, Call> {
     read_generation_stream: () =>
       readGenerationStream(app, intruder, { generationId: open.id, endedNo: 0, limit: 100 }),
     ...listWebhookAttempts(),
+    make_stream_ticket: () =>
+      makeStreamTicket(app, {
+        ...{ accountId: intruder, generationId: done.id, actor: "root", sessionId: undefined },
+        ...{ scopes: [], endsAt: undefined, hash: randomBytes(32), seconds: 60 },
+      }),
     release_usage: () => releaseUsage(app, intruder, victim.usage.eventId),
     remove_feature_override: () =>
       removeFeatureOverride(app, intruder, { feature: victim.usage.overridden, audit }),

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { createApiKey, revokeApiKey } from "./api-keys.ts";
+import { forgetCodes } from "./purges.ts";
 import { listEndedCallers, makeStreamTicket, takeStreamTicket } from "./stream-tickets.ts";
 
 const database = useDatabase();
@@ -89,6 +90,15 @@ describe("a ticket for a stream", () => {
     expect(all).toHaveLength(210);
     expect(await takeStreamTicket(database.app, other.ticket.hash)).toBeDefined();
   });
+});
+
+it("is forgotten when nobody used it in time", async () => {
+  const { ticket: late } = await open({ seconds: 0 });
+  const { ticket: good } = await open();
+  await forgetCodes(database.worker, 1_000);
+  const rows = await database.admin<{ hash: Buffer }[]>`
+    SELECT hash FROM ducat.stream_tickets WHERE hash IN (${late.hash}, ${good.hash})`;
+  expect(rows.map(({ hash }) => hash)).toEqual([good.hash]);
 });
 
 describe("the callers of open streams", () => {

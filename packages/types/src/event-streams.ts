@@ -30,7 +30,7 @@ export const EventPage = z
   .meta({ id: "EventPage" });
 export type EventPage = z.infer<typeof EventPage>;
 
-export const StreamQuery = z.object({
+export const StreamQuery = z.strictObject({
   after: z.string().max(4_000).optional().meta({
     description: "The `id` of the last event, where `Last-Event-ID` can't be sent.",
   }),

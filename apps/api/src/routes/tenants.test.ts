@@ -102,6 +102,7 @@ describe("another account's things", () => {
     ["DELETE /v1/generations/{id}", [ids.generation]],
     ["POST /v1/generations/{id}/cancel", [ids.running]],
     ["POST /v1/generations/{id}/retry", [ids.generation]],
+    ["GET /v1/generations/{id}/events", [ids.generation, ids.running]],
     ["GET /v1/generations/{id}/items", [ids.generation, ids.running]],
     ["GET /v1/generations/{id}/results", [ids.generation, ids.running]],
     ["GET /v1/generations/{id}/errors", [ids.generation, ids.running]],

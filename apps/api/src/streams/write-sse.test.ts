@@ -70,7 +70,6 @@ describe("a written stream", () => {
     const read = () => ({ events: Array(64).fill(big), hasMore: true });
     const { next, state, reader } = open(read, { idleMs: 40 });
     await next();
-    await next();
     const slice = await next();
     // Of 64 such events those that reach the limit; the others are read again.
     expect(slice.length).toBeGreaterThan(256 * 1024);
@@ -89,7 +88,6 @@ describe("a written stream", () => {
   it("says that it lives when nothing happens, without reading", async () => {
     const { next, state } = open(() => ({}), { heartbeatMs: 20 });
     await next();
-    await next();
     expect([await next(), await next()]).toEqual([": hb\n\n", ": hb\n\n"]);
     expect(state.reads).toBe(1);
   });
@@ -98,7 +96,6 @@ describe("a written stream", () => {
     const { next, seat } = open(() => ({}), { heartbeatMs: 50 });
     const timer = setInterval(() => seat.wake(), 5);
     onTestFinished(() => clearInterval(timer));
-    await next();
     await next();
     expect(await next()).toBe(": hb\n\n");
   });
@@ -110,7 +107,6 @@ describe("a written stream", () => {
       return at < 3 ? { events: [["more", {}]] } : {};
     });
     wake = () => seat.wake();
-    await next();
     await next();
     expect(await next()).toContain("id: 2");
     expect(await next()).toContain("id: 3");
@@ -127,7 +123,6 @@ describe("a written stream", () => {
       },
       { idleMs: 100_000, heartbeatMs: 100_000 },
     );
-    await next();
     await next();
     const later = next();
     await vi.waitFor(() => expect(state.reads).toBe(1));
@@ -153,7 +148,6 @@ describe("a written stream", () => {
   ] as const)("says goodbye when it is %s", async (why, text) => {
     const { next, rest, seat, state } = open(() => ({}));
     await next();
-    await next();
     const end = rest();
     seat.close(why);
     expect(await end).toBe(text);
@@ -168,7 +162,6 @@ describe("a written stream", () => {
 
   it("gives its place back when its reader leaves, whatever it is waiting for", async () => {
     const { next, reader, state } = open(() => ({}));
-    await next();
     await next();
     const pending = reader.read();
     await reader.cancel();

@@ -47,7 +47,6 @@ export function writeSse(options: SseOptions): ReadableStream {
   const encoder = new TextEncoder();
   const parts = writeParts(options);
   let idle: NodeJS.Timeout | undefined;
-  let begin: string | undefined = opening;
 
   const expect = (controller: ReadableStreamDefaultController) => {
     idle = setTimeout(() => {
@@ -62,8 +61,7 @@ export function writeSse(options: SseOptions): ReadableStream {
       start: expect,
       async pull(controller) {
         clearTimeout(idle);
-        const part = begin ?? (await parts.next()).value;
-        begin = undefined;
+        const part = (await parts.next()).value;
         if (part) {
           expect(controller);
           return controller.enqueue(encoder.encode(part));
@@ -87,10 +85,14 @@ const nothing: Slice = { events: [], hasMore: false, isLast: false };
 async function* writeParts(options: SseOptions): AsyncGenerator<string, void> {
   const { seat, cursor, meter, heartbeatMs = usualHeartbeatMs } = options;
   let slice: Slice | undefined = options.first;
+  // Told at once, whether there is something to tell or not: the reader knows that it is let in.
+  let begin = opening;
   let since: number | undefined;
   let wroteAt = performance.now();
   while (slice && !seat.closed()) {
-    const { text, isWhole } = writeSlice(slice, cursor);
+    const { text: told, isWhole } = writeSlice(slice, cursor);
+    const text = begin + told;
+    begin = "";
     if (text !== "" || performance.now() - wroteAt >= heartbeatMs) {
       yield text || heartbeat;
       wroteAt = performance.now();
