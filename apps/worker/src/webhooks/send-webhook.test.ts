@@ -322,6 +322,15 @@ describe("addresses that must not be reached", () => {
     await Promise.all([receiver.close(), server.close()]);
   });
 
+  it("a name that nobody knows is told apart", async () => {
+    const { server, send } = await openNames({ "nobody.test": [] });
+    const result = await send(message(`https://nobody.test:${canary.port}/`));
+    expect(result).toMatchObject({ ok: false, error: "name" });
+    await server.close();
+    // Nor does anybody answer for it now.
+    expect((await send(message(`https://gone.test:${canary.port}/`))).error).toBe("name");
+  });
+
   it("a name whose servers are silent takes no longer than any other fault", async () => {
     const server = await startNameServer(() => undefined);
     const lookup = createNameLookup({ servers: [server.address], timeoutMs: 5_000 });

@@ -151,12 +151,10 @@ function judge({ statusCode: status = 0, headers }: IncomingMessage): Omit<Webho
   };
 }
 
-const nameFaults = new Set(["ENOTFOUND", "ENODATA", "EAI_AGAIN", "ETIMEOUT", "ESERVFAIL"]);
-
 function nameFault(error: unknown): NonNullable<WebhookResult["error"]> {
   if (wasRefused(error)) return "blocked";
-  const { code = "" } = error as NodeJS.ErrnoException;
-  if (nameFaults.has(code)) return "name";
+  const { code = "", syscall = "" } = error as NodeJS.ErrnoException;
+  if (/^(query|getaddrinfo)/.test(syscall)) return "name";
   // What OpenSSL says of handshakes and what Node says of certificates (nodejs.org/api/tls.html).
   const isTls = /^ERR_(TLS|SSL)_|CERT|^UNABLE_TO_|^EPROTO$|^HOSTNAME_MISMATCH$|_CHAIN/.test(code);
   return isTls ? "tls" : "network";
