@@ -69,7 +69,7 @@ describe("docs/webhooks.md verifies what is sent, and refuses what is not", asyn
     }
   });
 
-  it.skipIf(!hasPython)("in Python", async () => {
+  it.skipIf(!hasPython)("in Python (needs python3)", async () => {
     const file = join(folder, "verify.py");
     const run = `
 import sys
