@@ -94,7 +94,8 @@ it("several at once pass on each event once", async () => {
     all[n % 4]?.relay.wake();
   }
   const read = () => database.admin`
-    SELECT account_id, count(*)::int AS events, max(seq)::int AS last, count(DISTINCT seq)::int AS of
+    SELECT account_id, count(*)::int AS events, max(seq)::int AS last,
+      count(DISTINCT seq)::int AS of
     FROM ducat.outbox WHERE account_id = ANY (${ids}::uuid[]) AND seq > 0 GROUP BY 1`;
   const whole = ids.map((account_id) => ({ account_id, events: 26, last: 26, of: 26 }));
   await eventually(async () => expect(await read()).toEqual(expect.arrayContaining(whole)));

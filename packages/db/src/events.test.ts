@@ -115,7 +115,8 @@ describe("relay_events", () => {
   it("leaves events alone that are older than numbers are", async () => {
     const id = await makeTold();
     await database.admin`
-      INSERT INTO ducat.outbox (account_id, type, data, seq) VALUES (${id}, 'credits.low', '{}', 0)`;
+      INSERT INTO ducat.outbox (account_id, type, data, seq)
+      VALUES (${id}, 'credits.low', '{}', 0)`;
     expect(await relayEvents(database.worker, { limit: 9 })).toMatchObject({ relayed: 0 });
     expect(await listAll(id)).toHaveLength(1);
   });
