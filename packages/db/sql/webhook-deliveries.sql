@@ -191,7 +191,8 @@ BEGIN
     UPDATE webhook_deliveries d SET attempts = d.attempts + 1,
       status = CASE WHEN c.is_lost THEN 'failed' ELSE 'sending' END,
       token = CASE WHEN NOT c.is_lost THEN gen_random_uuid() END,
-      due_at = CASE WHEN NOT c.is_lost THEN v_until END,
+      -- A little later for each, so that who came first is the first of these next time too.
+      due_at = CASE WHEN NOT c.is_lost THEN v_until + c.place * interval '1 microsecond' END,
       ended_at = CASE WHEN c.is_lost THEN v_now END,
       log = CASE WHEN c.is_lost THEN note_try(d.log, '{"ms": 0, "error": "lost"}') ELSE d.log END
     FROM chosen c WHERE d.account_id = c.account_id AND d.id = c.id
@@ -205,11 +206,14 @@ BEGIN
   LEFT JOIN webhook_secrets s ON s.account_id = t.account_id
   JOIN outbox o ON o.account_id = t.event_account_id AND o.id = t.event_id
   WHERE t.status = 'sending' ORDER BY t.place, t.id;
-  UPDATE webhook_endpoints n SET served_at = v_now
-  WHERE (n.account_id, n.id) IN (SELECT * FROM unnest(v_accounts, v_endpoints))
-    AND EXISTS (SELECT FROM webhook_deliveries d
-      WHERE d.account_id = n.account_id AND d.endpoint_id = n.id AND d.status = 'sending'
-        AND d.due_at = v_until);
+  UPDATE webhook_endpoints n SET served_at = v_now + (t.until - v_until)
+  FROM (
+    SELECT d.account_id, d.endpoint_id, max(d.due_at) AS until FROM webhook_deliveries d
+    JOIN unnest(v_accounts, v_endpoints) AS l (account_id, endpoint_id)
+      ON l.account_id = d.account_id AND l.endpoint_id = d.endpoint_id
+    WHERE d.status = 'sending' AND d.due_at BETWEEN v_until AND v_until + interval '100 us'
+    GROUP BY 1, 2) AS t
+  WHERE n.account_id = t.account_id AND n.id = t.endpoint_id;
   UPDATE webhook_endpoints n SET due_at = next_turn(n)
   WHERE (n.account_id, n.id) IN (SELECT * FROM unnest(v_accounts, v_endpoints));
 END $$;

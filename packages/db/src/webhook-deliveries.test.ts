@@ -77,6 +77,16 @@ describe("claim_deliveries", () => {
     expect(list).toHaveLength(8);
   });
 
+  it("passes over an endpoint that another worker is at, and waits for nobody", async () => {
+    const { accountId, claim } = await setUp({ count: 4 });
+    await database.worker.begin(async (sql) => {
+      const first = await sql`SELECT account_id FROM ducat.claim_deliveries(100, 60)`;
+      expect(first.filter(({ account_id }) => account_id === accountId)).toHaveLength(2);
+      expect(await claim()).toEqual([]);
+    });
+    expect(await claim()).toEqual([]);
+  });
+
   it("gives what a dead worker had when its lease is over, and hears no more from it", async () => {
     const { claimOne, claim, accountId, find } = await setUp();
     const lost = await claimOne();

@@ -299,6 +299,8 @@ describe("upkeep", () => {
   it("keeps idle endpoints that people made, and forgets idle hosts", async () => {
     const { id: account } = await makeAccount(database.app);
     const { id } = await makeEndpoint(database.app, account);
+    const off = await makeEndpoint(database.app, account);
+    await updateEndpoint(database.app, account, { id: off.id, status: "disabled", audit });
     const webhookUrl = "https://one.example/x";
     const made = await makeGeneration(database.app, account, { webhookUrl });
     await cancelGeneration(database.app, account, made.id);
@@ -310,8 +312,8 @@ describe("upkeep", () => {
       WHERE account_id = ${account}`;
     await forgetEndpoints(database.worker, 1000);
     const left = await database.admin`
-      SELECT id FROM ducat.webhook_endpoints WHERE account_id = ${account}`;
-    expect(left).toEqual([{ id }]);
+      SELECT id FROM ducat.webhook_endpoints WHERE account_id = ${account} ORDER BY id`;
+    expect(left).toEqual([{ id }, { id: off.id }]);
     await planOutbox(database.admin, account);
     const claimed = await claimOf(database.worker, account);
     expect(claimed.map(({ kind }) => kind)).toContain("origin");

@@ -125,6 +125,17 @@ describe("a generation's webhook_url", () => {
     expect(await listEndpoints(database.app, id)).toEqual([]);
   });
 
+  it("goes into the line that its host has", async () => {
+    const { id } = await makeAccount(database.app);
+    for (const path of ["one", "two"]) {
+      await end(id, `https://same.example/${path}`);
+      await planOutbox(database.admin, id);
+    }
+    const claimed = await claimOf(database.worker, id);
+    expect(claimed.map(({ url }) => url.slice(-3)).sort()).toEqual(["one", "two"]);
+    expect(claimed[0]?.endpointId).toBe(claimed[1]?.endpointId);
+  });
+
   it("is planned in parallel without a second line", async () => {
     const { id } = await makeAccount(database.app, 20);
     for (let n = 0; n < 4; n++) await end(id, `https://same.example/${n}`);
