@@ -138,7 +138,7 @@ describe("receivers as they are", () => {
     opened.push(server);
     await once(server, "listening");
     const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const send = createWebhookSender({ allowHosts: [host], timeoutMs: 300 });
+    const send = createWebhookSender({ allowHosts: [host], timeoutMs: 200 });
     return { url: `http://${host}/`, send, ended: () => ended };
   }
   const every = (ms: number, bytes: string) => (socket: Socket) => {
@@ -307,13 +307,21 @@ describe("addresses that must not be reached", () => {
     await server.close();
   });
 
-  it.each([301, 302, 303, 307, 308])("a %i redirect leads to none of them", async (status) => {
+  // All of them once, a sample of the rest: none is looked at.
+  it.each([
+    [301, 9],
+    [302, 9],
+    [303, 9],
+    [307, 1],
+    [308, 9],
+  ])("a %i redirect leads to none of them", async (status, step) => {
     const receiver = await openReceiver();
     const { server } = await openNames();
     const lookup = createNameLookup({ servers: [server.address] });
     const rules = { allowHosts: [receiver.host], httpsPort: canary.port, lookup };
     const send = createWebhookSender(rules);
-    for (const location of hostileUrls(canary.port).filter((url) => !/[^!-~]/.test(url))) {
+    const urls = hostileUrls(canary.port).filter((url) => !/[^!-~]/.test(url));
+    for (const location of urls.filter((_, n) => n % step === 0)) {
       receiver.answer = (_, response) => void response.writeHead(status, { location }).end();
       expect((await send(message(receiver.url))).error, location).toBe("redirect");
     }
