@@ -15,8 +15,8 @@ $$;
 -- Give up to p_limit events (500 at most) that are committed their numbers, in the order of their
 -- ids, and plan what webhooks are to hear of them. Returns how many, and whose; is_busy: another
 -- process is at it, and nothing was done.
--- Locks nothing that anybody waits for (an advisory lock that is only tried, rows of event_heads
--- that nobody else writes). Safe to retry: what is numbered stays so.
+-- Locks those events, passing over what others hold, and rows of event_heads that nobody else
+-- writes; an advisory lock is only tried. Safe to retry: what is numbered stays so.
 --
 -- Only who commits has given: the lock is held until then, so the next one reads heads that hold.
 CREATE OR REPLACE FUNCTION ducat.relay_events(
@@ -33,8 +33,9 @@ BEGIN
     RETURN;
   END IF;
   WITH waiting AS MATERIALIZED (
+    -- What is being erased right now is numbered later: nobody waits for anybody.
     SELECT account_id, id FROM outbox WHERE seq IS NULL
-    ORDER BY id LIMIT greatest(least(p_limit, 500), 1)
+    ORDER BY id LIMIT greatest(least(p_limit, 500), 1) FOR NO KEY UPDATE SKIP LOCKED
   ), counted AS (
     SELECT account_id, id, row_number() OVER (PARTITION BY account_id ORDER BY id) AS n,
            count(*) OVER (PARTITION BY account_id) AS of

@@ -99,6 +99,20 @@ describe("relay_events", () => {
     expect(new Set(notesOf(events)).size).toBe(61);
   });
 
+  it("waits for nobody who is at an event, and numbers that one later", async () => {
+    const id = await makeTold();
+    await emit(database.admin, id, "held");
+    await emit(database.admin, id, "free");
+    await database.admin.begin(async (sql) => {
+      await sql`
+        UPDATE ducat.outbox SET data = data
+        WHERE account_id = ${id} AND data ->> 'note' = 'held'`;
+      expect(await relayEvents(database.worker, { limit: 9 })).toMatchObject({ relayed: 1 });
+    });
+    await relayAll(database.worker);
+    expect(notesOf((await listAll(id)).slice(1))).toEqual(["free", "held"]);
+  });
+
   it("gives back what it has begun when it is cut off", async () => {
     const id = await makeTold();
     await emit(database.admin, id, "kept");
