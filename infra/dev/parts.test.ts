@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
-import { findRedisServer, requirePart } from "./parts.ts";
+import { findExtra, findRedisServer, requirePart } from "./parts.ts";
 import { makeScratch } from "./test/scratch.ts";
 
 afterEach(() => void vi.unstubAllEnvs());
@@ -32,4 +32,13 @@ it("fails under CI=true instead", async () => {
   await makePath();
   vi.stubEnv("CI", "true");
   expect(() => requirePart("chromium", "the page")).toThrow(/CI=true runs every suite/);
+});
+
+it("notes a program that suites can do without, under CI=true too", async () => {
+  const dir = await makePath("javac");
+  const list = join(dir, "missing");
+  vi.stubEnv("CI", "true").stubEnv("DUCAT_MISSING_PARTS", list);
+  expect(findExtra("javac", "a client in Java")).toBe(join(dir, "javac"));
+  expect(findExtra("go", "a client in Go")).toBeUndefined();
+  expect(await readFile(list, "utf8")).toBe("a client in Go: not run, go is not on PATH\n");
 });

@@ -21,6 +21,16 @@ export function requirePart(part: Part, suite: string): string | undefined {
   return undefined;
 }
 
+/**
+ * The path of a program that suites can do without, even in CI, or undefined: then skip the suite,
+ * which is told as that of a missing part is.
+ */
+export function findExtra(program: string, suite: string): string | undefined {
+  const path = findProgram(program);
+  if (path === undefined) noteMissing(`${suite}: not run, ${program} is not on PATH`);
+  return path;
+}
+
 /** Tells at the end of `npm test`, or else at once, what was not run and why. */
 export function noteMissing(line: string): void {
   const { DUCAT_MISSING_PARTS } = process.env;
