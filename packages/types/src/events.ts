@@ -45,7 +45,7 @@ const quota = {
 const payment = { payment_id: Id, purpose: PaymentPurpose, currency: Currency };
 
 /** What each type of event tells, by its name. A type and a member may be added at any time. */
-export const eventData = {
+const eventData = {
   "generation.completed": generation("completed"),
   "generation.failed": generation("failed"),
   "generation.canceled": generation("canceled"),
@@ -153,5 +153,3 @@ export const Event = z
   ])
   .meta({ id: "Event" });
 export type Event = z.infer<typeof Event>;
-/** One type of event. */
-export type EventOf<T extends EventType> = Extract<Event, { type: T }>;
