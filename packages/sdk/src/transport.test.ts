@@ -107,7 +107,7 @@ async function startServer(answer: RequestListener) {
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const create = (options: Partial<TransportOptions> = {}) =>
     createTransport({ baseUrl, key: "dk_test_x", ...options } as TransportOptions);
-  return { create, heard };
+  return { baseUrl, create, heard };
 }
 
 /** Refuses the first requests so, and answers the rest. */
@@ -209,18 +209,20 @@ describe("a request", () => {
     const { create, heard } = await startServer(() => undefined);
     const reason = new Error("enough");
     const ending = new AbortController();
-    const asked = create().request({ ...keyed, signal: ending.signal });
-    await vi.waitFor(() => expect(heard).toHaveLength(1));
+    const how = { ...keyed, signal: ending.signal };
+    const asked = [how, { ...how, isKeyed: false }].map((one) => create().request(one));
+    const ends = Promise.allSettled(asked);
+    await vi.waitFor(() => expect(heard).toHaveLength(2));
     ending.abort(reason);
-    await expect(asked).rejects.toBe(reason);
-    await expect(create().request({ ...keyed, signal: ending.signal })).rejects.toBe(reason);
-    expect(heard).toHaveLength(1);
+    expect(await ends).toEqual(asked.map(() => ({ status: "rejected", reason })));
+    await expect(create().request(how)).rejects.toBe(reason);
+    expect(heard).toHaveLength(2);
   });
 
   it("takes its key nowhere else", async () => {
     const elsewhere = await startServer(refuseFirst([]));
     const { create } = await startServer((_, response) => {
-      response.writeHead(307, { location: "http://127.0.0.1:1/" }).end();
+      response.writeHead(307, { location: elsewhere.baseUrl }).end();
     });
     const asked = create({ maxRetries: 0 }).request(keyed);
     await expect(asked).rejects.toMatchObject({ code: "connection_failed" });

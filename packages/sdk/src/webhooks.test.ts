@@ -92,6 +92,7 @@ describe("a webhook", () => {
       { "webhook-timestamp": ` ${headers["webhook-timestamp"]}` },
       { "webhook-signature": signature },
       { "webhook-signature": `v1a,${signature}` },
+      { "webhook-signature": `v2,${signature}` },
       { "webhook-signature": "v1," },
       { "webhook-signature": "v1,%%%" },
     ];
