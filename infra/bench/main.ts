@@ -11,6 +11,7 @@ import { benchQueue } from "./queue.ts";
 import { describeMachine, formatTable } from "./report.ts";
 import type { Row } from "./rounds.ts";
 import { benchStatistics } from "./statistics.ts";
+import { benchStreams } from "./streams.ts";
 
 const measurements: Record<string, Measurement> = {
   create: benchCreateGeneration,
@@ -21,6 +22,7 @@ const measurements: Record<string, Measurement> = {
   lists: benchLists,
   growth: benchGrowth,
   stats: benchStatistics,
+  streams: benchStreams,
 };
 
 const usage = `Usage: pnpm bench [${Object.keys(measurements).join("] [")}] [options]

@@ -1,38 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type ClientRequest, get } from "node:http";
 import { relayEvents } from "@ducat/db/events";
+import { openRawStreams } from "../../../infra/bench/raw-streams.ts";
 import { createBus } from "../../../packages/events/src/bus.ts";
 import type { ChildApi } from "./child-api.ts";
 import { rootKey, type Stage } from "./stage.ts";
 
 const perAccount = 100;
 const mebibyte = 1024 * 1024;
-
-/** A raw stream, of which only what it waits for is kept. */
-type RawStream = { request: ClientRequest; until(text: string): Promise<void> };
-
-function open(url: string, account: string): Promise<RawStream> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${rootKey}`, "ducat-account": account };
-    const request = get(`${url}/v1/events/stream`, { agent: false, headers }, (response) => {
-      let rest = "";
-      let tell = () => {};
-      response.setEncoding("utf8").on("data", (text: string) => {
-        rest = (rest + text).slice(-2_000);
-        tell();
-      });
-      response.on("error", () => undefined);
-      const until = (text: string) =>
-        new Promise<void>((found) => {
-          tell = () => rest.includes(text) && found();
-          tell();
-        });
-      if (response.statusCode === 200) resolve({ request, until });
-      else reject(new Error(`A stream was refused with ${response.statusCode}.`));
-    });
-    request.on("error", reject);
-  });
-}
 
 export type StreamMemory = {
   /** MiB of the process before there were any, with all of them, and at most. */
@@ -52,14 +26,8 @@ export async function measureStreams(
     Array.from({ length: Math.ceil(count / perAccount) }, () => stage.makeAccount(1)),
   );
   const idle = (await api.readMemory()).rss;
-  const streams: RawStream[] = [];
-  for (let at = 0; at < count; at += 50) {
-    const places = Array.from({ length: Math.min(50, count - at) }, (_, n) => at + n);
-    const accountOf = (place: number) => accounts[place % accounts.length] ?? "";
-    const some = await Promise.all(places.map((place) => open(api.url, accountOf(place))));
-    await Promise.all(some.map(({ until }) => until("event: balance")));
-    streams.push(...some);
-  }
+  const headers = { authorization: `Bearer ${rootKey}` };
+  const streams = await openRawStreams({ url: api.url, headers, accounts, count });
   const bus = createBus({ postgresUrl: stage.db.url, log: stage.deps.log });
   const since = performance.now();
   await Promise.all(
@@ -75,7 +43,7 @@ export async function measureStreams(
   const ms = performance.now() - since;
   const { rss, peak } = await api.readMemory();
   await bus.close();
-  for (const { request } of streams) request.destroy();
+  for (const stream of streams) stream.close();
   const inMebibytes = (bytes: number) => Math.round(bytes / mebibyte);
   return {
     ...{ idle: inMebibytes(idle), open: inMebibytes(rss), peak: inMebibytes(peak) },
