@@ -14,19 +14,21 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '00000000-0000-0000-0000-00000
 -- and of the deployment that want the type, and the ends of generations to their webhook_url. The
 -- arrays are of equal length; each event is to be planned in the transaction that numbers it.
 -- Items go to those only who ask for them by name, and a test only to the endpoint it was made for.
--- Locks those endpoints. Safe to retry: an event goes to an endpoint once.
+-- Locks those endpoints, then the hosts by name. Safe to retry: an event goes to an endpoint once.
 CREATE OR REPLACE FUNCTION ducat.plan_deliveries(p_account_ids uuid[], p_event_ids uuid[])
 RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
+  v_is_heard boolean;
 BEGIN
-  PERFORM plan_origins(p_account_ids, p_event_ids);
   -- Locked first: who is disabled meanwhile gets nothing new.
   PERFORM FROM webhook_endpoints n
   WHERE n.kind = 'endpoint' AND n.status = 'enabled'
     AND (n.account_id = ANY (p_account_ids) OR n.account_id = deployment_id())
   ORDER BY n.account_id, n.id FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
+  v_is_heard := FOUND;
+  PERFORM plan_origins(p_account_ids, p_event_ids);
+  IF NOT v_is_heard THEN
     RETURN;
   END IF;
   WITH given AS (

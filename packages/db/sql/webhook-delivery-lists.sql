@@ -107,7 +107,8 @@ GRANT EXECUTE ON FUNCTION ducat.forget_deliveries TO ducat_worker;
 
 -- Give up what still waits for endpoints that are disabled or deleted, p_limit (1,000) at most, and
 -- remove those that are deleted, and hosts of webhook_url, when nothing was sent there for 31 days
--- and no delivery is kept. Returns how many rows that were. Locks those endpoints, passing over
+-- and no delivery is kept; first what an account has got that was erased just then, one account at a
+-- time. Returns how many rows that were. Locks those endpoints, passing over
 -- what others hold, and their deliveries. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.forget_endpoints(p_limit int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
@@ -117,6 +118,11 @@ DECLARE
   v_endpoint record;
   v_removed int;
 BEGIN
+  PERFORM erase_webhooks(late.id) FROM (
+    SELECT a.id FROM accounts a
+    WHERE a.erased_at > clock_timestamp() - interval '2 days'
+      AND EXISTS (SELECT FROM webhook_endpoints n WHERE n.account_id = a.id)
+    LIMIT 1) AS late;
   FOR v_endpoint IN
     SELECT n.account_id, n.id FROM webhook_endpoints n
     WHERE (n.kind = 'origin' OR n.status <> 'enabled') AND n.status <> 'enabled'

@@ -290,14 +290,22 @@ END $$;
 
 -- Forget all endpoints, deliveries and secrets of an account that is erased, and their addresses in
 -- its events. What the deployment's own endpoints heard of it are ids of events.
--- Locks the endpoints, then the deliveries, then those events. Internal.
+-- Locks in the order of relay_events, so that neither waits for the other in a circle: the events,
+-- the endpoints, the hosts by name; then the deliveries. Internal.
 CREATE OR REPLACE FUNCTION ducat.erase_webhooks(p_account_id uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
-  PERFORM FROM webhook_endpoints WHERE account_id = p_account_id ORDER BY id FOR UPDATE;
+  UPDATE outbox SET data = data || '{"url": "erased"}'
+  WHERE account_id = p_account_id AND type = 'webhook_endpoint.disabled';
+  PERFORM FROM webhook_endpoints WHERE account_id = p_account_id
+  ORDER BY kind, CASE kind WHEN 'origin' THEN url END, id FOR UPDATE;
   DELETE FROM webhook_deliveries WHERE account_id = p_account_id;
   DELETE FROM webhook_endpoints WHERE account_id = p_account_id;
   DELETE FROM webhook_secrets WHERE account_id = p_account_id;
+  -- One that was given up while this waited for it.
   UPDATE outbox SET data = data || '{"url": "erased"}'
-  WHERE account_id = p_account_id AND type = 'webhook_endpoint.disabled';
+  WHERE account_id = p_account_id AND id = ANY (ARRAY(
+    SELECT id FROM outbox
+    WHERE account_id = p_account_id AND type = 'webhook_endpoint.disabled'
+      AND data ->> 'url' <> 'erased' FOR UPDATE SKIP LOCKED));
 END $$;

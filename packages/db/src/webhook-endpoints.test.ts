@@ -296,6 +296,18 @@ describe("upkeep", () => {
     expect(await left()).toHaveLength(0);
   });
 
+  it("takes away what an account has got while it was erased", async () => {
+    const { id: account } = await makeAccount(database.app);
+    await eraseAccount(database.app, account, { isConfirmed: true, audit });
+    await database.admin`
+      INSERT INTO ducat.webhook_endpoints (account_id, kind, url)
+      VALUES (${account}, 'origin', 'https://canary.example')`;
+    await forgetEndpoints(database.worker, 1000);
+    const left = await database.admin`
+      SELECT FROM ducat.webhook_endpoints WHERE account_id = ${account}`;
+    expect(left).toHaveLength(0);
+  });
+
   it("keeps idle endpoints that people made, and forgets idle hosts", async () => {
     const { id: account } = await makeAccount(database.app);
     const { id } = await makeEndpoint(database.app, account);
