@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Caller, makeCallers } from "./callers.ts";
+import { type CheckAnswer, createAnswerCheck } from "./check-answer.ts";
 import { type Checksums, listChanges, readChecksums } from "./checksums.ts";
 import { findSecrets } from "./find-secrets.ts";
 import { type Issuer, startIssuer } from "./issuer.ts";
@@ -31,6 +32,7 @@ const leastCells = 50_800;
  */
 export function describeMatrix({ every }: { every: number }): void {
   let stage: Stage;
+  let check: CheckAnswer;
   let issuer: Issuer;
   let operations: Operation[];
   let counted = 0;
@@ -42,6 +44,7 @@ export function describeMatrix({ every }: { every: number }): void {
     stage = await setStage({ deps: { externalIssuers: trustIssuers([issuer]) } });
     await stage.deps.cache.ready();
     operations = await listOperations(stage);
+    check = createAnswerCheck((await stage.call("/openapi.json", { bearer: null })).body);
   });
   afterAll(async () => {
     await stage.close();
@@ -75,7 +78,9 @@ export function describeMatrix({ every }: { every: number }): void {
           for (const cell of cells) ways.add(nameWay(cell));
           for (const cell of some) asked.add(nameWay(cell));
         }
-        faults.push(...(await judge(stage, await Promise.all(some.map(renewCaller)), owner)));
+        faults.push(
+          ...(await judge({ stage, check }, await Promise.all(some.map(renewCaller)), owner)),
+        );
       }
       expect(faults).toEqual([]);
     }, 300_000);
@@ -94,7 +99,7 @@ export function describeMatrix({ every }: { every: number }): void {
       const open = operations.filter(isOpen);
       const cells = (await Promise.all(callers.map((one) => listAll(open, one)))).flat();
       counted += cells.length;
-      expect(await judge(stage, cells, owner)).toEqual([]);
+      expect(await judge({ stage, check }, cells, owner)).toEqual([]);
     });
   });
 
@@ -113,21 +118,25 @@ export function describeMatrix({ every }: { every: number }): void {
   });
 }
 
+type Court = { stage: Stage; check: CheckAnswer };
+
 /** What was told, answered or changed that should not have been. */
-async function judge(stage: Stage, cells: Cell[], owner: Tenant): Promise<string[]> {
+async function judge(court: Court, cells: Cell[], owner: Tenant): Promise<string[]> {
+  const { stage } = court;
   const before = await readChecksums(stage.db.admin);
   const first = cells.filter((cell) => !isAfterOthers(cell));
   const faults = [
-    ...(await askAll(first, 8, (cell) => judgeCell(stage, cell, owner))),
-    ...(await askAll(cells.filter(isAfterOthers), 1, (cell) => judgeCell(stage, cell, owner))),
+    ...(await askAll(first, 8, (cell) => judgeCell(court, cell, owner))),
+    ...(await askAll(cells.filter(isAfterOthers), 1, (cell) => judgeCell(court, cell, owner))),
   ].flat();
   const changes = listChanges(before, await readChecksums(stage.db.admin));
   const wrong = changes.filter((at) => !mayChange(cells, at, before));
   return [...faults, ...wrong.map((at) => `${cells[0]?.caller.name} changed ${at}`)];
 }
 
-async function judgeCell(stage: Stage, cell: Cell, owner: Tenant): Promise<string[]> {
-  const { status, headers, text } = await limit(cell, stage.call(cell.path, cell.call));
+async function judgeCell({ stage, check }: Court, cell: Cell, owner: Tenant): Promise<string[]> {
+  const answer = await limit(cell, stage.call(cell.path, cell.call));
+  const { status, headers, text } = answer;
   const expected = expectStatus(cell);
   const all = `${text}${JSON.stringify([...headers])}`;
   const marks = ["set-cookie", "idempotent-replayed"].filter((name) => headers.has(name));
@@ -139,6 +148,7 @@ async function judgeCell(stage: Stage, cell: Cell, owner: Tenant): Promise<strin
     ...(showsThing(cell) && ![cell.id ?? "", owner.reference].some((word) => text.includes(word))
       ? ["doesn't show it"]
       : []),
+    ...check(cell.operation, answer),
   ].map((fault) => `${nameCell(cell)}: ${fault}`);
 }
 
