@@ -124,9 +124,10 @@ END $$;
 -- Take up to p_limit (100 at most) due deliveries for p_lease_s seconds, endpoints in turn: each
 -- gives one before any gives a second. All that fail together have a quarter of what is under way
 -- for sure, and never more than half of it (by what is under way everywhere and p_limit), so that
--- however many hang there is room for the others. Returns what sending needs; secrets: those that sign, sealed, newest first;
--- none when an account never had one. Deliveries whose event is no longer kept, and those that
--- were taken 20 times without a word, end as failed and are not returned.
+-- however many hang there is room for the others. Returns what sending needs; secrets: those that
+-- sign, sealed, newest first; none when an account never had one. Deliveries whose event is no
+-- longer kept, and those that were taken 20 times without a word, end as failed and are not
+-- returned.
 -- Locks the endpoints, skipping those that another worker is at, then their deliveries. Safe to
 -- retry: what the first call took comes back when its lease is over.
 CREATE OR REPLACE FUNCTION ducat.claim_deliveries(

@@ -107,9 +107,9 @@ GRANT EXECUTE ON FUNCTION ducat.forget_deliveries TO ducat_worker;
 
 -- Give up what still waits for endpoints that are disabled or deleted, p_limit (1,000) at most, and
 -- remove those that are deleted, and hosts of webhook_url, when nothing was sent there for 31 days
--- and no delivery is kept; first what an account has got that was erased just then, one account at a
--- time. Returns how many rows that were. Locks those endpoints, passing over
--- what others hold, and their deliveries. Safe to retry.
+-- and no delivery is kept; first what an account has got that was erased just then, one account at
+-- a time. Returns how many rows that were. Locks those endpoints, passing over what others hold
+-- (but for the erased account), and their deliveries. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.forget_endpoints(p_limit int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE

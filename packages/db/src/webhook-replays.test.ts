@@ -103,7 +103,7 @@ describe("a replay of one delivery", () => {
 });
 
 describe("a replay of many", () => {
-  it("brings back what disabling gave up, the oldest first, as many as were asked for", async () => {
+  it("brings back what disabling gave up, the oldest first, as many as asked for", async () => {
     const { plan, disable, enable, replay, deliver } = await setUp();
     const events = await plan("credits.low", 5);
     await disable();
