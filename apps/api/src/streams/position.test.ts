@@ -102,7 +102,7 @@ describe("the position in a stream", () => {
         expect(refused(() => readAccountPosition(`a1.1.1${text}x`, "x"))).toBe("validation_failed");
         expect(refused(() => readGenerationPosition(text, "x"))).toBe("validation_failed");
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });
