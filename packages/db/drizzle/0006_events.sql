@@ -114,6 +114,8 @@ CREATE INDEX "webhook_deliveries_sending" ON "ducat"."webhook_deliveries" USING 
 --> statement-breakpoint
 CREATE UNIQUE INDEX "webhook_endpoints_origin" ON "ducat"."webhook_endpoints" USING btree ("account_id","url") WHERE kind = 'origin';
 --> statement-breakpoint
+CREATE INDEX "webhook_endpoints_enabled" ON "ducat"."webhook_endpoints" USING btree ("account_id","id") WHERE kind = 'endpoint' AND status = 'enabled';
+--> statement-breakpoint
 CREATE INDEX "webhook_endpoints_due" ON "ducat"."webhook_endpoints" USING btree ("due_at") WHERE due_at IS NOT NULL AND failing_since IS NULL;
 --> statement-breakpoint
 CREATE INDEX "webhook_endpoints_due_failing" ON "ducat"."webhook_endpoints" USING btree ("due_at") WHERE due_at IS NOT NULL AND failing_since IS NOT NULL;

@@ -54,6 +54,9 @@ export const webhook_endpoints = ducat.table(
   (t) => [
     primaryKey({ name: "webhook_endpoints_pkey", columns: [t.account_id, t.id] }),
     uniqueIndex("webhook_endpoints_origin").on(t.account_id, t.url).where(sql`kind = 'origin'`),
+    index("webhook_endpoints_enabled")
+      .on(t.account_id, t.id)
+      .where(sql`kind = 'endpoint' AND status = 'enabled'`),
     index("webhook_endpoints_due")
       .on(t.due_at)
       .where(sql`due_at IS NOT NULL AND failing_since IS NULL`),
