@@ -19,14 +19,7 @@ const chromium = requirePart("chromium", "the client in a browser");
 /** The page's script, for a browser. */
 async function bundlePage(): Promise<string> {
   const { outputFiles } = await build({
-    stdin: {
-      contents: `import { drivePage } from "./page.ts";
-        const tell = (told) => fetch("/told", { method: "POST", body: JSON.stringify(told) });
-        const given = await (await fetch("/given")).json();
-        drivePage(given).then(tell, (error) => tell({ error: String(error.stack ?? error) }));`,
-      resolveDir: resolve(import.meta.dirname, "../test"),
-      loader: "ts",
-    },
+    entryPoints: [resolve(import.meta.dirname, "../test/page.ts")],
     bundle: true,
     format: "esm",
     write: false,

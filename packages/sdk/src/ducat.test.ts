@@ -26,12 +26,22 @@ describe("a client", () => {
 
   it("says when it has waited for long enough, of what goes on", async () => {
     const ducat = await stage.createClient();
-    const params = { simulate: "slow" } as const;
-    const asked = ducat.generations.createAndWait({ ...order(), params }, { waitMs: 20 });
+    const slow = { ...order(), params: { ...order().params, simulate: "slow" as const } };
+    const { id } = await ducat.generations.create(slow);
+    const asked = ducat.generations.wait(id, { waitMs: 20 });
     await expect(asked).rejects.toMatchObject({ code: "timed_out" });
-    const { data } = await ducat.generations.list().page();
-    expect(data).toHaveLength(1);
-    await ducat.generations.cancel(data[0]?.id ?? "");
+    expect((await ducat.generations.cancel(id)).id).toBe(id);
+  });
+
+  it("does once what has a key of your own, also from another process", async () => {
+    const one = await stage.createClient();
+    const other = await stage.createClient({ account: one.account });
+    const body = order();
+    const made = await one.generations.create(body, { idempotencyKey: "order-4711" });
+    const again = await other.generations.create(body, { idempotencyKey: "order-4711" });
+    expect(again).toEqual(made);
+    const changed = other.generations.create(order(), { idempotencyKey: "order-4711" });
+    await expect(changed).rejects.toMatchObject({ code: "idempotency_conflict", status: 422 });
   });
 
   it("uploads bytes, files and streams, and restyles one of them", async () => {
@@ -87,9 +97,10 @@ describe("a client", () => {
 
   it("takes a CSV for a batch, and gives its results back as a file", async () => {
     const ducat = await stage.createClient();
-    const { style } = order();
+    const { style, params } = order();
     const file = "label,prompt\nA-1,a pond\nA-2,a hedge\n";
-    const { id } = await ducat.generations.batch({ style, file, metadata: { from: "shop" } });
+    const metadata = { from: "shop" };
+    const { id } = await ducat.generations.batch({ style, params, file, metadata });
     const ended = await ducat.generations.wait(id);
     expect([ended.status, ended.metadata]).toEqual(["completed", { from: "shop" }]);
     const labels = [];

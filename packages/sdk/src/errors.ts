@@ -58,8 +58,11 @@ export class DucatError<C extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
+/** @public */
 export type InsufficientCreditsError = DucatError<"insufficient_credits">;
+/** @public */
 export type QuotaExceededError = DucatError<"quota_exceeded">;
+/** @public */
 export type RateLimitedError = DucatError<"rate_limited">;
 
 /** Whether it is a refusal of this kind, whose `extra` is typed then; without a code: of any. */

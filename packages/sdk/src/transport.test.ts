@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Fault, startFaultyProxy } from "../test/faulty-proxy.ts";
 import { order, type Stage, setStage } from "../test/stage.ts";
+import { DucatError } from "./errors.ts";
+import { pauseBefore } from "./retry.ts";
 import { createTransport, type TransportOptions } from "./transport.ts";
 
 // Pauses as short as they may be.
@@ -53,9 +55,9 @@ describe("a client whose connections break", () => {
 
   it("makes one batch, and takes credits once", async () => {
     for (const fault of faults) {
-      const { style, input } = order();
-      const rows = [{ input }, { input }];
-      const batch = await withFaults([fault], (one) => one.generations.batch({ style, rows }));
+      const { input, ...rest } = order();
+      const asked = { ...rest, rows: [{ input }, { input }] };
+      const batch = await withFaults([fault], (one) => one.generations.batch(asked));
       const all = await batch.ducat.generations.list().page();
       expect(all.data.map((one) => one.id)).toEqual([batch.result.id]);
 
@@ -175,16 +177,20 @@ describe("a request", () => {
   });
 
   it("waits as long as the server asks, unless that is too long", async () => {
-    const limits = [
-      { status: 429, code: "rate_limited", after: "1" },
-      { status: 429, code: "rate_limited", after: "3600" },
-    ];
-    const { create, heard } = await startServer(refuseFirst(limits));
-    const started = Date.now();
-    const told = { code: "rate_limited", retryAfterS: 3_600 };
-    await expect(create().request(keyed)).rejects.toMatchObject(told);
-    expect(Date.now() - started).toBeGreaterThanOrEqual(990);
-    expect(heard).toHaveLength(2);
+    const told = (retryAfterS?: number) =>
+      new DucatError("rate_limited", { message: "No.", status: 429, retryAfterS });
+    expect([0, 1, 9].map((count) => pauseBefore(count, told(3)))).toEqual([3_000, 3_000, 3_000]);
+    expect([pauseBefore(0, told(60)), pauseBefore(0, told(61))]).toEqual([60_000, undefined]);
+    vi.mocked(Math.random).mockReturnValue(1);
+    const pauses = [0, 1, 2, 3, 4, 9].map((count) => pauseBefore(count, told()));
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000, 8_000]);
+
+    const { create, heard } = await startServer(
+      refuseFirst([{ status: 429, code: "rate_limited", after: "3600" }]),
+    );
+    const refused = { code: "rate_limited", retryAfterS: 3_600 };
+    await expect(create().request(keyed)).rejects.toMatchObject(refused);
+    expect(heard).toHaveLength(1);
   });
 
   it("asks for one new token when the old one has ended, whatever the request", async () => {

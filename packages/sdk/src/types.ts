@@ -1,12 +1,6 @@
 // biome-ignore-all format: generated
 // Made from /openapi.json by types.test.ts, which also says how to make it anew.
 
-export type About = {
-  name: string;
-  version: string;
-  docs: string;
-};
-
 export type Account = {
   id: string;
   external_id: string | null;
@@ -794,11 +788,6 @@ export type Charged = {
   token: number;
 };
 
-export type Check = {
-  status: "ok" | "degraded" | "failed";
-  detail?: string | undefined;
-};
-
 export type CheckFeature = {
   feature: string;
   amount?: number | undefined;
@@ -1345,18 +1334,6 @@ export type GenerationPage = {
   total?: number | undefined;
 };
 
-export type Health = {
-  status: "ok" | "degraded" | "unavailable";
-  checks: {
-    process: Check;
-    database: Check;
-    queue: Check;
-  };
-  version: string;
-  mode: "test" | "live";
-  uptime_s: number;
-};
-
 export type Hold = {
   id: string;
   status: "open" | "captured" | "released";
@@ -1541,10 +1518,6 @@ export type ListedCatalogVersionPage = {
   data: ListedCatalogVersion[];
   next_cursor: string | null;
   total?: number | undefined;
-};
-
-export type Liveness = {
-  status: "ok";
 };
 
 export type LogIn = {
@@ -2156,15 +2129,6 @@ export type QuotaWarningEvent = {
     used: number;
     limit: number;
     resets_at: string | null;
-  };
-};
-
-export type Readiness = {
-  status: "ok" | "degraded" | "unavailable";
-  checks: {
-    process: Check;
-    database: Check;
-    queue: Check;
   };
 };
 

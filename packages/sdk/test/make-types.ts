@@ -41,7 +41,7 @@ const comment = (text: string | undefined) =>
 const group = (type: string) => (/[|&]/.test(type) ? `(${type})` : type);
 
 /** What TypeScript calls a JSON schema. */
-export function toType(schema: Schema | undefined): string {
+function toType(schema: Schema | undefined): string {
   if (!schema) return "unknown";
   if (schema.$ref) return schema.$ref.split("/").at(-1) ?? "";
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
@@ -115,9 +115,6 @@ const isReadable = (type: string) => type === "application/json" || type.startsW
 
 /** A module of types: one for each schema, and `Operations` with one member for each operation. */
 export function makeTypes({ paths, components }: Document): string {
-  const schemas = Object.entries(components.schemas)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, one]) => `${comment(one.description)}export type ${name} = ${toType(one)};`);
   const operations = Object.entries(paths).flatMap(([path, all]) =>
     methods.flatMap((method) => {
       const operation = all[method];
@@ -132,6 +129,11 @@ export function makeTypes({ paths, components }: Document): string {
       return [{ name, takesKey, text: `${comment(operation.summary)}"${name}": ${type};` }];
     }),
   );
+  const named = findNamed(components.schemas, ["Problem", ...operations.map(({ text }) => text)]);
+  const schemas = Object.entries(components.schemas)
+    .filter(([name]) => named.has(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, one]) => `${comment(one.description)}export type ${name} = ${toType(one)};`);
   const keyed = operations.filter(({ takesKey }) => takesKey).map(({ name }) => `"${name}",\n`);
   return indent(`// biome-ignore-all format: generated
 // Made from /openapi.json by types.test.ts, which also says how to make it anew.
@@ -147,6 +149,21 @@ ${operations.map(({ text }) => text).join("\n")}
 export const keyedOperations: readonly (keyof Operations)[] = [
 ${keyed.join("")}];
 `);
+}
+
+/** The schemas that these texts name, and those that they name in turn. */
+function findNamed(schemas: Record<string, Schema>, texts: string[]): Set<string> {
+  const named = new Set<string>();
+  const waiting = [...texts];
+  for (let text = waiting.pop(); text !== undefined; text = waiting.pop()) {
+    for (const [name] of text.matchAll(/\b[A-Z]\w+/g)) {
+      const schema = schemas[name];
+      if (!schema || named.has(name)) continue;
+      named.add(name);
+      waiting.push(toType(schema));
+    }
+  }
+  return named;
 }
 
 function toOperation({ requestBody, responses }: Operation, parameters: Parameter[]): string {

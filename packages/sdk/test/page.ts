@@ -10,8 +10,8 @@ export type Given = {
   webhook: { body: string; headers: Record<string, string>; secret: string };
 };
 
-/** What a page does with the client, in a browser; see browser.test.ts. */
-export async function drivePage(given: Given) {
+/** What the page does with the client. */
+async function drivePage(given: Given) {
   const ducat = createDucat({
     baseUrl: given.baseUrl,
     token: async () => (await fetch("/token", { method: "POST" })).text(),
@@ -63,3 +63,9 @@ function listen(url: string): Promise<string> {
     }
   });
 }
+
+// Run in a browser by browser.test.ts.
+const told = await fetch("/given")
+  .then(async (answer) => drivePage((await answer.json()) as Given))
+  .catch((error: Error) => ({ error: error.stack ?? error.message }));
+await fetch("/told", { method: "POST", body: JSON.stringify(told) });
