@@ -9,7 +9,8 @@
 --   DU006 invalid_state   {reason: subscription}: one runs. With p_is_confirmed one that is
 --                         canceled and only runs until its end is no obstacle
 -- Locks the logins as they lock themselves (credentials, login), then identities, the account's
--- row, generations, items, webhooks, payments, the credit account. Repeated, it refuses: it is done.
+-- row, generations, items, webhooks, payments, the credit account.
+-- Repeated, it refuses: it is done.
 CREATE OR REPLACE FUNCTION ducat.erase_account(
   p_account_id uuid, p_is_confirmed boolean, p_audit jsonb)
 RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$

@@ -29,7 +29,8 @@ $$;
 GRANT EXECUTE ON FUNCTION ducat.find_webhook_delivery TO ducat_app;
 
 -- Deliveries of an owner's endpoint, newest first, before p_before (an id), p_limit (101 at most);
--- nothing when the owner has no such endpoint. Null: whatever. Times are those of the deliveries.
+-- nothing when the owner has no such endpoint. Null: whatever. Times are those of the deliveries,
+-- whose ids begin with them.
 -- Takes no lock.
 CREATE OR REPLACE FUNCTION ducat.list_webhook_deliveries(
   p_account_id uuid, p_endpoint_id uuid, p_limit int, p_before uuid DEFAULT NULL,
@@ -43,7 +44,9 @@ BEGIN
     SELECT show_delivery(d, n.url) FROM webhook_endpoints n
     JOIN webhook_deliveries d ON d.account_id = n.account_id AND d.endpoint_id = n.id
     WHERE n.account_id = $1 AND n.id = $2 AND n.kind = 'endpoint' AND n.status <> 'deleted'
-      AND d.id < $3 AND ($4 IS NULL OR d.status = $4) AND ($5 IS NULL OR d.event_type = $5)
+      AND d.id < least($3, first_id_at($7 + interval '1 min'))
+      AND ($6 IS NULL OR d.id >= first_id_at($6 - interval '1 min'))
+      AND ($4 IS NULL OR d.status = $4) AND ($5 IS NULL OR d.event_type = $5)
       AND ($6 IS NULL OR d.created_at >= $6) AND ($7 IS NULL OR d.created_at < $7)
     ORDER BY d.id DESC LIMIT least($8, 101)$query$
   USING p_account_id, p_endpoint_id, coalesce(p_before, last_id()), p_status, p_type, p_from,

@@ -130,14 +130,18 @@ BEGIN
   WHERE n.account_id = p_endpoint.account_id AND n.id = p_endpoint.id;
 END $$;
 
--- Events of the endpoint's account that it would want and that have no delivery to it. Internal.
+-- Events of the endpoint's account that it would want and that have no delivery to it. Their ids
+-- begin with their times, so that what is out of the span is not looked at. Internal.
 CREATE OR REPLACE FUNCTION ducat.find_missed_events(
   p_endpoint ducat.webhook_endpoints, p_filter jsonb, p_limit int)
 RETURNS uuid[] LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
   SELECT coalesce(array_agg(m.id ORDER BY m.id), '{}') FROM (
     SELECT o.id FROM outbox o
     WHERE o.account_id = p_endpoint.account_id
-      AND o.id >= first_id_at(coalesce((p_filter ->> 'from')::timestamptz, 'epoch'))
+      AND o.id >= coalesce(first_id_at((p_filter ->> 'from')::timestamptz - interval '1 min'),
+        first_id())
+      AND o.id <= coalesce(first_id_at((p_filter ->> 'to')::timestamptz + interval '1 min'),
+        last_id())
       AND o.created_at >= coalesce((p_filter ->> 'from')::timestamptz, '-infinity')
       AND o.created_at < coalesce((p_filter ->> 'to')::timestamptz, 'infinity')
       AND o.type = coalesce(p_filter ->> 'type', o.type) AND o.type <> 'webhook.test'
@@ -160,6 +164,10 @@ LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
   WHERE d.account_id = p_endpoint.account_id AND d.endpoint_id = p_endpoint.id
     AND d.status = coalesce(p_filter ->> 'what', 'failed') AND d.due_at IS NULL
     AND d.event_type = coalesce(p_filter ->> 'type', d.event_type)
+    AND d.event_id >= coalesce(first_id_at((p_filter ->> 'from')::timestamptz - interval '1 min'),
+      first_id())
+    AND d.event_id <= coalesce(first_id_at((p_filter ->> 'to')::timestamptz + interval '1 min'),
+      last_id())
     AND o.created_at >= coalesce((p_filter ->> 'from')::timestamptz, '-infinity')
     AND o.created_at < coalesce((p_filter ->> 'to')::timestamptz, 'infinity')
   ORDER BY d.id LIMIT p_limit

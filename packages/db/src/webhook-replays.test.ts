@@ -118,10 +118,14 @@ describe("a replay of many", () => {
 
   it("takes a type and a span of time", async () => {
     const { plan, deliver, replay, accountId } = await setUp();
-    const [old = ""] = await plan("credits.low");
+    const [made = ""] = await plan("credits.low");
+    const [{ id: old }] = await database.admin<[{ id: string }]>`
+      UPDATE ducat.outbox SET created_at = clock_timestamp() - interval '2 h',
+        id = ducat.first_id_at(clock_timestamp() - interval '2 h')
+      WHERE account_id = ${accountId} AND id = ${made} RETURNING id`;
     await database.admin`
-      UPDATE ducat.outbox SET created_at = clock_timestamp() - interval '2 h'
-      WHERE account_id = ${accountId} AND id = ${old}`;
+      UPDATE ducat.webhook_deliveries SET event_id = ${old}
+      WHERE account_id = ${accountId} AND event_id = ${made}`;
     const [fresh] = await plan("credits.low");
     const [other] = await plan("payment.failed");
     await deliver();
@@ -130,6 +134,11 @@ describe("a replay of many", () => {
     expect(await replay({ ...delivered, type: "credits.low" })).toEqual([old, fresh]);
     expect(await replay({ ...delivered, from: hourAgo })).toEqual([fresh, other]);
     expect(await replay({ ...delivered, to: hourAgo })).toEqual([old]);
+    await database.admin`DELETE FROM ducat.webhook_deliveries WHERE account_id = ${accountId}`;
+    const missed = { what: "missed", dryRun: true, type: "credits.low" } as const;
+    expect(await replay(missed)).toEqual([old, fresh]);
+    expect(await replay({ ...missed, from: hourAgo })).toEqual([fresh]);
+    expect(await replay({ ...missed, to: hourAgo })).toEqual([old]);
   });
 
   it("finds what an endpoint has missed while it was disabled, once", async () => {
