@@ -18,6 +18,9 @@ export async function findAccountEnd(db: Db, accountId: string): Promise<Account
 /** All that happens to an account: its events, its balance, and the work that goes on. */
 export function createAccountCursor(db: Db, accountId: string, from: AccountPosition): Cursor {
   const at = { ...from };
+  /** As many events fit lately, and as many of those that were read are not told. */
+  let limit = sliceRows;
+  let untold = 0;
 
   function* tellBalance({ balance }: AccountSlice): Generator<StreamEvent> {
     if (!balance) return;
@@ -28,8 +31,10 @@ export function createAccountCursor(db: Db, accountId: string, from: AccountPosi
     // Who comes for the first time is told where they are before anything else.
     const isFirst = at.ledgerSeq === undefined;
     if (isFirst) yield* tellBalance(slice);
+    untold = slice.events.length;
     for (const { seq, ...event } of slice.events) {
       at.seq = seq;
+      untold -= 1;
       const { id, type, created_at, data } = event;
       yield [type, { id, type, created_at, account_id: accountId, data }];
     }
@@ -39,9 +44,11 @@ export function createAccountCursor(db: Db, accountId: string, from: AccountPosi
 
   return {
     async read() {
+      // What did not fit is not read again and again.
+      limit = untold > 0 ? Math.max(1, limit - untold) : Math.min(limit * 2, sliceRows);
       const slice = await readAccountStream(db, accountId, {
         ...{ seq: at.seq, ledgerSeq: at.ledgerSeq ?? beforeLedger },
-        ...{ limit: sliceRows, seen: listSeen(at.seen) },
+        ...{ limit, seen: listSeen(at.seen) },
       });
       return { events: tell(slice), hasMore: slice.hasMore, isLast: false };
     },

@@ -37,7 +37,7 @@ export async function openStream(
   const caller = { accountId: c.var.accountId, actor, sessionId };
   const seat = hub.open({ ...caller, kind, generationId, endsAt });
   try {
-    const cursor = await makeCursor();
+    const cursor = await hub.read(async () => makeCursor());
     const first = await hub.read(() => cursor.read());
     if (!first) {
       seat.leave("finished");
