@@ -205,6 +205,8 @@ export type ReplayWish = {
   from?: Date | undefined;
   /** … and excluded. */
   to?: Date | undefined;
+  /** Goes on after this event, the last that a call before returned. */
+  after?: string | undefined;
   limit: number;
   dryRun: boolean;
 };

@@ -116,6 +116,40 @@ describe("a replay of many", () => {
     expect(await replay({})).toEqual([]);
   });
 
+  it("goes on after an event, since what arrived again is found again", async () => {
+    const { plan, deliver, replay } = await setUp();
+    const events = await plan("credits.low", 5);
+    await deliver();
+    const delivered = { what: "delivered", limit: 2 } as const;
+    const got: string[] = [];
+    let ids = await replay(delivered);
+    for (let n = 0; n < 3; n++) {
+      got.push(...ids);
+      await deliver();
+      ids = await replay({ ...delivered, after: got.at(-1) });
+    }
+    expect(got).toEqual(events);
+    expect(await replay({ ...delivered, after: events[4], dryRun: true })).toEqual([]);
+    const missed = { what: "missed", after: events[0] } as const;
+    await database.admin`DELETE FROM ducat.webhook_deliveries WHERE event_id = ANY (${events})`;
+    expect(await replay(missed)).toEqual(events.slice(1));
+  });
+
+  it("searches before it locks, so that nobody who numbers events waits for it", async () => {
+    const { plan, disable, enable, replay, accountId } = await setUp();
+    await plan("credits.low", 3);
+    await disable();
+    await enable();
+    await database.admin.begin(async (sql) => {
+      await sql`SELECT FROM ducat.webhook_endpoints WHERE account_id = ${accountId} FOR UPDATE`;
+      for (const what of ["failed", "delivered", "missed"] as const) {
+        expect(await replay({ what, dryRun: true })).toHaveLength(what === "failed" ? 3 : 0);
+      }
+    });
+    const both = await Promise.all([replay({}), replay({})]);
+    expect(both.map(({ length }) => length).sort()).toEqual([0, 3]);
+  });
+
   it("takes a type and a span of time", async () => {
     const { plan, deliver, replay, accountId } = await setUp();
     const [made = ""] = await plan("credits.low");

@@ -2227,6 +2227,8 @@ export type ReplayDeliveries = {
   from?: string | undefined;
   /** … excluded. */
   to?: string | undefined;
+  /** An event to go on after: the last of `ids`. */
+  after?: string | undefined;
   /** The oldest are first. */
   limit?: number | undefined;
   dry_run?: boolean | undefined;

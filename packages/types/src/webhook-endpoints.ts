@@ -180,6 +180,7 @@ export const ReplayDeliveries = z
     type: WantedType.optional(),
     from: Moment.optional().meta({ description: "When it happened, this moment included." }),
     to: Moment.optional().meta({ description: "… excluded." }),
+    after: Id.optional().meta({ description: "An event to go on after: the last of `ids`." }),
     limit: z.int().min(1).max(1_000).default(100).meta({ description: "The oldest are first." }),
     dry_run: z.boolean().default(false),
   })

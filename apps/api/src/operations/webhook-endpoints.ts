@@ -165,7 +165,8 @@ const describeDeliveries = ({ tags, parameters, refusals, name, trace }: Whose) 
     tags,
     summary: "Send events of a time again",
     description:
-      "Ask again until `count` is below the limit. `invalid_state`: the endpoint is disabled. " +
+      "Ask again with the last of `ids` as `after` until `count` is below the limit. " +
+      "`invalid_state`: the endpoint is disabled. " +
       `\`dry_run\` only tells.${trace}`,
     parameters,
     request: { params, ...jsonBody(ReplayDeliveries) },
