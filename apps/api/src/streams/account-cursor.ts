@@ -5,6 +5,8 @@ import { type Cursor, listSeen, sliceRows } from "./cursor.ts";
 import { type StreamEvent, tellLive } from "./live-events.ts";
 import { type AccountPosition, writeAccountPosition } from "./position.ts";
 
+/** Half of what is read first: most events are small, and nobody knows it of these. */
+const firstRows = 4;
 /** Before the first line of any ledger: the balance is told first. */
 const beforeLedger = -1;
 
@@ -19,7 +21,7 @@ export async function findAccountEnd(db: Db, accountId: string): Promise<Account
 export function createAccountCursor(db: Db, accountId: string, from: AccountPosition): Cursor {
   const at = { ...from };
   /** As many events fit lately, and as many of those that were read are not told. */
-  let limit = sliceRows;
+  let limit = firstRows;
   let untold = 0;
 
   function* tellBalance({ balance }: AccountSlice): Generator<StreamEvent> {

@@ -9,11 +9,11 @@ it("who takes nothing is cut off after 30 s, and nothing is kept for them", asyn
   const stage = await setStage();
   onTestFinished(() => stage.close());
   const account = await stage.makeAccount(1);
-  // 40 MB: more than any socket buffers.
+  // 200 MB: more than any socket buffers, and than a process may keep for ten readers.
   await stage.db.admin`
     INSERT INTO ducat.outbox (account_id, type, data, seq)
     SELECT ${account}, 'credits.low', jsonb_build_object('text', repeat('x', 100000)), 1000 + n
-    FROM generate_series(1, 400) AS n`;
+    FROM generate_series(1, 2000) AS n`;
   const api = await startChildApi(stage.db.url);
   const { hostname, port } = new URL(api.url);
   const { rss: idle } = await api.readMemory();
@@ -36,8 +36,8 @@ it("who takes nothing is cut off after 30 s, and nothing is kept for them", asyn
   expect(performance.now() - since).toBeGreaterThan(25_000);
   const { peak } = await api.readMemory();
   console.log({ idle: idle / mebibyte, peak: peak / mebibyte });
-  // A slice each and what reading one takes, not 40 MB each.
-  expect(peak - idle).toBeLessThan(120 * mebibyte);
+  // A slice each and what reading them leaves to be collected, not 2 GB.
+  expect(peak - idle).toBeLessThan(300 * mebibyte);
   for (const socket of sockets) socket.destroy();
   expect(await api.stop()).toBe(0);
 }, 180_000);
