@@ -125,9 +125,9 @@ END $$;
 -- gives one before any gives a second. All that fail together have a quarter of what is under way
 -- for sure, and never more than half of it (by what is under way everywhere and p_limit), so that
 -- however many hang there is room for the others. Returns what sending needs; secrets: those that
--- sign, sealed, newest first; none when an account never had one. Deliveries whose event is no
--- longer kept, and those that were taken 20 times without a word, end as failed and are not
--- returned.
+-- sign, sealed, newest first; none when an account never had one. A try of which nobody said how
+-- it ended is noted as lost. Deliveries whose event is no longer kept, and those that were taken 20
+-- times, end as failed and are not returned.
 -- Locks the endpoints, skipping those that another worker is at, then their deliveries. Safe to
 -- retry: what the first call took comes back when its lease is over.
 CREATE OR REPLACE FUNCTION ducat.claim_deliveries(
@@ -197,7 +197,8 @@ BEGIN
       -- A little later for each, so that who came first is the first of these next time too.
       due_at = CASE WHEN NOT c.is_lost THEN v_until + c.place * interval '1 microsecond' END,
       ended_at = CASE WHEN c.is_lost THEN v_now END,
-      log = CASE WHEN c.is_lost THEN note_try(d.log, '{"ms": 0, "error": "lost"}') ELSE d.log END
+      log = CASE WHEN c.is_lost OR d.status = 'sending'
+                 THEN note_try(d.log, '{"ms": 0, "error": "lost"}') ELSE d.log END
     FROM chosen c WHERE d.account_id = c.account_id AND d.id = c.id
     RETURNING d.*, c.place
   )
@@ -249,6 +250,15 @@ LANGUAGE sql VOLATILE SET search_path = ducat, pg_temp AS $$
     ::interval[])[p_failures] * (0.8 + 0.4 * random())
 $$;
 
+-- How often a delivery has failed since it was planned or replayed: what was lost with its worker
+-- says nothing about the receiver. The try that is under way has no line in the log yet. Internal.
+CREATE OR REPLACE FUNCTION ducat.count_failures(p_delivery ducat.webhook_deliveries) RETURNS int
+LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
+  SELECT count(*)::int FROM jsonb_array_elements(p_delivery.log) WITH ORDINALITY AS l (e, nth)
+  WHERE l.nth > jsonb_array_length(p_delivery.log) - (p_delivery.attempts - 1)
+    AND l.e ->> 'error' IS DISTINCT FROM 'lost'
+$$;
+
 -- Write down how a try ended: {ok, status, ms, error, gone, retry_after_s}. gone: it answered 410,
 -- which disables an endpoint. An endpoint that fails again and again is left alone for up to a
 -- minute after each try, and for as long as it asked (an hour at most); after five days without a
@@ -265,6 +275,7 @@ DECLARE
   v_delivery webhook_deliveries;
   v_is_ok boolean := (p_result ->> 'ok')::boolean;
   v_is_gone boolean := coalesce((p_result ->> 'gone')::boolean, false);
+  v_failures int;
   v_due timestamptz;
 BEGIN
   v_endpoint := lock_endpoint_of(p_account_id, p_id);
@@ -276,8 +287,9 @@ BEGIN
   END IF;
   v_endpoint := note_result(v_endpoint, v_is_ok, (p_result ->> 'retry_after_s')::numeric);
   IF NOT v_is_ok AND NOT v_is_gone AND v_endpoint.status = 'enabled' THEN
-    v_due := greatest(v_now + retry_delay(v_delivery.attempts),
-      CASE WHEN v_delivery.attempts < 10 THEN v_endpoint.retry_at END);
+    v_failures := count_failures(v_delivery) + 1;
+    v_due := greatest(v_now + retry_delay(v_failures),
+      CASE WHEN v_failures < 10 THEN v_endpoint.retry_at END);
   END IF;
   UPDATE webhook_deliveries SET token = NULL, due_at = v_due,
     status = CASE WHEN v_is_ok THEN 'delivered' WHEN v_due IS NULL THEN 'failed'

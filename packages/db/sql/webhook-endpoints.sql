@@ -30,8 +30,8 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_webhook_endpoint TO ducat_app;
 
--- Change what p_change names of {url, description, events, status}. Enabling forgets the failures;
--- disabling gives up what waits (give_endpoint_up). Returns the row as show_endpoint shows it.
+-- Change what p_change names of {url, description, events, status}. Enabling and another address
+-- forget the failures; disabling gives up what waits (end_endpoint). Returns the row as show_endpoint shows it.
 --   DU003 not_found   the owner has no such endpoint
 -- Locks the endpoint, then its open deliveries where it is disabled. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.update_webhook_endpoint(
@@ -51,7 +51,8 @@ BEGIN
   WHERE account_id = p_account_id AND id = p_id RETURNING * INTO v_after;
   IF p_change ->> 'status' = 'disabled' AND v_before.status = 'enabled' THEN
     v_after := end_endpoint(v_after, 'disabled', 'manual');
-  ELSIF p_change ->> 'status' = 'enabled' AND v_before.status = 'disabled' THEN
+  ELSIF (p_change ->> 'status' = 'enabled' AND v_before.status = 'disabled')
+     OR (v_after.url <> v_before.url AND v_before.status = 'enabled') THEN
     UPDATE webhook_endpoints SET status = 'enabled', disabled_reason = NULL, disabled_at = NULL,
       failing_since = NULL, failures = 0, retry_at = NULL
     WHERE account_id = p_account_id AND id = p_id RETURNING * INTO v_after;
@@ -279,7 +280,9 @@ RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 BEGIN
   p_endpoint := end_endpoint(p_endpoint, 'disabled', p_reason);
   PERFORM emit(p_endpoint.account_id, 'webhook_endpoint.disabled', jsonb_build_object(
-    'endpoint_id', p_endpoint.id, 'url', p_endpoint.url, 'reason', p_reason,
+    -- Whoever may read events may not see more: paths hold what receivers know their callers by.
+    'endpoint_id', p_endpoint.id, 'url', substring(p_endpoint.url FROM '^https?://[^/?#]+'),
+    'reason', p_reason,
     'failing_since', p_endpoint.failing_since));
   PERFORM queue_message(p_endpoint.account_id, 'webhook_disabled', jsonb_build_object(
       'host', substring(p_endpoint.url FROM '^https?://(?:[^/?#]*@)?([^/?#:]{1,253})'),

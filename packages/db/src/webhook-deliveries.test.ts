@@ -101,7 +101,9 @@ describe("claim_deliveries", () => {
     expect(again).toMatchObject({ id: lost.id, attempt: 2, event: lost.event });
     expect(await settle(database.worker, lost)).toBe(null);
     expect(await releaseDelivery(database.worker, lost)).toBe(false);
-    expect(await find(lost.id)).toMatchObject({ status: "sending", tries: [] });
+    expect(await find(lost.id)).toMatchObject({
+      ...{ status: "sending", tries: [{ status: null, error: "lost" }] },
+    });
     expect(await settle(database.worker, again)).toBe("delivered");
   });
 
@@ -174,6 +176,28 @@ describe("settle_delivery", () => {
     expect(ended?.tries).toHaveLength(10);
   });
 
+  it("goes on with the schedule after tries that were lost with their workers", async () => {
+    const { claimNext, find, accountId } = await setUp();
+    const lose = async () => {
+      await claimNext();
+      await database.admin`
+        UPDATE ducat.webhook_deliveries SET due_at = clock_timestamp() - interval '1 s'
+        WHERE account_id = ${accountId}`;
+    };
+    for (let n = 0; n < 9; n++) await lose();
+    expect(await settle(database.worker, await claimNext(), failed)).toBe("retry");
+    for (let n = 0; n < 2; n++) await lose();
+    const before = Date.now();
+    const claimed = await claimNext();
+    expect(claimed.attempt).toBe(13);
+    expect(await settle(database.worker, claimed, failed)).toBe("retry");
+    const found = await find(claimed.id);
+    const next = Date.parse(found?.next_try_at ?? "") - before;
+    expect(next).toBeGreaterThan(240_000);
+    expect(next).toBeLessThan(365_000);
+    expect(found?.tries.filter(({ error }) => error === "lost")).toHaveLength(11);
+  });
+
   it("keeps the last twenty tries, and a short word about each", async () => {
     const { claimOne, find, accountId } = await setUp();
     const claimed = await claimOne();
@@ -237,7 +261,7 @@ describe("settle_delivery", () => {
       SELECT data FROM ducat.outbox
       WHERE account_id = ${accountId} AND type = 'webhook_endpoint.disabled'`;
     expect(events).toMatchObject([
-      { data: { endpoint_id: endpointId, url: "https://shop.example/hooks", reason: "gone" } },
+      { data: { endpoint_id: endpointId, url: "https://shop.example", reason: "gone" } },
     ]);
     const messages = await database.admin`
       SELECT kind, data FROM ducat.messages WHERE account_id = ${accountId}`;

@@ -73,6 +73,26 @@ describe("an endpoint", () => {
     expect(JSON.stringify(lines)).not.toContain("canary");
   });
 
+  it("that moves to another address starts afresh there, with all that waits", async () => {
+    const { id: account } = await makeAccount(database.app);
+    const { id } = await makeEndpoint(database.app, account);
+    const events = await planEvents(database.admin, account, { count: 2 });
+    await database.admin`
+      UPDATE ducat.webhook_endpoints SET failures = 9, retry_at = clock_timestamp() + interval '1 h',
+        failing_since = clock_timestamp() - interval '4 days', due_at = retry_at
+      WHERE id = ${id}`;
+    const same = { id, url: "https://shop.example/hooks", audit };
+    expect(await updateEndpoint(database.app, account, same)).toMatchObject({ failures: 9 });
+    expect(await claimOf(database.worker, account)).toEqual([]);
+    const url = "https://new.example/hooks";
+    expect(await updateEndpoint(database.app, account, { id, url, audit })).toMatchObject({
+      ...{ url, failures: 0, failing_since: null, retry_at: null },
+    });
+    const claimed = await claimOf(database.worker, account);
+    expect(claimed.map(({ event }) => event.id)).toEqual(events);
+    expect(claimed.every((one) => one.url === url)).toBe(true);
+  });
+
   it("that is disabled gets nothing of what waited, and enabled again starts afresh", async () => {
     const { id: account } = await makeAccount(database.app);
     const { id } = await makeEndpoint(database.app, account);
