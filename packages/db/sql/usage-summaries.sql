@@ -1,9 +1,9 @@
 -- Use as it is told: the lines of the roll-ups, added up by what a reader asks for.
 
 DROP FUNCTION IF EXISTS ducat.sum_usage(uuid, date, date, text[], int);
--- What all accounts used, or only one: for administrators. Lines by p_group (of day, account, style,
--- model, feature, language, category), the days p_from to p_to (inclusive), the largest first within
--- a day, p_limit of them, 5,001 at most.
+-- What all accounts used, or only one: for administrators. Lines by p_group (of day, account,
+-- style, model, feature, language, category), the days p_from to p_to (inclusive), the largest
+-- first within a day, p_limit of them, 5,001 at most.
 -- What is no item has no style: with a feature it is told of features, with anything but day and
 -- account of items alone; all_features and all_items choose so for a total without naming any.
 -- A custom plan: one account and all are two different queries. Takes no lock.

@@ -31,7 +31,8 @@ END $$;
 GRANT EXECUTE ON FUNCTION ducat.create_webhook_endpoint TO ducat_app;
 
 -- Change what p_change names of {url, description, events, status}. Enabling and another address
--- forget the failures; disabling gives up what waits (end_endpoint). Returns the row as show_endpoint shows it.
+-- forget the failures; disabling gives up what waits (end_endpoint). Returns the row as
+-- show_endpoint shows it.
 --   DU003 not_found   the owner has no such endpoint
 -- Locks the endpoint, then its open deliveries where it is disabled. Safe to retry.
 CREATE OR REPLACE FUNCTION ducat.update_webhook_endpoint(

@@ -19,7 +19,7 @@ export async function listMissingMigrations(db: Db): Promise<string[]> {
   return needed.filter((name) => !applied.has(name));
 }
 
-/** Why a process of this release can't work on the database yet, in a sentence; undefined: it can. */
+/** Why this release can't work on the database yet, in a sentence; undefined: it can. */
 export async function findSchemaFault(db: Db): Promise<string | undefined> {
   try {
     const missing = await listMissingMigrations(db);

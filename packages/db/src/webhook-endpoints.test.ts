@@ -78,7 +78,8 @@ describe("an endpoint", () => {
     const { id } = await makeEndpoint(database.app, account);
     const events = await planEvents(database.admin, account, { count: 2 });
     await database.admin`
-      UPDATE ducat.webhook_endpoints SET failures = 9, retry_at = clock_timestamp() + interval '1 h',
+      UPDATE ducat.webhook_endpoints SET failures = 9,
+        retry_at = clock_timestamp() + interval '1 h',
         failing_since = clock_timestamp() - interval '4 days', due_at = retry_at
       WHERE id = ${id}`;
     const same = { id, url: "https://shop.example/hooks", audit };
