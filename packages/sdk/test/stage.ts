@@ -63,9 +63,9 @@ async function startWorker({ db, deps }: ApiStage, webhookHosts: string[]) {
   return stage;
 }
 
-/** What a generation of one letter is asked with: no picture is written as quickly. */
+/** What a generation of one text is asked with: no picture is made as quickly. */
 export const order = () => ({
-  style: "letter",
-  input: { type: "text" as const, prompt: `thank you for the garden ${randomUUID()}` },
-  params: { language: "en", recipient: "Ada" },
+  style: "product_description",
+  input: { type: "text" as const, prompt: `a garden chair ${randomUUID()}` },
+  params: {},
 });
