@@ -25,16 +25,20 @@ export const showEndpoint = (row: Endpoint): WebhookEndpoint => ({
 
 type Stored = { sealed: string; expires_at: string | null };
 
-/** What signs, in clear; `stored` is what is kept, the newest first. */
-export function showSecret({ open }: WebhookSecrets, stored: Stored[]): WebhookSecret {
+/**
+ * What signs, in clear; `stored` is what is kept, the newest first. Former ones whose key is gone
+ * sign no more.
+ */
+export function showSecret({ open, canOpen }: WebhookSecrets, stored: Stored[]): WebhookSecret {
   const [newest, ...former] = stored;
   if (!newest) throw new Error("Nothing signs here.");
   return {
     secret: open(newest),
-    former: former.map(({ sealed, expires_at }) => ({
-      secret: open({ sealed }),
-      expires_at: toTime(expires_at ?? ""),
-    })),
+    former: former
+      .filter(({ sealed }) => canOpen({ sealed }))
+      .map(({ sealed, expires_at }) => ({
+        ...{ secret: open({ sealed }), expires_at: toTime(expires_at ?? "") },
+      })),
   };
 }
 

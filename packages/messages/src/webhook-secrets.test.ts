@@ -13,5 +13,7 @@ it("each secret is new, has 256 bits, and comes out of its seal as it was", () =
     expect(secrets.open(sealed)).toBe(secret);
     expect(createWebhookSecrets([two, one]).open(sealed)).toBe(secret);
     expect(() => createWebhookSecrets([two]).open(sealed)).toThrow("can't be unsealed");
+    expect(secrets.canOpen(sealed)).toBe(true);
+    expect(createWebhookSecrets([two]).canOpen(sealed)).toBe(false);
   }
 });

@@ -6,6 +6,8 @@ export type WebhookSecrets = {
   make(): { secret: string; sealed: Sealed };
   /** A stored one in clear. Throws when none of the keys opens it. */
   open(sealed: Sealed): string;
+  /** Whether one of the keys opens it. */
+  canOpen(sealed: Sealed): boolean;
 };
 
 /**
@@ -14,11 +16,19 @@ export type WebhookSecrets = {
  */
 export function createWebhookSecrets(secretKeys: readonly string[]): WebhookSecrets {
   const seal = createSeal(secretKeys, "webhook secrets");
+  const open = ({ sealed }: Sealed) => String(seal.open({ sealed }).secret);
   return {
     make() {
       const secret = `whsec_${randomBytes(32).toString("base64")}`;
       return { secret, sealed: seal.seal({ secret }) };
     },
-    open: ({ sealed }) => String(seal.open({ sealed }).secret),
+    open,
+    canOpen(sealed) {
+      try {
+        return open(sealed) !== "";
+      } catch {
+        return false;
+      }
+    },
   };
 }

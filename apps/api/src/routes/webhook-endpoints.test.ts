@@ -96,6 +96,18 @@ describe.each([
     expect(tooLong.status).toBe(422);
   });
 
+  it("get a new secret also where the former one's key is gone", async () => {
+    const { id } = await make({}, { at: path });
+    await stage.db.admin`
+      UPDATE ducat.webhook_endpoints
+      SET secrets = jsonb_build_array(jsonb_build_object('sealed', ${"x".repeat(60)}::text))
+      WHERE id = ${id}`;
+    expect((await ask(at(id, "/secret"))).status).toBe(500);
+    const rotated = await ask(at(id, "/rotate"), { body: {} });
+    expect(WebhookSecret.parse(rotated.body).former).toEqual([]);
+    expect((await ask(at(id, "/secret"))).body).toEqual(rotated.body);
+  });
+
   it("get a test, whose tries are told, and get it again", async () => {
     const { id } = await make({ events: ["credits.low"] }, { at: path });
     const sent = await ask(at(id, "/test"), { method: "POST" });

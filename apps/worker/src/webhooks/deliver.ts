@@ -80,7 +80,9 @@ async function readSecrets(
   const isFirst = kind === "origin" && sealedSecrets.length === 0;
   const ensure = () => ensureWebhookSecret(db, accountId, secrets.make().sealed);
   const sealed = isFirst ? await waitForDatabase(databaseWaitMs, ensure) : sealedSecrets;
-  return sealed.map((one) => secrets.open(one));
+  // A former one whose key is gone is no reason not to sign with the others.
+  const usable = sealed.filter((one) => secrets.canOpen(one));
+  return (usable.length > 0 ? usable : sealed).map((one) => secrets.open(one));
 }
 
 /** The same bytes at each attempt: the database keeps the data's order. */

@@ -264,6 +264,20 @@ describe("a receiver", () => {
   });
 });
 
+it("a former secret that no key opens any more doesn't keep the new one from signing", async () => {
+  const account = await makeAccount(database.app);
+  const endpoint = await makeEndpoint(database, account.id, { url: receiver.url });
+  const renewed = createWebhookSecrets(["t".repeat(32)]);
+  const { secret, sealed } = renewed.make();
+  const how = { id: endpoint.id, secret: sealed, overlapSeconds: 3_600, audit };
+  await rotateSecret(database.app, account.id, how);
+  await happen(database, account.id);
+  start({ secrets: renewed });
+  await settled(endpoint.id, "delivered");
+  const [got] = receiver.received;
+  expect(got && verify(got, secret)).toBeTruthy();
+});
+
 describe("a worker", () => {
   it("that stops waits for what is on its way", async () => {
     const account = await makeAccount(database.app);
