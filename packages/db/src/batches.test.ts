@@ -12,7 +12,8 @@ import {
   type NewBatch,
 } from "./batches.ts";
 import { findBalance, listEntries } from "./credits.ts";
-import { deleteGeneration } from "./generations.ts";
+import { cancelGeneration, deleteGeneration } from "./generations.ts";
+import { endDueItem } from "./items.ts";
 import { readAll } from "./slices.ts";
 
 const db = useDatabase();
@@ -184,4 +185,31 @@ it("shows its items in their order to its account only, and none once it was for
 it("is made for an account that is there only", async () => {
   const nobody = make(randomUUID());
   await expect(nobody).rejects.toMatchObject({ code: "not_found" });
+});
+
+async function makeMany(count: number) {
+  const { id: accountId } = await makeAccount(db.app, count);
+  const rows = Array.from({ length: count }, () => makeRow(3));
+  return { accountId, made: await make(accountId, { rows }) };
+}
+
+it("cancels a long one in steps, so that nobody waits long for the account", async () => {
+  const { accountId, made } = await makeMany(502);
+  const running = await claim(db.worker, accountId, made, { position: 400 });
+  expect(await cancelGeneration(db.app, accountId, made.id)).toEqual({ canceled: 501, asked: 1 });
+  const [steps] = await db.admin`
+    SELECT count(DISTINCT xmin::text)::int AS count FROM ducat.generation_items
+    WHERE generation_id = ${made.id}`;
+  expect(steps?.count).toBe(2);
+  expect(await complete(db.worker, running)).toBe("canceled");
+});
+
+it("lets nothing start of what a cancel that broke off did not come to", async () => {
+  const { accountId, made } = await makeMany(502);
+  await db.admin`SELECT ducat.cancel_generation(${accountId}, ${made.id})`;
+  const last = { position: 501 };
+  await expect(claim(db.worker, accountId, made, last)).rejects.toThrow("could not be claimed");
+  const item = { accountId, generationId: made.id, itemId: made.item_ids[501] ?? "" };
+  expect(await endDueItem(db.worker, item)).toBe("canceled");
+  expect(await cancelGeneration(db.app, accountId, made.id)).toEqual({ canceled: 1, asked: 0 });
 });

@@ -1,3 +1,4 @@
+import { DomainError } from "@ducat/types/errors";
 import type { PriceLine, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
@@ -329,8 +330,11 @@ export async function findStatus(
   return row?.status;
 }
 
+/** As many items as one call cancels. */
+const canceledAtOnce = 500;
+
 /**
- * Ends what has not started and asks the rest to stop.
+ * Ends what has not started, in steps, and asks the rest to stop.
  * Errors: not_found, invalid_state (it has ended).
  */
 export async function cancelGeneration(
@@ -338,9 +342,22 @@ export async function cancelGeneration(
   accountId: string,
   id: string,
 ): Promise<{ canceled: number; asked: number }> {
-  const [row] = await ask(db<{ canceled: number; asked: number }[]>`
-    SELECT * FROM ducat.cancel_generation(${accountId}, ${id})`);
-  return row ?? { canceled: 0, asked: 0 };
+  const cancel = async () => {
+    const [row] = await ask(db<{ canceled: number; asked: number }[]>`
+      SELECT * FROM ducat.cancel_generation(${accountId}, ${id})`);
+    return row ?? { canceled: 0, asked: 0 };
+  };
+  let { canceled, asked } = await cancel();
+  for (let last = canceled; last === canceledAtOnce && asked > 0; canceled += last) {
+    // It may have ended meanwhile, by a worker or another cancel.
+    ({ canceled: last, asked } = await cancel().catch(orNothing));
+  }
+  return { canceled, asked };
+}
+
+function orNothing(error: unknown) {
+  if (!(error instanceof DomainError && error.code === "invalid_state")) throw error;
+  return { canceled: 0, asked: 0 };
 }
 
 export type RefundResult = { items: number; credits: number; replayed: boolean };
