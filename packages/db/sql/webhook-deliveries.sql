@@ -68,7 +68,7 @@ DECLARE
 BEGIN
   WITH given AS (
     SELECT o.account_id, o.id, o.type, g.webhook_url,
-      lower(substring(g.webhook_url FROM '^https?://[^/?#]+')) AS origin
+      lower(substring(g.webhook_url FROM '^https?://[^/?#\\]+')) AS origin
     FROM unnest(p_account_ids, p_event_ids) AS e (account_id, id)
     JOIN outbox o ON o.account_id = e.account_id AND o.id = e.id
       AND o.type IN ('generation.completed', 'generation.failed', 'generation.canceled')
@@ -285,7 +285,7 @@ BEGIN
   IF NOT FOUND OR v_endpoint.id IS NULL THEN
     RETURN NULL;
   END IF;
-  v_endpoint := note_result(v_endpoint, v_is_ok, (p_result ->> 'retry_after_s')::numeric);
+  v_endpoint := note_result(v_endpoint, p_result);
   IF NOT v_is_ok AND NOT v_is_gone AND v_endpoint.status = 'enabled' THEN
     v_failures := count_failures(v_delivery) + 1;
     v_due := greatest(v_now + retry_delay(v_failures),
@@ -337,19 +337,26 @@ LANGUAGE sql SET search_path = ducat, pg_temp AS $$
   FOR NO KEY UPDATE
 $$;
 
--- Count a result for its endpoint: a success forgives all failures. Returns the row. Internal.
+-- Count a result for its endpoint: a success forgives all failures, unless they began when its own
+-- try was under way already. Returns the row. Internal.
 CREATE OR REPLACE FUNCTION ducat.note_result(
-  p_endpoint ducat.webhook_endpoints, p_is_ok boolean, p_retry_after_s numeric)
+  p_endpoint ducat.webhook_endpoints, p_result jsonb)
 RETURNS ducat.webhook_endpoints LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_pause_s float8 := CASE WHEN p_endpoint.failures = 0 THEN NULL
                            ELSE least(2 ^ least(p_endpoint.failures, 6), 60) END;
+  v_retry_after_s numeric := p_result ->> 'retry_after_s';
+  v_took_s float8 := least((p_result ->> 'ms')::numeric / 1000, 3600);
 BEGIN
-  IF p_retry_after_s > 0 THEN
-    v_pause_s := greatest(v_pause_s, least(p_retry_after_s, 3600)::float8);
+  IF v_retry_after_s > 0 THEN
+    v_pause_s := greatest(v_pause_s, least(v_retry_after_s, 3600)::float8);
   END IF;
-  IF p_is_ok THEN
+  IF (p_result ->> 'ok')::boolean
+     AND p_endpoint.failing_since > v_now - make_interval(secs => v_took_s) THEN
+    UPDATE webhook_endpoints SET last_success_at = v_now
+    WHERE account_id = p_endpoint.account_id AND id = p_endpoint.id RETURNING * INTO p_endpoint;
+  ELSIF (p_result ->> 'ok')::boolean THEN
     UPDATE webhook_endpoints SET failing_since = NULL, failures = 0, retry_at = NULL,
       last_success_at = v_now
     WHERE account_id = p_endpoint.account_id AND id = p_endpoint.id RETURNING * INTO p_endpoint;

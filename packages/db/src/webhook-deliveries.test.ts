@@ -243,6 +243,22 @@ describe("settle_delivery", () => {
     expect(await claim()).toEqual([]);
   });
 
+  it("keeps a pause that was asked for while another try was under way", async () => {
+    const { claim, claimNext, endpoint } = await setUp({ count: 4 });
+    const [first, second] = await claim();
+    if (!first || !second) throw new Error("two were due");
+    const busy = { ok: false, status: 429, retryAfterS: 600 };
+    expect(await settle(database.worker, first, busy)).toBe("retry");
+    // It has begun before, and so says nothing about what came after that.
+    expect(await settle(database.worker, second, { ms: 5_000 })).toBe("delivered");
+    const paused = await endpoint();
+    expect(paused?.last_success_at).not.toBe(null);
+    expect(Date.parse(paused?.retry_at ?? "")).toBeGreaterThan(Date.now() + 500_000);
+    expect(await claim()).toEqual([]);
+    await settle(database.worker, await claimNext(), { ms: 0 });
+    expect(await endpoint()).toMatchObject({ retry_at: null, failing_since: null, failures: 0 });
+  });
+
   it("disables an endpoint that says it is gone, and tells its owner once", async () => {
     const { claim, endpoint, list, accountId, endpointId } = await setUp({ count: 4 });
     await database.admin`

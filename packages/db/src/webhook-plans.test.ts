@@ -104,13 +104,13 @@ describe("a generation's webhook_url", () => {
     await ensureWebhookSecret(database.app, id, { sealed: "what signs for the account" });
     const first = await end(id, "https://One.example/a?b=c");
     const second = await end(id, "https://one.example/d");
-    await end(id, "http://two.example:8080/");
+    await end(id, "http://two.example:8080\\a");
     await planOutbox(database.admin, id);
     await planOutbox(database.admin, id);
     const claimed = await claimOf(database.worker, id);
     const urls = claimed.map(({ url }) => url).sort();
     expect(urls).toEqual([
-      "http://two.example:8080/",
+      "http://two.example:8080\\a",
       "https://One.example/a?b=c",
       "https://one.example/d",
     ]);
@@ -122,6 +122,11 @@ describe("a generation's webhook_url", () => {
       expect(sealedSecrets).toEqual([{ sealed: "what signs for the account" }]);
       expect(event.type).toBe("generation.canceled");
     }
+    const hosts = await database.admin`
+      SELECT url FROM ducat.webhook_endpoints WHERE account_id = ${id} ORDER BY url`;
+    expect(hosts.map(({ url }) => url)).toEqual([
+      ...["http://two.example:8080", "https://one.example"],
+    ]);
     expect(await listEndpoints(database.app, id)).toEqual([]);
   });
 
