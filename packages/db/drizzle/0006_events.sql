@@ -1,10 +1,10 @@
--- Custom SQL migration file, put your code below! --
+-- Items first, as those who end them do: whoever holds one waits for the outbox, and the other way
+-- round this would wait for them, and none of it get on.
+ALTER TABLE "ducat"."generation_items" ADD COLUMN "ended_no" integer;
 --> statement-breakpoint
 ALTER TABLE "ducat"."outbox" ADD COLUMN "seq" bigint DEFAULT 0;
 --> statement-breakpoint
 ALTER TABLE "ducat"."outbox" ALTER COLUMN "seq" SET DEFAULT NULL;
---> statement-breakpoint
-ALTER TABLE "ducat"."generation_items" ADD COLUMN "ended_no" integer;
 --> statement-breakpoint
 CREATE TABLE "ducat"."event_heads" (
 	"account_id" uuid PRIMARY KEY NOT NULL,

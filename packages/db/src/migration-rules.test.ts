@@ -41,6 +41,18 @@ describe("the migrations", () => {
     expect(unused).toEqual([]);
   });
 
+  it("wait for tables in the order in which an item's end takes them", async () => {
+    const hot = ["generations", "generation_items", "credit_accounts", "credit_grants", "outbox"];
+    const steps = (await readMigrations(packageDir)).filter(({ name }) => name > "0006");
+    const taken = steps.map(({ text }) => {
+      const names = [...text.matchAll(/ALTER TABLE "?ducat"?\."?(\w+)/g)].map(([, name]) => name);
+      return hot.filter((name) => names.includes(name)).map((name) => names.indexOf(name));
+    });
+    // The other way round each waits for the other under load, and clients are refused.
+    expect(taken).toEqual(taken.map((places) => [...places].sort((a, b) => a - b)));
+    expect(taken[0]?.length).toBe(2);
+  });
+
   it("leave indexes on tables that exist to files of one concurrent statement each", async () => {
     const names = await readdir(join(packageDir, "sql"));
     const files = names.filter((name) => name.endsWith(".concurrent.sql"));
