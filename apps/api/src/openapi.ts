@@ -47,7 +47,7 @@ const parameters = {
     required: false,
     description: "The `id` of the last event: the stream goes on after it. Browsers send it.",
     schema: { type: "string", maxLength: 4000 },
-    example: "a1.7.12",
+    example: "a1.7.12_1",
   },
 } as const;
 

@@ -136,26 +136,31 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION ducat.read_heads TO ducat_app;
 
--- What a stream of an account tells next, after event p_seq, line p_ledger_seq of the ledger and
--- p_seen of the work (see read_live): p_limit events at most (100), the balance where the ledger
--- has moved, and the work that goes on. has_more: read on at once, there is more than fits.
+-- What a stream of an account tells next, after event p_seq, a balance of line p_ledger_seq of the
+-- ledger with p_held set aside (an end at the full price changes that alone; null: whatever), and
+-- p_seen of the work (see read_live): p_limit events at most (100), the balance where it has moved,
+-- what is set aside by now, and the work that goes on. has_more: read on at once, there is more
+-- than fits.
 -- Takes no lock; one snapshot.
 CREATE OR REPLACE FUNCTION ducat.read_account_stream(
   p_account_id uuid, p_seq bigint, p_ledger_seq bigint, p_limit int, p_seen jsonb DEFAULT '[]',
-  OUT events jsonb, OUT balance jsonb, OUT live jsonb, OUT has_more boolean)
+  p_held bigint DEFAULT NULL,
+  OUT events jsonb, OUT balance jsonb, OUT held bigint, OUT live jsonb, OUT has_more boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_limit int := greatest(least(p_limit, 100), 1);
-  v_ledger bigint := (SELECT seq FROM credit_accounts WHERE account_id = p_account_id);
+  v_ledger bigint;
   v_live record := read_live(p_account_id, NULL, p_seen);
 BEGIN
+  SELECT a.seq, a.held INTO v_ledger, held FROM credit_accounts a
+  WHERE a.account_id = p_account_id;
   SELECT coalesce(jsonb_agg(show_event(o) ORDER BY o.seq), '[]') INTO events FROM (
     SELECT * FROM outbox
     WHERE account_id = p_account_id AND seq > 0 AND seq > p_seq ORDER BY seq LIMIT v_limit + 1) o;
   has_more := v_live.is_cut OR jsonb_array_length(events) > v_limit;
   events := events - v_limit;
   live := v_live.live;
-  IF v_ledger IS DISTINCT FROM p_ledger_seq THEN
+  IF v_ledger IS DISTINCT FROM p_ledger_seq OR held <> coalesce(p_held, held) THEN
     SELECT jsonb_build_object('available', b -> 'available', 'trial_credits', b -> 'trial_credits',
       'token_balance', b -> 'token_balance', 'held', b -> 'held', 'debt', b -> 'debt',
       'seq', v_ledger)

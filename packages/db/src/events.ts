@@ -103,8 +103,10 @@ export type ShortBalance = {
 
 export type AccountSlice = {
   events: StoredEvent[];
-  /** Absent while the ledger is where the reader saw it. */
+  /** Absent while it is as the reader saw it. */
   balance?: ShortBalance;
+  /** What is set aside, with holds that are over and not yet booked so. */
+  held: number;
   /** 100 items at most. */
   live: LiveItem[];
   /** There is more than fits: read on at once. */
@@ -113,19 +115,25 @@ export type AccountSlice = {
 
 /**
  * What an account's stream tells next: `limit` events at most (100) after number `seq`, the
- * balance where the ledger is not at `ledgerSeq` any more, and what is new of the work beyond
- * `seen`. One snapshot.
+ * balance where the ledger is not at `ledgerSeq` any more or what is set aside is not `held`, and
+ * what is new of the work beyond `seen`. One snapshot.
  */
 export async function readAccountStream(
   db: Db,
   accountId: string,
-  from: { seq: number; ledgerSeq: number; limit: number; seen?: readonly SeenItem[] | undefined },
+  from: {
+    seq: number;
+    ledgerSeq: number;
+    held?: number | undefined;
+    limit: number;
+    seen?: readonly SeenItem[] | undefined;
+  },
 ): Promise<AccountSlice> {
   type Row = Omit<AccountSlice, "balance"> & { balance: ShortBalance | null };
   const [row] = await ask(db<Row[]>`
-    SELECT events, balance, live, has_more AS "hasMore"
+    SELECT events, balance, held, live, has_more AS "hasMore"
     FROM ducat.read_account_stream(${accountId}, ${from.seq}, ${from.ledgerSeq}, ${from.limit},
-      ${JSON.stringify(from.seen ?? [])}::text::jsonb)`);
+      ${JSON.stringify(from.seen ?? [])}::text::jsonb, ${from.held ?? null})`);
   if (!row) throw new Error("read_account_stream returned no row");
   const { balance, ...slice } = row;
   return balance ? { ...slice, balance } : slice;

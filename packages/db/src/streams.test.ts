@@ -242,6 +242,17 @@ describe("the stream of an account", () => {
     expect((await read(3)).balance).toMatchObject({ available: 203, held: 0, seq: 4 });
   });
 
+  it("tells the balance where only what is set aside moved: an end at the full price", async () => {
+    const { id, made } = await makeWork();
+    const at = { seq: 0, ledgerSeq: 3, held: 1, limit: 100 };
+    expect(await readAccountStream(database.app, id, at)).not.toHaveProperty("balance");
+    await complete(database.worker, await claim(database.worker, id, made));
+    const slice = await readAccountStream(database.app, id, at);
+    expect(slice).toMatchObject({ held: 0, balance: { available: 202, held: 0, seq: 3 } });
+    const after = await readAccountStream(database.app, id, { ...at, held: slice.held });
+    expect(after).not.toHaveProperty("balance");
+  });
+
   it("tells events in slices, each item's end among them", async () => {
     const { id, made } = await makeWork(["a", "b"]);
     await complete(database.worker, await claim(database.worker, id, made));
@@ -279,9 +290,9 @@ describe("the stream of an account", () => {
     const other = await makeAccount(database.app);
     const from = { seq: 0, ledgerSeq: 1, limit: 100 };
     const theirs = await readAccountStream(database.app, other.id, from);
-    expect(theirs).toEqual({ events: [], live: [], hasMore: false });
+    expect(theirs).toEqual({ events: [], held: 0, live: [], hasMore: false });
     const nobody = await readAccountStream(database.app, randomUUID(), from);
-    expect(nobody).toEqual({ events: [], live: [], hasMore: false });
+    expect(nobody).toEqual({ events: [], held: null, live: [], hasMore: false });
   });
 });
 

@@ -141,6 +141,27 @@ describe("GET /v1/generations/{id}/events", () => {
     expect(types(late)).toEqual(["item.completed", "item.failed", "generation.completed"]);
   });
 
+  it("goes on from now at a place that was lost, as when a backup was restored", async () => {
+    const account = await stage.makeAccount(20);
+    const made = await make(account, { areas: ["front", "back"] });
+    const after = async (n: number) => {
+      const stream = await listen(`/v1/generations/${made.id}/events?after=g1.${n}`, { account });
+      await stream.until(({ type }) => type === "item.started");
+      return stream;
+    };
+    const item = await claim(stage, account, made.id, made.items[0].id);
+    const streams = [await after(2), await after(3)];
+    await completeItem(stage.db.worker, item, { output: { kind: "text", text: "" }, usage: {} });
+    await settle(stage, account, { id: made.id, items: made.items.slice(1) }, ["failed"]);
+    stage.deps.bus.publish({ accountId: account, generationId: made.id });
+    for (const stream of streams) {
+      await stream.ended;
+      expect(types(stream).filter((type) => !type.endsWith(".started"))).toEqual([
+        ...["item.completed", "item.failed", "generation.completed"],
+      ]);
+    }
+  });
+
   it("is 404 for what another account has made, and for what is nobody's", async () => {
     const account = await stage.makeAccount(5);
     const other = await stage.makeAccount(5);
@@ -181,10 +202,20 @@ describe("GET /v1/events/stream", () => {
     expect(happened(again.events)).toEqual(happened(rest));
   });
 
+  it("goes on from now at a place that was lost, as when a backup was restored", async () => {
+    const account = await stage.makeAccount(5);
+    await relay(account);
+    const stream = await listen("/v1/events/stream?after=a1.999999.-", { account });
+    await stream.until(({ type }) => type === "balance");
+    await adjust(account);
+    await relay(account);
+    await stream.until(({ type }) => type === "credits.granted");
+  });
+
   it("refuses a place that is none", async () => {
     const account = await stage.makeAccount();
     const bad = await stage.call("/v1/events/stream", {
-      ...{ account, headers: { "last-event-id": "a1.1.x" } },
+      ...{ account, headers: { "last-event-id": "a1.1.1_x" } },
     });
     expect([bad.status, bad.body.errors[0].pointer]).toEqual([422, "#/header/Last-Event-ID"]);
     const query = await stage.call("/v1/events/stream?after=g1.1", { account });
@@ -194,11 +225,11 @@ describe("GET /v1/events/stream", () => {
   it("takes the header where an address has an older place", async () => {
     const account = await stage.makeAccount(5);
     await relay(account);
-    const old = await listen("/v1/events/stream?after=a1.0.0", { account });
+    const old = await listen("/v1/events/stream?after=a1.0.0_0", { account });
     await old.until(({ type }) => type === "balance");
     expect(old.events.length).toBe(3);
     const at = old.events[1]?.id;
-    const again = await listen("/v1/events/stream?after=a1.0.0", { account, lastId: at });
+    const again = await listen("/v1/events/stream?after=a1.0.0_0", { account, lastId: at });
     await again.until(({ type }) => type === "balance");
     expect(again.events).toEqual(old.events.slice(2));
   });

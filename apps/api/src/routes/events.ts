@@ -8,7 +8,7 @@ import { hashKey } from "../api-key.ts";
 import { type FindAccount, requireAccount, requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/events.ts";
-import { createAccountCursor, findAccountEnd } from "../streams/account-cursor.ts";
+import { createAccountCursor, findAccountPlace } from "../streams/account-cursor.ts";
 import { openStream, readPlace, type StreamDeps } from "../streams/open-stream.ts";
 import { readAccountPosition } from "../streams/position.ts";
 
@@ -34,7 +34,7 @@ export const eventRoutes = (deps: Deps & StreamDeps, findAccount: FindAccount) =
     const place = readPlace(c, c.req.valid("query").after);
     const from = place && readAccountPosition(place.text, place.pointer);
     const makeCursor = async () =>
-      createAccountCursor(db, accountId, from ?? (await findAccountEnd(db, accountId)));
+      createAccountCursor(db, accountId, await findAccountPlace(db, accountId, from));
     const opened = await openStream(c, deps, { generationId: undefined, makeCursor });
     if (!opened) throw new DomainError("not_found");
     return opened;

@@ -10,11 +10,20 @@ const firstRows = 4;
 /** Before the first line of any ledger: the balance is told first. */
 const beforeLedger = -1;
 
-/** Where an account is now. Errors: not_found. */
-export async function findAccountEnd(db: Db, accountId: string): Promise<AccountPosition> {
+/**
+ * Where a stream of an account begins: at `from`, else where the account is now. Nobody is further
+ * than that, but for those who come from before a backup was restored. Errors: not_found.
+ */
+export async function findAccountPlace(
+  db: Db,
+  accountId: string,
+  from: AccountPosition | undefined,
+): Promise<AccountPosition> {
   const [head] = await readHeads(db, [accountId]);
   if (!head) throw new DomainError("not_found");
-  return { seq: head.seq, ledgerSeq: undefined, seen: new Map() };
+  const { seq } = head;
+  if (!from) return { seq, balance: undefined, seen: new Map() };
+  return { ...from, seq: Math.min(from.seq, seq) };
 }
 
 /** All that happens to an account: its events, its balance, and the work that goes on. */
@@ -24,14 +33,14 @@ export function createAccountCursor(db: Db, accountId: string, from: AccountPosi
   let limit = firstRows;
   let untold = 0;
 
-  function* tellBalance({ balance }: AccountSlice): Generator<StreamEvent> {
+  function* tellBalance({ balance, held }: AccountSlice): Generator<StreamEvent> {
     if (!balance) return;
-    at.ledgerSeq = balance.seq;
+    at.balance = { ledgerSeq: balance.seq, held };
     yield ["balance", balance];
   }
   function* tell(slice: AccountSlice): Generator<StreamEvent> {
     // Who comes for the first time is told where they are before anything else.
-    const isFirst = at.ledgerSeq === undefined;
+    const isFirst = at.balance === undefined;
     if (isFirst) yield* tellBalance(slice);
     untold = slice.events.length;
     for (const { seq, ...event } of slice.events) {
@@ -49,7 +58,7 @@ export function createAccountCursor(db: Db, accountId: string, from: AccountPosi
       // What did not fit is not read again and again.
       limit = untold > 0 ? Math.max(1, limit - untold) : Math.min(limit * 2, sliceRows);
       const slice = await readAccountStream(db, accountId, {
-        ...{ seq: at.seq, ledgerSeq: at.ledgerSeq ?? beforeLedger },
+        ...{ seq: at.seq, ledgerSeq: beforeLedger, ...at.balance },
         ...{ limit, seen: listSeen(at.seen) },
       });
       return { events: tell(slice), hasMore: slice.hasMore, isLast: false };

@@ -33,7 +33,9 @@ export function createGenerationCursor(
       const { endedNo, seen } = at;
       const from = { generationId: id, endedNo, limit: sliceRows, seen: listSeen(seen) };
       const slice = await readGenerationStream(db, accountId, from);
-      if (!slice || endedNo > slice.item_count) return undefined;
+      if (!slice || (endedNo > slice.item_count && slice.open_items === 0)) return undefined;
+      // Who was further, before a backup was restored, goes on from where it is now.
+      at.endedNo = Math.min(endedNo, slice.item_count - slice.open_items);
       const isLast = slice.open_items === 0 && !slice.hasMore;
       if (!isLast) return { events: tell(slice), hasMore: slice.hasMore, isLast };
       const ended = await findGeneration(db, accountId, id);

@@ -6,6 +6,7 @@ import { DomainError } from "@ducat/types/errors";
 import type { Logger } from "pino";
 import { createSlots } from "../slots.ts";
 import type { StreamEnd, StreamMeter } from "./measure-streams.ts";
+import { createPace } from "./pace.ts";
 import { createSeat, type Seat, type SeatOptions } from "./seat.ts";
 import { createWatch } from "./watch.ts";
 
@@ -51,6 +52,7 @@ export function createHub(deps: HubDeps): Hub {
   const accounts = new Map<string, Set<Open>>();
   const read = createSlots({ slots: mostReads, mostWaiting: mostOfAll }, "Too many streams.");
   const watch = createWatch(deps, accounts);
+  const pace = createPace();
   let count = 0;
   let stop: (() => void) | undefined;
 
@@ -62,7 +64,7 @@ export function createHub(deps: HubDeps): Hub {
     closing.addEventListener("abort", end);
     const stops = [
       bus.subscribe({
-        signals: (all) => wakeAll(accounts, all),
+        signals: (all) => wakeAll({ accounts, pace }, all),
         back: () => each(({ seat }) => seat.wake()),
       }),
       cache.onDrop(watch.dropped),
@@ -86,7 +88,10 @@ export function createHub(deps: HubDeps): Hub {
     const { accountId, kind } = one.stream;
     const open = accounts.get(accountId);
     if (!open?.delete(one)) return;
-    if (open.size === 0) accounts.delete(accountId);
+    if (open.size === 0) {
+      accounts.delete(accountId);
+      pace.forget(accountId);
+    }
     count -= 1;
     meter.ended(kind, why);
     if (count > 0) return;
@@ -112,11 +117,17 @@ export function createHub(deps: HubDeps): Hub {
   };
 }
 
+type Sleeping = { accounts: Map<string, Set<Open>>; pace: ReturnType<typeof createPace> };
+
 /** An account's stream tells of all its generations, a generation's of nothing else. */
-function wakeAll(accounts: Map<string, Set<Open>>, signals: Signal[]): void {
+function wakeAll({ accounts, pace }: Sleeping, signals: Signal[]): void {
   for (const { accountId, generationId } of signals) {
-    for (const { seat, stream } of accounts.get(accountId) ?? []) {
-      if (stream.generationId === undefined || stream.generationId === generationId) seat.wake();
-    }
+    const about = [...(accounts.get(accountId) ?? [])].filter(
+      ({ stream }) => stream.generationId === undefined || stream.generationId === generationId,
+    );
+    pace.wake(
+      accountId,
+      about.map(({ seat }) => seat),
+    );
   }
 }

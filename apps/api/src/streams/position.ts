@@ -15,8 +15,11 @@ export type SeenItems = Map<string, Seen>;
 export type AccountPosition = {
   /** The number of the last event. */
   seq: number;
-  /** The line of the ledger that the last balance was of; undefined: there was none yet. */
-  ledgerSeq: number | undefined;
+  /**
+   * The line of the ledger that the last balance was of, and what was set aside then: the end of an
+   * item at its full price changes nothing else. Undefined: there was none yet.
+   */
+  balance: { ledgerSeq: number; held: number } | undefined;
   seen: SeenItems;
 };
 
@@ -33,24 +36,25 @@ const longest = 4_000;
 
 const item = "[0-9a-f]{12}:\\d{1,9}:\\d{1,6}:\\d{1,4}";
 const items = `((?:\\.${item}){0,${mostSeen}})`;
-const ofAccount = new RegExp(`^a1\\.(\\d{1,15})\\.(-|\\d{1,15})${items}$`);
+const ofAccount = new RegExp(`^a1\\.(\\d{1,15})\\.(?:-|(\\d{1,15})_(\\d{1,15}))${items}$`);
 const ofGeneration = new RegExp(`^g1\\.(\\d{1,9})${items}$`);
 
 export const tailOf = (itemId: string): string => itemId.slice(-12);
 
 /** The position as the `id` of an event: opaque to clients, so that it may change. */
-export const writeAccountPosition = ({ seq, ledgerSeq, seen }: AccountPosition): string =>
-  `a1.${seq}.${ledgerSeq ?? "-"}${writeSeen(seen)}`;
+export const writeAccountPosition = ({ seq, balance, seen }: AccountPosition): string =>
+  `a1.${seq}.${balance ? `${balance.ledgerSeq}_${balance.held}` : "-"}${writeSeen(seen)}`;
 
 export const writeGenerationPosition = ({ endedNo, seen }: GenerationPosition): string =>
   `g1.${endedNo}${writeSeen(seen)}`;
 
 /** What a client says it has seen, in Last-Event-ID or `after`. Errors: validation_failed. */
 export function readAccountPosition(text: string, pointer: string): AccountPosition {
-  const [, seq, ledgerSeq, rest] = match(ofAccount, text);
+  const [, seq, ledgerSeq, held, rest] = match(ofAccount, text);
   const position = {
     seq: Number(seq),
-    ledgerSeq: ledgerSeq === "-" ? undefined : Number(ledgerSeq),
+    balance:
+      ledgerSeq === undefined ? undefined : { ledgerSeq: Number(ledgerSeq), held: Number(held) },
     seen: readSeen(rest ?? ""),
   };
   if (seq === undefined || writeAccountPosition(position) !== text) throw refuse(pointer);

@@ -123,16 +123,18 @@ function checkLive(events: SseEvent[]): number {
   return texts.size;
 }
 
+const ascending = (a: number, b: number) => a - b;
+
 async function checkAccount(stage: Stage, account: string, events: SseEvent[]): Promise<void> {
   const told = events.filter(({ data }) => "account_id" in data).map(({ data }) => data.id);
   const rows = await stage.db.admin<{ id: string }[]>`
     SELECT id FROM ducat.outbox WHERE account_id = ${account} ORDER BY seq`;
   expect(told).toEqual(rows.map(({ id }) => id));
-  const balances = events.filter(({ type }) => type === "balance").map(({ data }) => data.seq);
-  expect(balances).toEqual([...new Set(balances)].sort((a, b) => a - b));
+  const balances = events.filter(({ type }) => type === "balance").map(({ data }) => data);
+  expect(balances.map(({ seq }) => seq)).toEqual(balances.map(({ seq }) => seq).sort(ascending));
+  for (const [n, balance] of balances.entries()) expect(balance).not.toEqual(balances[n - 1]);
   const { body } = await stage.call("/v1/credits/balance", { account });
-  const last = events.filter(({ type }) => type === "balance").at(-1)?.data;
-  const { available, held } = last ?? {};
+  const { available, held } = balances.at(-1) ?? {};
   expect({ available, held }).toEqual({ available: body.available, held: body.held });
 }
 

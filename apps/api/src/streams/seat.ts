@@ -12,7 +12,8 @@ export type SeatOptions = {
 export type Seat = {
   /** Returns at once when it was woken since it last returned, else after so long. */
   wait(ms: number): Promise<void>;
-  wake(): void;
+  /** `since` when there is something to tell (performance.now); left out: now. */
+  wake(since?: number): void;
   /** Since when it is awake (performance.now), when it is; asking puts it to sleep. */
   takeWakeUp(): number | undefined;
   /** Ends the stream from outside: it says so to its reader and leaves. */
@@ -33,8 +34,8 @@ export function createSeat({ endsAt }: SeatOptions, left: (why: StreamEnd) => vo
   let hasLeft = false;
   let resume: (() => void) | undefined;
 
-  const wake = () => {
-    wokenAt ??= performance.now();
+  const wake = (since = performance.now()) => {
+    wokenAt ??= since;
     resume?.();
   };
   const close = (reason: StreamEnd) => {

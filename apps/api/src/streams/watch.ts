@@ -75,7 +75,9 @@ export function createWatch(
     },
     /** What this process heard of: undefined may be anything. */
     dropped(tags: readonly string[] | undefined): void {
-      const named = tags && new Set(tags);
+      const named = tags && new Set(tags.filter((tag) => isOfCaller.test(tag)));
+      // What accounts may do is dropped with many a request: then nobody is looked for.
+      if (named?.size === 0) return;
       const about = all().filter(
         ({ stream }) => !named || tagsOf(stream).some((tag) => named.has(tag)),
       );
@@ -88,6 +90,8 @@ export function createWatch(
 
 const hasMoved = (before: Head | undefined, now: Head | undefined): boolean =>
   now?.isRunning === true || before?.seq !== now?.seq || before?.ledgerSeq !== now?.ledgerSeq;
+
+const isOfCaller = /^(?:account|key|login|session):/;
 
 /** As auth.ts remembers callers by them. */
 const tagsOf = ({ accountId, actor, sessionId }: StreamCaller): string[] => [

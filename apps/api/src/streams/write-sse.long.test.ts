@@ -21,7 +21,7 @@ it("who takes nothing is cut off after 30 s, and nothing is kept for them", asyn
     const socket = connect(Number(port), hostname);
     socket.on("error", () => undefined);
     socket.write(
-      "GET /v1/events/stream?after=a1.0.0 HTTP/1.1\r\nHost: x\r\n" +
+      "GET /v1/events/stream?after=a1.0.0_0 HTTP/1.1\r\nHost: x\r\n" +
         `Authorization: Bearer ${rootKey}\r\nDucat-Account: ${account}\r\n\r\n`,
     );
     // Nothing is read: what the system takes for it is full soon.
