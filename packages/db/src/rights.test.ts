@@ -26,8 +26,8 @@ const shared = words(`
 const hidden = words(`
   account_logins api_keys erased_identities login_changes login_codes login_credentials
   login_totps logins payment_anomalies provider_budgets queue_tickets rate_limits
-  rollup_days rollup_hours session_tokens sessions stat_rollups totp_backup_codes
-  totp_challenges trial_identities verifications webhook_events
+  rollup_days rollup_hours session_tokens sessions stat_rollups stream_tickets
+  totp_backup_codes totp_challenges trial_identities verifications webhook_events
 `);
 
 /** What these roles may call. A function that is not here is the owner's alone. */
@@ -39,66 +39,76 @@ const calls = {
     claim_opening claim_request close_refund consume_credits count_active_accounts
     count_dead_letters create_account create_album create_api_key create_batch
     create_generation create_generations create_promo_code create_session
-    current_account delete_album delete_generation delete_image disable_totp
-    discard_webhook_event discard_webhook_events draw_ticket end_catalog_push
-    end_session end_sessions erase_account find_account find_account_id find_api_key
-    find_entitlements find_generation_window find_login find_order find_payment_account
-    find_session find_slice_floor find_totp freeze_account get_alerts get_auto_reload
-    get_credit_balance grant_credits grant_login_trial has_begun_lately hold_credits
-    input_of_row is_common_name is_known_effect keep_request_answer lift_plan
-    list_account_logins list_active_accounts list_anomalies list_api_keys
+    create_webhook_endpoint current_account delete_album delete_generation delete_image
+    delete_webhook_endpoint disable_totp discard_webhook_event discard_webhook_events
+    draw_ticket end_catalog_push end_session end_sessions ensure_webhook_secret
+    erase_account find_account find_account_id find_api_key find_entitlements
+    find_generation_window find_login find_order find_payment_account find_session
+    find_slice_floor find_totp find_webhook_delivery find_webhook_endpoint
+    freeze_account get_alerts get_auto_reload get_credit_balance grant_credits
+    grant_login_trial has_begun_lately hold_credits input_of_row is_common_name
+    is_known_effect keep_request_answer lift_plan list_account_logins
+    list_active_accounts list_anomalies list_api_keys list_ended_callers list_events
     list_failed_messages list_login_accounts list_open_orders list_running list_sessions
     list_subscription_pages list_succeeded list_upkeep_tasks list_waiting_items
-    list_webhook_events make_queue_ticket may_administer move_payment note_account_token
+    list_webhook_deliveries list_webhook_endpoints list_webhook_events make_queue_ticket
+    make_stream_ticket may_administer move_payment note_account_token
     note_active_accounts note_queue_act offer_totp open_external_account
     open_login_account open_vendor_account params_of_row pass_totp prepare_image
     prove_login_email prove_totp publish_catalog publish_style put_sandbox_document
-    raise_alerts read_backlog read_order_time read_rollup_age read_statistics
+    raise_alerts read_account_stream read_backlog read_delivery_backlog
+    read_endpoint_secrets read_event_backlog read_generation_stream read_heads
+    read_order_time read_own_endpoints read_rollup_age read_statistics
     read_webhook_backlog record_checkout record_invoice record_invoice_failure
     record_refund record_tick redeem_code refill_account refresh_session
     refund_generation release_opening release_request release_usage remove_customer
-    remove_feature_override remove_method remove_totp replay_webhook_event
-    replay_webhook_events report_anomaly request_payment request_reconciliation
-    request_upkeep_run reserve_refund reset_password_by_code reset_setting
-    resolve_anomaly restore_style resume_own revive_webhook_events revoke_api_key
-    rotate_api_key run_account_due save_image save_method save_vendor schedule_change
-    search_accounts search_audit_logs search_generations search_payments send_login_code
-    send_login_link send_login_notice set_account_active set_alerts set_auto_reload
-    set_feature_override set_login_role set_setting set_style_active
-    settle_failed_message settle_payment settle_queue_kind start_login_change status_of
-    store_webhook_event summarize_all_usage summarize_revenue summarize_usage
-    switch_session take_limits take_queue_ticket take_windows tick_clock track_usage
-    try_totp update_album update_image update_profile update_promo_code use_api_key
-    use_login_change use_login_code use_login_link uuid_v7 verify_vendor
+    remove_feature_override remove_method remove_totp replay_webhook_deliveries
+    replay_webhook_delivery replay_webhook_event replay_webhook_events report_anomaly
+    request_payment request_reconciliation request_upkeep_run reserve_refund
+    reset_password_by_code reset_setting resolve_anomaly restore_style resume_own
+    revive_webhook_events revoke_api_key rotate_api_key rotate_endpoint_secret
+    rotate_webhook_secret run_account_due save_image save_method save_vendor
+    schedule_change search_accounts search_audit_logs search_generations search_payments
+    search_webhook_deliveries send_login_code send_login_link send_login_notice
+    set_account_active set_alerts set_auto_reload set_feature_override set_login_role
+    set_setting set_style_active settle_failed_message settle_payment settle_queue_kind
+    start_login_change status_of store_webhook_event summarize_all_usage
+    summarize_revenue summarize_usage switch_session take_limits take_queue_ticket
+    take_stream_ticket take_windows test_webhook_endpoint tick_clock track_usage
+    try_totp update_album update_image update_profile update_promo_code
+    update_webhook_endpoint use_api_key use_login_change use_login_code use_login_link
+    uuid_v7 verify_vendor
   `),
   ducat_worker: words(`
     add_allowance advance_clock advance_own_subscription apply_dispute apply_reversal
-    apply_subscription cancel_generation cancel_own capture_hold claim_item
-    claim_messages claim_opening claim_round claim_upkeep_task claim_webhook_event
-    claw_back clear_webhook_bodies complete_item consume_credits count_import_files
-    create_batch create_generation current_account defer_item delete_generation
-    draw_ticket end_due_item expire_account expire_orders extend_lease
-    extend_reconciliation extend_upkeep_task fail_import_file fail_item find_account_id
-    find_cached_result find_due_alerts find_due_attempts find_due_base_refills
-    find_due_own_subscriptions find_due_refills find_due_refunds find_due_reloads
-    find_due_webhook_events find_entitlements find_expiring_accounts find_order
-    find_outdated_accounts finish_reconciliation finish_upkeep_task finish_webhook_event
-    forget_answers forget_audit_lines forget_clock_runs forget_codes forget_events
-    forget_limits forget_messages forget_reconciliations forget_sandbox_documents
+    apply_subscription cancel_generation cancel_own capture_hold claim_deliveries
+    claim_item claim_messages claim_opening claim_round claim_upkeep_task
+    claim_webhook_event claw_back clear_webhook_bodies complete_item consume_credits
+    count_import_files create_batch create_generation current_account defer_item
+    delete_generation draw_ticket end_due_item ensure_webhook_secret expire_account
+    expire_orders extend_lease extend_reconciliation extend_upkeep_task fail_import_file
+    fail_item find_account_id find_cached_result find_due_alerts find_due_attempts
+    find_due_base_refills find_due_own_subscriptions find_due_refills find_due_refunds
+    find_due_reloads find_due_webhook_events find_entitlements find_expiring_accounts
+    find_order find_outdated_accounts finish_reconciliation finish_upkeep_task
+    finish_webhook_event forget_answers forget_audit_lines forget_clock_runs
+    forget_codes forget_deliveries forget_endpoints forget_events forget_limits
+    forget_messages forget_progress forget_reconciliations forget_sandbox_documents
     forget_sessions freeze_account get_alerts get_credit_balance grant_credits
     hold_credits input_of_row is_known_effect keep_import_file list_anomalies
     list_open_orders list_subscription_pages list_succeeded list_upkeep_tasks
     list_waiting_items mark_days mark_sent move_payment note_import note_upkeep_runs
     params_of_row plan_import put_sandbox_document raise_alerts read_backlog
-    read_order_time read_reload_charge record_checkout record_invoice
-    record_invoice_failure record_message record_refund record_reload recount_day
-    refill_account refill_base refill_subscription register_upkeep_tasks release_opening
-    release_usage remind_passes remove_customer remove_method remove_old_usage
-    remove_outdated_results report_anomaly request_payment reserve_refund reserve_reload
-    resume_own return_provider_budget revive_webhook_events roll_up run_import
-    save_method save_provider_request schedule_change settle_payment settle_queue_kind
-    start_reconciliation status_of sum_import sweep_items take_import_file
-    take_provider_budget track_usage uuid_v7
+    read_delivery_backlog read_event_backlog read_order_time read_reload_charge
+    record_checkout record_invoice record_invoice_failure record_message record_refund
+    record_reload recount_day refill_account refill_base refill_subscription
+    register_upkeep_tasks relay_events release_delivery release_opening release_usage
+    remind_passes remove_customer remove_method remove_old_usage remove_outdated_results
+    report_anomaly request_payment reserve_refund reserve_reload resume_own
+    return_provider_budget revive_webhook_events roll_up run_import save_method
+    save_progress save_provider_request schedule_change settle_delivery settle_payment
+    settle_queue_kind start_reconciliation status_of sum_import sweep_items
+    take_import_file take_provider_budget track_usage uuid_v7
   `),
 };
 
