@@ -107,8 +107,10 @@ BEGIN
     CASE WHEN (SELECT count(*) FROM found) > v_limit
          THEN (SELECT id FROM page ORDER BY seq DESC LIMIT 1)
          ELSE (SELECT o.id FROM outbox o
-               WHERE o.account_id = p_account_id AND o.seq = v_upto AND EXISTS (
-                 SELECT FROM event_heads h WHERE h.account_id = p_account_id AND h.seq > v_upto))
+               WHERE o.account_id = p_account_id AND o.seq > 0 AND o.seq > v_after
+                 AND o.seq <= v_upto AND EXISTS (
+                 SELECT FROM event_heads h WHERE h.account_id = p_account_id AND h.seq > v_upto)
+               ORDER BY o.seq DESC LIMIT 1)
     END
   INTO events, next_id;
 END $$;
