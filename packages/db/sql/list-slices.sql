@@ -28,9 +28,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT 'ffffffff-ffff-ffff-ffff-fffff
 CREATE OR REPLACE FUNCTION ducat.first_id() RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT '00000000-0000-0000-0000-000000000000'::uuid $$;
 
--- The first id that can be made in the millisecond of a moment: ids begin with it (RFC 9562).
+-- The first id that can be made in the millisecond of a moment: ids begin with it (RFC 9562). There
+-- is none before 1970.
 CREATE OR REPLACE FUNCTION ducat.first_id_at(p_at timestamptz) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT encode(substring(int8send(floor(extract(epoch FROM p_at) * 1000)::bigint) FROM 3)
-    || '\x00000000000000000000'::bytea, 'hex')::uuid
+  SELECT encode(substring(int8send(floor(1000 * extract(epoch FROM
+      CASE WHEN p_at < to_timestamp(0) THEN to_timestamp(0) ELSE p_at END))::bigint)
+    FROM 3) || '\x00000000000000000000'::bytea, 'hex')::uuid
 $$;

@@ -159,6 +159,7 @@ describe("a search of the audit log", () => {
       ORDER BY id DESC`;
     expect(await find({ from, to })).toEqual(expected.map(({ id }) => id));
     expect(await find({ from: new Date(Date.now() + 600_000) })).toEqual([]);
+    expect((await find({ from: new Date(0) })).length).toBeGreaterThan(0);
     expect(await find({ to: new Date(0) })).toEqual([]);
   });
 

@@ -168,6 +168,7 @@ describe("a replay of many", () => {
     expect(await replay({ ...delivered, type: "credits.low" })).toEqual([old, fresh]);
     expect(await replay({ ...delivered, from: hourAgo })).toEqual([fresh, other]);
     expect(await replay({ ...delivered, to: hourAgo })).toEqual([old]);
+    expect(await replay({ ...delivered, from: new Date(0) })).toEqual([old, fresh, other]);
     await database.admin`DELETE FROM ducat.webhook_deliveries WHERE account_id = ${accountId}`;
     const missed = { what: "missed", dryRun: true, type: "credits.low" } as const;
     expect(await replay(missed)).toEqual([old, fresh]);
@@ -228,6 +229,11 @@ describe("lists of deliveries", () => {
       ...{ endpointId, limit: 9, type: "payment.failed", from: new Date(Date.now() - 60_000) },
     });
     expect(some).toHaveLength(2);
+    const ever = { from: new Date(0), to: new Date("9999-12-31T23:59:59.999Z") };
+    const listed = await listDeliveries(database.app, accountId, {
+      ...{ endpointId, limit: 9, ...ever },
+    });
+    expect(listed).toEqual(all);
     await disable();
     expect(await list("failed")).toHaveLength(4);
     expect(await list("delivered")).toEqual([]);
