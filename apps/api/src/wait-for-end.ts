@@ -43,9 +43,8 @@ export function createWaiter({ db, bus, closing, pauseMs = usualPauseMs }: Waite
     const bell = news.listen(id);
     try {
       return await look(() => hasEnded(db, accountId, id), {
-        ...{ bell, pauseMs },
+        ...{ bell, pauseMs, signal, closing },
         until: performance.now() + seconds * 1000,
-        signal: AbortSignal.any([signal, closing]),
       });
     } finally {
       bell.stop();
@@ -67,18 +66,25 @@ type Bell = {
   stop(): void;
 };
 
-type Looking = { bell: Bell; pauseMs: number; until: number; signal: AbortSignal };
+type Looking = {
+  bell: Bell;
+  pauseMs: number;
+  until: number;
+  signal: AbortSignal;
+  /** Rings all bells. Joined with the other signal it would remember each wait until then. */
+  closing: AbortSignal;
+};
 
 async function look(
   check: () => Promise<boolean>,
-  { bell, pauseMs, until, signal }: Looking,
+  { bell, pauseMs, until, signal, closing }: Looking,
 ): Promise<boolean> {
   const left = () => until - performance.now();
   for (;;) {
     if (await check()) return true;
     await sleep(clamp(leastPauseMs, left()), undefined, { signal }).catch(() => undefined);
-    await bell.rung(clamp(pauseMs, left()), signal);
-    if (left() <= 0 || signal.aborted) return false;
+    if (!closing.aborted) await bell.rung(clamp(pauseMs, left()), signal);
+    if (left() <= 0 || signal.aborted || closing.aborted) return false;
   }
 }
 
@@ -94,13 +100,18 @@ function createNews(bus: Pick<Bus, "subscribe">, closing: AbortSignal) {
   const hear = () => {
     if (isHearing || closing.aborted) return;
     isHearing = true;
+    const ringAll = () => [...bells.keys()].forEach(ring);
     const stop = bus.subscribe({
       signals(all) {
         for (const { generationId } of all) if (generationId !== undefined) ring(generationId);
       },
-      back: () => void [...bells.keys()].forEach(ring),
+      back: ringAll,
     });
-    closing.addEventListener("abort", stop, { once: true });
+    const close = () => {
+      stop();
+      ringAll();
+    };
+    closing.addEventListener("abort", close, { once: true });
   };
 
   return {
