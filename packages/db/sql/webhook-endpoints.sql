@@ -286,7 +286,7 @@ BEGIN
     'reason', p_reason,
     'failing_since', p_endpoint.failing_since));
   PERFORM queue_message(p_endpoint.account_id, 'webhook_disabled', jsonb_build_object(
-      'host', substring(p_endpoint.url FROM '^https?://([^/?#:\\]{1,253})'),
+      'host', substring(p_endpoint.url FROM '^https?://(\[[^]]+\]|[^/?#:\\]{1,253})'),
       'reason', p_reason, 'failing_since', p_endpoint.failing_since),
     'webhook_disabled:' || p_endpoint.id || ':' || extract(epoch FROM p_endpoint.disabled_at));
   PERFORM audit_endpoint(p_endpoint, 'disable', '{}', jsonb_build_object('reason', p_reason));

@@ -286,6 +286,22 @@ describe("settle_delivery", () => {
     ]);
   });
 
+  it("names the host of whatever address, and no more of it, to who may read events", async () => {
+    const { claim, accountId, endpointId } = await setUp();
+    await database.admin`
+      UPDATE ducat.accounts SET email = ${`${accountId}@x.example`} WHERE id = ${accountId}`;
+    const url = "https://[2606:4700::1111]\\hooks?token=secret";
+    await updateEndpoint(database.app, accountId, { id: endpointId, url, audit });
+    const [claimed] = await claim();
+    if (!claimed) throw new Error("one was due");
+    await settle(database.worker, claimed, { ok: false, status: 410, gone: true });
+    const [told] = await database.admin`
+      SELECT o.data ->> 'url' AS url, m.data ->> 'host' AS host
+      FROM ducat.outbox o JOIN ducat.messages m USING (account_id)
+      WHERE account_id = ${accountId} AND type = 'webhook_endpoint.disabled'`;
+    expect(told).toEqual({ url: "https://[2606:4700::1111]", host: "[2606:4700::1111]" });
+  });
+
   it("disables an endpoint to which nothing was delivered for five days", async () => {
     const { claimNext, endpoint, accountId, list } = await setUp({ count: 3 });
     await settle(database.worker, await claimNext(), failed);
