@@ -19,6 +19,8 @@ const headers = {
   "x-accel-buffering": "no",
   connection: "close",
 };
+/** Said by us, the server takes one part at a time. Else it keeps the first ones to the end. */
+const chunked = { "transfer-encoding": "chunked" };
 
 /**
  * Answers with the stream that the cursor tells; undefined where it has nothing to tell any more.
@@ -29,10 +31,13 @@ export async function openStream(
   { hub, meter, log }: StreamDeps,
   about: { generationId: string | undefined; makeCursor: () => Cursor | Promise<Cursor> },
 ): Promise<Opened | undefined> {
-  // HEAD is answered by this handler too, and nobody would read its stream.
-  if (c.req.raw.method === "HEAD") return c.body(null, 200, headers) as Opened;
-  const { actor, sessionId, endsAt } = c.var.principal;
   const { generationId, makeCursor } = about;
+  // HEAD is answered by this handler too, and nobody would read its stream.
+  if (c.req.raw.method === "HEAD") {
+    const isThere = await hub.read(async () => (await makeCursor()).read());
+    return isThere && (c.body(null, 200, headers) as Opened);
+  }
+  const { actor, sessionId, endsAt } = c.var.principal;
   const kind = generationId === undefined ? "account" : "generation";
   const caller = { accountId: c.var.accountId, actor, sessionId };
   const seat = hub.open({ ...caller, kind, generationId, endsAt });
@@ -43,9 +48,11 @@ export async function openStream(
       seat.leave("finished");
       return undefined;
     }
-    const { outgoing } = c.env ?? {};
+    const { incoming, outgoing } = c.env ?? {};
     const body = writeSse({ hub, seat, cursor, first, meter, log, outgoing });
-    return c.body(body, 200, headers) as Opened;
+    // Nobody before HTTP/1.1 knows parts.
+    const isKnown = incoming?.httpVersion === "1.1";
+    return c.body(body, 200, { ...headers, ...(isKnown && chunked) }) as Opened;
   } catch (error) {
     seat.leave("failed");
     throw error;

@@ -1,6 +1,12 @@
+import { connect } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { DomainError } from "@ducat/types/errors";
+import { Hono } from "hono";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { AppEnv } from "../deps.ts";
+import { startServer } from "../server.ts";
 import type { Cursor, Slice } from "./cursor.ts";
 import type { StreamEvent } from "./live-events.ts";
 import type { StreamEnd } from "./measure-streams.ts";
@@ -168,4 +174,61 @@ describe("a written stream", () => {
     await pending;
     expect(state.left).toBe("left");
   });
+});
+
+it("whose connection is cut off for being slow leaves nothing in the error output", async () => {
+  const errors = vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => errors.mockRestore());
+  const big: StreamEvent = ["big", { text: "x".repeat(300_000) }];
+  const read = async () => ({ events: [big], hasMore: true, isLast: false });
+  let left: StreamEnd | undefined;
+  const app = new Hono<AppEnv>().get("/", async (c) => {
+    const options = { kind: "account", generationId: undefined, endsAt: undefined } as const;
+    const seat = createSeat(options, (why) => {
+      left = why;
+    });
+    const cursor: Cursor = { read, position: () => "" };
+    const hub = { read: <T>(work: () => Promise<T>) => work() };
+    const { outgoing } = c.env;
+    const meter = { waited() {} };
+    const first = await read();
+    return c.body(writeSse({ hub, seat, cursor, first, meter, log, outgoing, idleMs: 60 }));
+  });
+  const server = await startServer(app, { host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.close(0));
+  const socket = connect(server.port, "127.0.0.1").pause();
+  socket.on("error", () => undefined).write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await vi.waitFor(() => expect(left).toBe("slow"));
+  // It is broken off, so that nobody takes it for whole.
+  let text = "";
+  socket.on("data", (data) => {
+    text += data.toString("latin1").slice(-7);
+  });
+  socket.resume();
+  await new Promise((resolve) => socket.once("close", resolve));
+  expect(text.endsWith("0\r\n\r\n")).toBe(false);
+  expect(errors).not.toHaveBeenCalled();
+});
+
+it("keeps nothing of what it has told while it waits", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const size = 200_000;
+  const streams = Array.from({ length: 40 }, () =>
+    open((at) => (at < 3 ? { events: [["big", { text: `${at}`.repeat(size) }]] } : {})),
+  );
+  for (const { next } of streams) await next();
+  collect();
+  const before = process.memoryUsage();
+  for (const { next, seat } of streams) {
+    for (const n of [1, 2]) {
+      seat.wake();
+      expect((await next()).length, `${n}`).toBeGreaterThan(size);
+    }
+  }
+  for (const { reader } of streams) reader.read().catch(() => undefined);
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(10 * size);
 });

@@ -38,21 +38,25 @@ export type SseOptions = {
   heartbeatMs?: number;
 };
 
+/** What a stream needs as long as it lives. */
+type Kept = Omit<SseOptions, "first">;
+
 /**
  * A cursor as server-sent events. It reads when its reader has taken what was read before, and
  * keeps one slice at most; a reader who doesn't take that in time is cut off.
  */
-export function writeSse(options: SseOptions): ReadableStream {
-  const { seat, outgoing, idleMs = usualIdleMs } = options;
-  const encoder = new TextEncoder();
-  const parts = writeParts(options);
+export function writeSse({ first, ...options }: SseOptions): ReadableStream {
+  const { seat, cursor, outgoing, idleMs = usualIdleMs } = options;
+  const parts = writeParts(options, tellSlice(first, cursor));
   let idle: NodeJS.Timeout | undefined;
 
   const expect = (controller: ReadableStreamDefaultController) => {
     idle = setTimeout(() => {
       seat.leave("slow");
-      controller.error(new Error("A stream was not read in time."));
-      outgoing?.destroy();
+      if (!outgoing) return controller.error(new Error("A stream was not read in time."));
+      // Broken off. An error would be written out by the server, for each of them.
+      outgoing.destroy();
+      controller.close();
     }, idleMs).unref();
   };
   return new ReadableStream(
@@ -64,7 +68,7 @@ export function writeSse(options: SseOptions): ReadableStream {
         const part = (await parts.next()).value;
         if (part) {
           expect(controller);
-          return controller.enqueue(encoder.encode(part));
+          return controller.enqueue(Buffer.from(part));
         }
         if (seat.closed() === "left") return;
         seat.leave(seat.closed() ?? "finished");
@@ -79,45 +83,58 @@ export function writeSse(options: SseOptions): ReadableStream {
   );
 }
 
-const nothing: Slice = { events: [], hasMore: false, isLast: false };
+type Told = {
+  text: string;
+  /** There is more to read at once. */
+  hasMore: boolean;
+  /** Nothing comes after it. */
+  isLast: boolean;
+};
+
+const tellNothing = (): Told => ({ text: "", hasMore: false, isLast: false });
+
+/** Most of the time a stream waits, and has no use for what it has told. */
+function takeText(told: Told): string {
+  const { text } = told;
+  told.text = "";
+  return text;
+}
 
 /** What is written, a part at a time; ends when the stream is over. */
-async function* writeParts(options: SseOptions): AsyncGenerator<string, void> {
-  const { seat, cursor, meter, heartbeatMs = usualHeartbeatMs } = options;
-  let slice: Slice | undefined = options.first;
+async function* writeParts(options: Kept, first: Told): AsyncGenerator<string, void> {
+  const { seat, meter, heartbeatMs = usualHeartbeatMs } = options;
+  let told: Told | undefined = first;
   // Told at once, whether there is something to tell or not: the reader knows that it is let in.
-  let begin = opening;
+  told.text = opening + told.text;
   let since: number | undefined;
   let wroteAt = performance.now();
-  while (slice && !seat.closed()) {
-    const { text: told, isWhole } = writeSlice(slice, cursor);
-    const text = begin + told;
-    begin = "";
-    if (text !== "" || performance.now() - wroteAt >= heartbeatMs) {
-      yield text || heartbeat;
+  while (told && !seat.closed()) {
+    const hasText: boolean = told.text !== "";
+    if (hasText || performance.now() - wroteAt >= heartbeatMs) {
+      yield takeText(told) || heartbeat;
       wroteAt = performance.now();
     }
-    if (text !== "" && since !== undefined) meter.waited((wroteAt - since) / 1000);
-    if (isWhole && slice.isLast) return;
-    const hasMore: boolean = slice.hasMore || !isWhole;
-    if (!hasMore) await seat.wait(wroteAt + heartbeatMs - performance.now());
+    if (hasText && since !== undefined) meter.waited((wroteAt - since) / 1000);
+    if (told.isLast) return;
+    if (!told.hasMore) await seat.wait(wroteAt + heartbeatMs - performance.now());
     if (seat.closed()) break;
     // Asleep before it reads: what happens meanwhile wakes it again.
     since = seat.takeWakeUp();
-    slice = hasMore || since !== undefined ? await readNext(options) : nothing;
+    told = told.hasMore || since !== undefined ? await tellNext(options) : tellNothing();
   }
   const farewell = farewells[seat.closed() ?? "finished"];
   if (farewell) yield farewell;
 }
 
 /** While the database is away a stream stays: a browser gives up where it can't connect again. */
-async function readNext({ hub, seat, cursor, log }: SseOptions): Promise<Slice | undefined> {
+async function tellNext({ hub, seat, cursor, log }: Kept): Promise<Told | undefined> {
   try {
-    return await hub.read(() => cursor.read());
+    const slice = await hub.read(() => cursor.read());
+    return slice && tellSlice(slice, cursor);
   } catch (err) {
     if (err instanceof DomainError && err.code === "unavailable") {
       setTimeout(() => seat.wake(), retryMs * (1 + Math.random())).unref();
-      return nothing;
+      return tellNothing();
     }
     log.error({ err }, "a stream could not be read");
     seat.leave("failed");
@@ -126,14 +143,14 @@ async function readNext({ hub, seat, cursor, log }: SseOptions): Promise<Slice |
 }
 
 /** Whatever does not fit is read again. */
-function writeSlice({ events }: Slice, cursor: Cursor): { text: string; isWhole: boolean } {
+function tellSlice({ events, hasMore, isLast }: Slice, cursor: Cursor): Told {
   let text = "";
   let bytes = 0;
   for (const [type, data] of events) {
     const event = `event: ${type}\nid: ${cursor.position()}\ndata: ${JSON.stringify(data)}\n\n`;
     text += event;
     bytes += Buffer.byteLength(event);
-    if (bytes >= mostBytes) return { text, isWhole: false };
+    if (bytes >= mostBytes) return { text, hasMore: true, isLast: false };
   }
-  return { text, isWhole: true };
+  return { text, hasMore, isLast };
 }
