@@ -262,7 +262,7 @@ $$;
 -- Write down how a try ended: {ok, status, ms, error, gone, retry_after_s}. gone: it answered 410,
 -- which disables an endpoint. An endpoint that fails again and again is left alone for up to a
 -- minute after each try, and for as long as it asked (an hour at most); after five days without a
--- success it is disabled and its owner told.
+-- success it is disabled and its owner told, unless the fault is ours (error: unsigned).
 -- Returns delivered | retry | failed | disabled (the delivery failed, and its endpoint was
 -- disabled); null when the claim is not the caller's any more: then nothing is written.
 -- Locks the endpoint, then the delivery; when it is disabled, its open deliveries. Safe to retry.
@@ -297,7 +297,8 @@ BEGIN
     ended_at = CASE WHEN v_due IS NULL THEN v_now END, log = note_try(log, p_result)
   WHERE account_id = p_account_id AND id = p_id;
   IF NOT v_is_ok AND v_endpoint.kind = 'endpoint' AND v_endpoint.status = 'enabled'
-     AND (v_is_gone OR v_endpoint.failing_since < v_now - interval '5 days') THEN
+     AND (v_is_gone OR v_endpoint.failing_since < v_now - interval '5 days'
+       AND p_result ->> 'error' IS DISTINCT FROM 'unsigned') THEN
     PERFORM give_endpoint_up(v_endpoint, CASE WHEN v_is_gone THEN 'gone' ELSE 'failing' END);
     RETURN 'disabled';
   END IF;

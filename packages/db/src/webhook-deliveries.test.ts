@@ -311,6 +311,9 @@ describe("settle_delivery", () => {
     await age("4 days 23 hours");
     expect(await settle(database.worker, await claimNext(), failed)).toBe("retry");
     await age("5 days 1 minute");
+    // What we couldn't sign is no fault of the receiver's.
+    const ours = { ok: false, error: "unsigned" };
+    expect(await settle(database.worker, await claimNext(), ours)).toBe("retry");
     expect(await settle(database.worker, await claimNext(), failed)).toBe("disabled");
     expect(await endpoint()).toMatchObject({ status: "disabled", disabled_reason: "failing" });
     expect((await list()).every(({ status }) => status === "failed")).toBe(true);
