@@ -59,37 +59,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_events IS NULL THEN p_type NOT LIKE 'item.%' ELSE p_type = ANY (p_events) END
 $$;
 
--- The part of plan_deliveries about webhook_url: one endpoint for each host of an account, so that
--- each waits in a line of its own. Internal.
-CREATE OR REPLACE FUNCTION ducat.plan_origins(p_account_ids uuid[], p_event_ids uuid[])
-RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
-DECLARE
-  v_now timestamptz := clock_timestamp();
-BEGIN
-  WITH given AS (
-    SELECT o.account_id, o.id, o.type, g.webhook_url,
-      lower(substring(g.webhook_url FROM '^https?://[^/?#\\]+')) AS origin
-    FROM unnest(p_account_ids, p_event_ids) AS e (account_id, id)
-    JOIN outbox o ON o.account_id = e.account_id AND o.id = e.id
-      AND o.type IN ('generation.completed', 'generation.failed', 'generation.canceled')
-    JOIN generations g ON g.account_id = o.account_id
-      AND g.id = (o.data ->> 'generation_id')::uuid AND g.webhook_url IS NOT NULL
-  ), origins AS (
-    -- The update locks the row too: one that is idle may be on its way out.
-    INSERT INTO webhook_endpoints AS n (account_id, kind, url, due_at)
-    SELECT DISTINCT account_id, 'origin', origin, v_now FROM given WHERE origin IS NOT NULL
-    ORDER BY account_id, origin
-    ON CONFLICT (account_id, url) WHERE kind = 'origin'
-      DO UPDATE SET due_at = least(n.due_at, greatest(v_now, n.retry_at))
-    RETURNING account_id, id, url
-  )
-  INSERT INTO webhook_deliveries
-    (account_id, endpoint_id, event_account_id, event_id, event_type, url, due_at)
-  SELECT g.account_id, n.id, g.account_id, g.id, g.type, g.webhook_url, v_now
-  FROM given g JOIN origins n ON n.account_id = g.account_id AND n.url = g.origin
-  ON CONFLICT (account_id, endpoint_id, event_id) DO NOTHING;
-END $$;
-
 -- How many deliveries an endpoint may have under way: one while it fails, two before anything has
 -- arrived there, else eight. Internal.
 CREATE OR REPLACE FUNCTION ducat.delivery_room(p_endpoint ducat.webhook_endpoints) RETURNS int

@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from "vitest";
-import { makeAccount } from "../test/factories.ts";
+import { makeAccount, makeGeneration } from "../test/factories.ts";
 import { useDatabase } from "../test/use-database.ts";
-import { makeEndpoint, planEvents, settle } from "../test/webhooks.ts";
+import { makeEndpoint, planEvents, planOutbox, settle } from "../test/webhooks.ts";
+import { cancelGeneration } from "./generations.ts";
 import { type Claimed, claimDeliveries } from "./webhook-deliveries.ts";
 
 const database = useDatabase();
@@ -91,4 +92,31 @@ it("endpoints with long queues take turns, those too that were served at once", 
     const counts = [...turns.values()];
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
   }
+});
+
+it("an account's many hosts that nothing has reached yet are tried eight in a second", async () => {
+  const { id } = await makeAccount(database.app, 60);
+  const happen = async (host: number) => {
+    const webhookUrl = `https://host-${host}.example/`;
+    const made = await makeGeneration(database.app, id, { webhookUrl });
+    await cancelGeneration(database.app, id, made.id);
+  };
+  for (let n = 0; n < 40; n++) await happen(n);
+  await planOutbox(database.admin, id);
+  const readDue = () => database.admin<{ s: number }[]>`
+    SELECT extract(epoch FROM due_at - min(due_at) OVER ())::float8 AS s
+    FROM ducat.webhook_endpoints WHERE account_id = ${id} ORDER BY due_at`;
+  const due = (await readDue()).map(({ s }) => s);
+  expect(due).toEqual(Array.from({ length: 40 }, (_, n) => Math.floor(n / 8)));
+  // Those who wait already keep their place; whoever comes later stands behind them.
+  for (const host of [39, 40]) await happen(host);
+  await planOutbox(database.admin, id);
+  const more = (await readDue()).map(({ s }) => s);
+  expect(more.slice(0, 40)).toEqual(due);
+  expect(more[40]).toBeGreaterThanOrEqual(5);
+  // Those that answer are no strangers any more.
+  await settleAll(await claim(100), "");
+  await happen(0);
+  await planOutbox(database.admin, id);
+  expect((await claim(100)).map(({ url }) => url)).toContain("https://host-0.example/");
 });
