@@ -18,12 +18,15 @@ export type Bearer = {
 
 /** Keeps a token for all requests, and asks for one at a time. */
 export function createBearer({ key, token }: Credentials): Bearer {
-  if (!token) return { get: async () => key ?? "", renew: () => false };
+  if (!token) {
+    const checked = checkBearer(key ?? "");
+    return { get: async () => checked, renew: () => false };
+  }
   let asked: Promise<string> | undefined;
   let known: string | undefined;
   const ask = async () => {
     try {
-      known = await token();
+      known = checkBearer(await token());
       return known;
     } catch (error) {
       asked = undefined;
@@ -44,4 +47,11 @@ export function createBearer({ key, token }: Credentials): Bearer {
       return true;
     },
   };
+}
+
+/** What fetch says of a header that it can't send has the header in it, and ends up in logs. */
+function checkBearer(text: string): string {
+  const bearer = typeof text === "string" ? text.trim() : undefined;
+  if (bearer === undefined || !/^[!-~]*$/.test(bearer)) throw new TypeError("This is no key.");
+  return bearer;
 }

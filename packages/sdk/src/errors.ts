@@ -8,6 +8,8 @@ type Extras = {
   insufficient_credits: { required: number; available: number; subject?: string | null };
   quota_exceeded: { quota: string; limit: number; current: number };
   rate_limited: { policy?: string; retry_after_s?: number };
+  /** Of a wait: the generation, which goes on. */
+  timed_out: { generation_id?: string };
 };
 type ExtraOf<C extends ErrorCode> = C extends keyof Extras ? Extras[C] : Record<string, unknown>;
 
@@ -70,16 +72,17 @@ export function isDucatError<C extends ErrorCode = ErrorCode>(
   error: unknown,
   code?: C,
 ): error is DucatError<C> {
-  return error instanceof DucatError && (code === undefined || error.code === code);
+  // By its name: there may be another copy of this package in the process.
+  const isOurs = error instanceof Error && error.name === "DucatError" && "code" in error;
+  return isOurs && (code === undefined || error.code === code);
 }
 
-/** The error of an answer that is none of 2xx. */
+/** The error of an answer that is none of 2xx. Rejects when it is cut off. */
 export async function readError(response: Response): Promise<DucatError> {
   const { status, headers } = response;
-  const text = await response.text().catch(() => "");
-  const problem = parseProblem(text);
+  const problem = parseProblem(await response.text());
   const requestId = headers.get("x-request-id") ?? undefined;
-  const retryAfterS = readRetryAfter(headers.get("retry-after"));
+  const retryAfterS = readRetryAfter(headers);
   const facts = { status, requestId, retryAfterS };
   if (!problem) {
     // Not of the API, but of something before it.
@@ -91,25 +94,37 @@ export async function readError(response: Response): Promise<DucatError> {
   return new DucatError(problem.code, { ...facts, message, problem });
 }
 
-function parseProblem(text: string): (Partial<Problem> & Pick<Problem, "code">) | undefined {
+type Known = Partial<Problem> & Pick<Problem, "code">;
+
+/** What is not as the API says it comes from somebody else and is left out. */
+function parseProblem(text: string): Known | undefined {
+  const { code, detail, title, request_id, errors, ...rest } = parseObject(text);
+  if (typeof code !== "string") return undefined;
+  const strings = Object.entries({ detail, title, request_id }).filter(([, one]) => isString(one));
+  const faults = Array.isArray(errors) ? errors.filter(isFault) : [];
+  return { ...rest, ...Object.fromEntries(strings), code: code as Problem["code"], errors: faults };
+}
+
+function parseObject(text: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
-    const isProblem =
-      typeof value === "object" &&
-      value !== null &&
-      "code" in value &&
-      typeof value.code === "string";
-    return isProblem ? (value as Problem) : undefined;
+    return { ...JSON.parse(text) };
   } catch {
-    return undefined;
+    return {};
   }
 }
 
-/** Seconds from now, of a number or a date (RFC 9110, 10.2.3). */
-function readRetryAfter(header: string | null): number | undefined {
-  if (header === null) return undefined;
-  const seconds = /^\d{1,9}$/.test(header.trim())
-    ? Number(header)
-    : (Date.parse(header) - Date.now()) / 1_000;
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+const isString = (value: unknown) => typeof value === "string";
+const isFault = (one: { pointer?: unknown; detail?: unknown } | null) =>
+  isString(one?.pointer) && isString(one?.detail);
+
+/** Seconds from now, of a number or a date by the server's own clock (RFC 9110, 10.2.3). */
+function readRetryAfter(headers: Headers): number | undefined {
+  const after = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d+$/.test(after)) return Number(after);
+  // Anything else with a number in it is a date to some engine.
+  if (!/^[A-Z][a-z]+,/.test(after)) return undefined;
+  // Pages may not read it, nor do all servers send it.
+  const date = Date.parse(headers.get("date") ?? "");
+  const seconds = (Date.parse(after) - (Number.isNaN(date) ? Date.now() : date)) / 1_000;
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }

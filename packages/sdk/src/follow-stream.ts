@@ -1,10 +1,11 @@
-import { DucatError } from "./errors.ts";
+import { DucatError, isDucatError } from "./errors.ts";
 import { readEvents, type StreamPart } from "./read-events.ts";
 import { isPassing, pause } from "./retry.ts";
 
 /** The API says something every 15 seconds. */
 const longestSilenceMs = 45_000;
 const usualRetryMs = 2_000;
+const longestRetryMs = 60_000;
 const usualPatienceMs = 10 * 60_000;
 
 export type StreamOptions = {
@@ -36,7 +37,9 @@ export async function* followStream(
   let position = after;
   let retryMs = usualRetryMs;
   let aliveAt = Date.now();
+  const isPatient = () => Date.now() - aliveAt <= patienceMs;
   for (;;) {
+    let leastMs = 0;
     const ending = new AbortController();
     const end = () => ending.abort(signal?.reason);
     signal?.throwIfAborted();
@@ -46,27 +49,32 @@ export async function* followStream(
       if (!body) return;
       for await (const part of readUntilSilent(body, ending)) {
         aliveAt = Date.now();
-        if (part.kind === "retry") retryMs = part.ms;
+        if (part.kind === "retry") retryMs = Math.min(part.ms, longestRetryMs);
         if (part.kind !== "event") continue;
         position = part.id ?? position;
         yield { position: position ?? "", type: part.type, data: JSON.parse(part.data) };
         // It may have been read for long; that is no silence.
         aliveAt = Date.now();
+        signal?.throwIfAborted();
+      }
+      if (!isPatient()) {
+        throw new DucatError("connection_failed", { message: "The stream says nothing." });
       }
     } catch (error) {
       signal?.throwIfAborted();
-      if (!isBreak(error) || Date.now() - aliveAt > patienceMs) throw error;
+      if (!isBreak(error) || !isPatient()) throw error;
+      if (isDucatError(error)) leastMs = (error.retryAfterS ?? 0) * 1_000;
     } finally {
       signal?.removeEventListener("abort", end);
       ending.abort();
     }
-    await pause(Math.random() * retryMs, signal);
+    await pause(Math.min(leastMs, patienceMs) + Math.random() * retryMs, signal);
   }
 }
 
 /** What a connection does, as against what we can't read. */
 function isBreak(error: unknown): boolean {
-  if (error instanceof DucatError) return isPassing(error);
+  if (isDucatError(error)) return isPassing(error);
   return !(error instanceof RangeError || error instanceof SyntaxError);
 }
 

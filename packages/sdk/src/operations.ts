@@ -28,11 +28,11 @@ export type Caller = {
 
 /** Calls operations by name. */
 export function createCaller(transport: Transport): Caller {
-  const request = (operation: OperationName, input: object = {}) =>
-    transport.request(makeCall(operation, input)) as Promise<never>;
+  const request = async (operation: OperationName, input: object = {}) =>
+    (await transport.request(makeCall(operation, input))) as never;
   return {
     request,
-    open: (operation, input: object = {}) => transport.open(makeCall(operation, input)),
+    open: async (operation, input: object = {}) => transport.open(makeCall(operation, input)),
     list: (operation, ...[input = {}]: [AnyInput?]) =>
       createPages((cursor) => {
         // Events are asked for behind one of them, whether there is a next page or not.
@@ -56,6 +56,31 @@ const repeatable: readonly OperationName[] = [
   "POST /v1/usage",
 ];
 
+/** Those of a kind, each of them: what is added to the API must be added here. */
+type Every<K extends OperationName> = Record<K, true>;
+type Deletion = OperationName & `DELETE ${string}`;
+type Telling = {
+  [K in Deletion]: Answer<K> extends undefined ? never : K;
+}[Deletion];
+type Textual = {
+  [K in OperationName]: string extends Answer<K> ? K : never;
+}[OperationName];
+
+/** Deletions that answer with what became of it, a repeated one too. */
+const telling: Every<Telling> = {
+  "DELETE /v1/api-keys/{id}": true,
+  "DELETE /v1/usage/{event_id}": true,
+  "DELETE /v1/admin/accounts/{id}/plan": true,
+  "DELETE /v1/admin/config/{key}": true,
+};
+/** Operations that answer with text and not JSON. */
+const textual: Every<Textual> = {
+  "GET /v1/admin/queues/enter": true,
+  "GET /v1/events/stream": true,
+  "GET /v1/generations/{id}/events": true,
+  "GET /v1/payments/{id}/receipt": true,
+};
+
 type AnyInput = RequestOptions & {
   path?: Record<string, string> | undefined;
   query?: object | undefined;
@@ -71,6 +96,8 @@ function makeCall(operation: OperationName, input: AnyInput): Call {
     path: template.replace(/\{(\w+)\}/g, (_, name: string) => encodePart(name, values[name])),
     isKeyed: keyedOperations.includes(operation),
     isRepeatable: repeatable.includes(operation),
+    isSilent: method === "DELETE" && !(operation in telling),
+    isText: operation in textual,
   };
 }
 

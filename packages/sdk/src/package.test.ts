@@ -10,8 +10,7 @@ import { rootKey, type Stage, setStage } from "../test/stage.ts";
 let stage: Stage;
 let folder: PackageFolder;
 beforeAll(async () => {
-  folder = await makePackageFolder();
-  stage = await setStage({ hasWorker: true });
+  [folder, stage] = await Promise.all([makePackageFolder(), setStage({ hasWorker: true })]);
 });
 afterAll(async () => {
   await stage.close();

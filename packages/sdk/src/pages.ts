@@ -1,3 +1,5 @@
+import { DucatError } from "./errors.ts";
+
 type Page<T> = { data: T[]; next_cursor: string | null; total?: number | undefined };
 
 /** A list: `for await (const one of list)`, or page by page. */
@@ -15,6 +17,10 @@ export function createPages<T>(load: (cursor?: string) => Promise<Page<T>>): Pag
       do {
         const { data, next_cursor } = await load(cursor);
         yield* data;
+        if (next_cursor !== null && next_cursor === cursor) {
+          const message = "The next page of the list is this one again.";
+          throw new DucatError("unexpected_answer", { message });
+        }
         cursor = next_cursor ?? undefined;
       } while (cursor !== undefined);
     },

@@ -16,9 +16,12 @@ export function isPassing({ code, status }: DucatError): boolean {
  * failed together don't come back together, and never less than what the server asked for.
  * Undefined: it asked for too much.
  */
-export function pauseBefore(attempt: number, { retryAfterS = 0 }: DucatError): number | undefined {
+export function pauseBefore(attempt: number, error: DucatError): number | undefined {
+  const { code, retryAfterS = 0 } = error;
   if (retryAfterS > longestRetryAfterS) return undefined;
   const most = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+  // It is being done: whoever comes back at once hears the same.
+  if (code === "in_progress") return Math.max(retryAfterS * 1_000, most);
   return retryAfterS * 1_000 + Math.random() * most;
 }
 
@@ -35,5 +38,17 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
     }, ms);
     if (signal?.aborted) end();
     else signal?.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** What it resolves to; rejects with the signal's reason when that is aborted before. */
+export function untilAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return asked;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    const release = () => signal.removeEventListener("abort", end);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+    asked.finally(release).then(resolve, reject);
   });
 }

@@ -1,3 +1,4 @@
+import { DucatError } from "./errors.ts";
 import { type Connect, followStream, type RawEvent, type StreamOptions } from "./follow-stream.ts";
 import type { Caller } from "./operations.ts";
 import type { Event, Generation, Item } from "./types.ts";
@@ -82,7 +83,13 @@ export async function* streamAccount(
 
 const asStream = { headers: { accept: "text/event-stream" } };
 
-const toBody = ({ status, body }: Response) => (status === 204 ? undefined : (body ?? undefined));
+function toBody({ status, headers, body }: Response): ReadableStream<Uint8Array> | undefined {
+  if (status === 204) return undefined;
+  if (body && headers.get("content-type")?.startsWith("text/event-stream")) return body;
+  const message = `The server answered ${status} with something else than events.`;
+  body?.cancel().catch(() => undefined);
+  throw new DucatError("unexpected_answer", { message, status });
+}
 
 /** What the outbox holds comes with an envelope of its own, the rest without. */
 function unwrap({ position, type, data }: RawEvent): AccountEvent {

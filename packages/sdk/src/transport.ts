@@ -1,10 +1,14 @@
 import { type Credentials, createBearer } from "./credentials.ts";
 import { DucatError, isDucatError, readError } from "./errors.ts";
-import { isPassing, pause, pauseBefore } from "./retry.ts";
+import { holdBody } from "./hold-body.ts";
+import { type Prepared, prepareRequest } from "./prepare-request.ts";
+import { isPassing, pause, pauseBefore, untilAborted } from "./retry.ts";
 
 const defaultTimeoutMs = 30_000;
 const defaultRetries = 3;
 const mostRetries = 10;
+/** A timer that is set for longer runs at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export type TransportOptions = Credentials & {
   /** Where the API is, for example https://api.example.com. */
@@ -40,6 +44,10 @@ export type Call = RequestOptions & {
   /** It takes an Idempotency-Key, or else doing it twice does no harm. */
   isKeyed?: boolean | undefined;
   isRepeatable?: boolean | undefined;
+  /** It deletes and answers nothing: when it is not there any more, it is done. */
+  isSilent?: boolean | undefined;
+  /** Its answer is text and not JSON. */
+  isText?: boolean | undefined;
 };
 
 export type Transport = {
@@ -57,56 +65,52 @@ export type Transport = {
 export function createTransport(options: TransportOptions): Transport {
   const bearer = createBearer(options);
 
-  async function attempt<T>(call: Call, read: Read<T>): Promise<T> {
+  async function attempt<T>(call: Call, prepared: Prepared, read: Read<T>): Promise<T> {
     const timeoutMs = call.timeoutMs ?? options.timeoutMs ?? defaultTimeoutMs;
     const ending = new AbortController();
-    const end = () => ending.abort();
+    const end = () => ending.abort(call.signal?.reason);
+    const release = () => call.signal?.removeEventListener("abort", end);
     call.signal?.throwIfAborted();
     call.signal?.addEventListener("abort", end, { once: true });
     let isLate = false;
-    const timeout = setTimeout(() => {
-      isLate = true;
-      end();
-    }, timeoutMs);
+    let isHeld = false;
+    const timeout = setTimeout(
+      () => {
+        isLate = true;
+        end();
+      },
+      Math.min(timeoutMs, longestTimerMs),
+    );
     try {
-      return await exchange(call, { read, signal: ending.signal });
+      const response = await exchange(prepared, ending.signal);
+      isHeld = read === (keepOpen as unknown) && call.signal !== undefined;
+      // What is read later ends with the caller's signal all the same.
+      return await read(isHeld ? holdBody(response, release) : response, call);
     } catch (error) {
       call.signal?.throwIfAborted();
       throw toError(error, isLate ? timeoutMs : undefined);
     } finally {
       clearTimeout(timeout);
-      // What is read later ends with the caller's signal all the same.
-      if (read !== keepOpen) call.signal?.removeEventListener("abort", end);
+      if (!isHeld) release();
     }
   }
 
-  async function exchange<T>(call: Call, how: { read: Read<T>; signal: AbortSignal }): Promise<T> {
+  async function exchange({ url, ...init }: Prepared, signal: AbortSignal): Promise<Response> {
     const { fetch = globalThis.fetch } = options;
-    const { body, type } = encodeBody(call);
-    const account = call.account ?? options.account;
-    const response = await fetch(makeUrl(options.baseUrl, call), {
-      method: call.method,
-      headers: {
-        ...(type !== undefined && { "content-type": type }),
-        ...(account !== undefined && { "ducat-account": account }),
-        ...call.headers,
-      },
-      ...(body !== undefined && { body }),
-      // A key must not follow to somewhere else.
-      redirect: "error",
-      signal: how.signal,
-    });
+    // A key must not follow to somewhere else.
+    const response = await fetch(url, { ...init, redirect: "error", signal });
     if (!response.ok) throw await readError(response);
-    return await how.read(response);
+    return response;
   }
 
   /** With the bearer's token; with another one when that is refused, which did nothing. */
-  async function authorize<T>(call: Call, read: Read<T>): Promise<T> {
+  async function authorize<T>(call: Call, prepared: Prepared, read: Read<T>): Promise<T> {
     for (let isRenewed = false; ; isRenewed = true) {
-      const token = await bearer.get();
-      const headers = { ...call.headers, authorization: `Bearer ${token}` };
+      const token = await untilAborted(bearer.get(), call.signal);
+      const headers = new Headers(prepared.headers);
+      headers.set("authorization", `Bearer ${token}`);
       try {
-        return await attempt({ ...call, headers }, read);
+        return await attempt(call, { ...prepared, headers }, read);
       } catch (error) {
         const isRefused = isDucatError(error, "unauthenticated");
         if (!isRefused || isRenewed || !bearer.renew(token)) throw error;
@@ -114,19 +118,18 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  async function send<T>(given: Call, read: Read<T>): Promise<T> {
-    const call = withKey(given);
+  async function send<T>(call: Call, read: Read<T>): Promise<T> {
+    const prepared = prepareRequest(call, options);
     const retries = Math.min(call.maxRetries ?? options.maxRetries ?? defaultRetries, mostRetries);
     const mayRepeat = call.isKeyed || call.isRepeatable || isHarmless(call.method);
     let isUnknown = false;
     for (let count = 0; ; count++) {
       try {
-        return await authorize(call, read);
+        return await authorize(call, prepared, read);
       } catch (error) {
         if (!isDucatError(error)) throw error;
         // The attempt whose answer was lost did it.
-        const isGone = call.method === "DELETE" && error.status === 404;
-        if (isUnknown && isGone) return undefined as T;
+        if (isUnknown && call.isSilent && isDucatError(error, "not_found")) return undefined as T;
         const ms = mayRepeat && isPassing(error) ? pauseBefore(count, error) : undefined;
         if (count >= retries || ms === undefined) throw error;
         isUnknown ||= error.status === 0 || error.status >= 500;
@@ -138,7 +141,7 @@ export function createTransport(options: TransportOptions): Transport {
   return { request: (call) => send(call, readBody), open: (call) => send(call, keepOpen) };
 }
 
-type Read<T> = (response: Response) => Promise<T>;
+type Read<T> = (response: Response, call: Call) => Promise<T>;
 
 const keepOpen = async (response: Response): Promise<Response> => response;
 
@@ -151,47 +154,24 @@ function toError(error: unknown, timeoutMs: number | undefined): DucatError {
   return new DucatError("timed_out", { message: `No answer within ${timeoutMs} ms.` }, cause);
 }
 
-/** One key for all attempts of one call. */
-function withKey(call: Call): Call {
-  if (!call.isKeyed) return call;
-  const key = call.idempotencyKey ?? makeKey();
-  return { ...call, headers: { ...call.headers, "idempotency-key": key } };
-}
-
 const isHarmless = (method: string) => ["GET", "HEAD", "PUT", "DELETE"].includes(method);
 
-/** 128 random bits; randomUUID is missing on pages without TLS. */
-function makeKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function makeUrl(baseUrl: string, { path, query = {} }: Call): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) search.set(name, String(value));
-  }
-  const start = `${baseUrl.replace(/\/+$/, "")}${path}`;
-  const text = search.toString();
-  return text === "" ? start : `${start}?${text}`;
-}
-
-function encodeBody({ body }: Call): { body?: string | FormData; type?: string } {
-  if (body === undefined) return {};
-  // Its boundary is fetch's to choose.
-  if (body instanceof FormData) return { body };
-  if (typeof body === "string") return { body, type: "text/csv" };
-  return { body: JSON.stringify(body), type: "application/json" };
-}
-
-async function readBody(response: Response): Promise<unknown> {
+async function readBody(response: Response, call: Call): Promise<unknown> {
   const text = await response.text();
+  const type = response.headers.get("content-type") ?? "";
+  if (type.includes("json")) return readJson(text);
   if (text === "") return undefined;
-  if (!(response.headers.get("content-type") ?? "").includes("json")) return text;
+  if (call.isText || new Headers(call.headers).has("accept")) return text;
+  const { status } = response;
+  const message = `The server answered ${status} with something else than JSON.`;
+  throw new DucatError("unexpected_answer", { message, status });
+}
+
+function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    // Cut off: as good as no answer.
-    throw new TypeError("The answer is not whole.", { cause: error });
+  } catch {
+    // Cut off: as good as no answer. What JSON says of it may have a part of a secret in it.
+    throw new TypeError("The answer is not whole.");
   }
 }

@@ -1,5 +1,6 @@
 import { DucatError } from "./errors.ts";
 import type { Caller } from "./operations.ts";
+import { untilAborted } from "./retry.ts";
 import type { RequestOptions } from "./transport.ts";
 import type { Upload } from "./types.ts";
 
@@ -21,7 +22,7 @@ export type Uploads = {
 export const createUploads = ({ request }: Caller): Uploads => ({
   async create(picture, options) {
     const body = new FormData();
-    body.set("file", await toBlob(picture), "picture");
+    body.set("file", await untilAborted(toBlob(picture), options?.signal), "picture");
     return await request("POST /v1/uploads", { ...options, body });
   },
 });

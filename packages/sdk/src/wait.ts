@@ -7,8 +7,8 @@ import type { Generation } from "./types.ts";
 const defaultWaitMs = 15 * 60_000;
 const firstPauseMs = 500;
 const longestPauseMs = 5_000;
-/** The API waits no longer than this for one answer. */
-const longestAnswerS = 60;
+/** The API would wait for a minute, but some proxies cut off after half of that. */
+const longestAnswerS = 25;
 const defaultTimeoutMs = 30_000;
 
 export type WaitOptions = RequestOptions & {
@@ -31,7 +31,7 @@ export async function waitForEnd(
     const left = until - Date.now();
     if (left <= 0) {
       const message = `Generation ${id} has not ended within ${waitMs} ms; it goes on.`;
-      throw new DucatError("timed_out", { message });
+      throw new DucatError("timed_out", { message, problem: { generation_id: id } });
     }
     await pause(Math.min(ms, left), options.signal);
   }

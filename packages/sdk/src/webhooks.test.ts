@@ -113,6 +113,14 @@ describe("a webhook", () => {
     }
   });
 
+  it("is refused by a time-span that is none, and with more signatures than anybody sends", async () => {
+    const old = sign([secret], { age: 9_999 });
+    const asked = verify({ headers: old, secret, toleranceS: Number.NaN });
+    await expect(asked).rejects.toMatchObject(refused);
+    const headers = sign([...Array.from({ length: 40 }, makeSecret), secret]);
+    await expect(verify({ headers, secret })).rejects.toMatchObject(refused);
+  });
+
   it("is not looked at with a secret that is none", async () => {
     for (const none of ["", "whsec_", "whsec_%%%", `whsec_${btoa("short")}`]) {
       const asked = verify({ headers: sign([secret]), secret: none });
