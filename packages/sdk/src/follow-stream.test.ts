@@ -85,6 +85,22 @@ describe("following a stream", () => {
     expect(heard).toEqual([1]);
   });
 
+  it("hangs up when its reader leaves, and leaves nothing on a signal that lives on", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    const cancel = vi.fn();
+    const ends: AbortSignal[] = [];
+    const connect: Connect = async (_, ending) => {
+      ends.push(ending);
+      const bytes = new TextEncoder().encode(event(1));
+      return new ReadableStream({ pull: (to) => to.enqueue(bytes), cancel });
+    };
+    for await (const _ of followStream(connect, { signal })) break;
+    expect([cancel.mock.calls.length, ends.map(({ aborted }) => aborted)]).toEqual([1, [true]]);
+    expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+  });
+
   it("takes no other page for a stream", async () => {
     const fetch = async () =>
       new Response("<html>\n\n", { headers: { "content-type": "text/html" } });

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createDucat, type DucatOptions } from "./ducat.ts";
 import { DucatError, isDucatError, readError } from "./errors.ts";
 
@@ -191,6 +191,27 @@ describe("waiting", () => {
     const [prefer] = long.sent.map(({ headers }) => new Headers(headers).get("prefer"));
     expect(Number(prefer?.slice("wait=".length))).toBeLessThan(30);
     expect(sent.length).toBeGreaterThan(1);
+  });
+
+  it("is no longer than was asked when nothing comes back, and when it has gone meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const gone = () => json({ code: "not_found", status: 404, title: "No." }, 404);
+    const { ducat } = answer([() => json({ id: "g", status: "pending" }), gone]);
+    const asked = ducat.generations.createAndWait({} as never).catch((caught) => caught);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await asked).toMatchObject({ code: "not_found" });
+
+    const hangs = answer([
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener("abort", () => reject(signal.reason));
+        }),
+    ]).ducat.generations.wait("g", { waitMs: 10_000 });
+    const late = hangs.catch((caught) => caught);
+    await vi.advanceTimersByTimeAsync(16_000);
+    expect(await late).toMatchObject({ code: "timed_out", extra: { generation_id: "g" } });
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("ends with its signal wherever it is, and leaves nothing on it", async () => {

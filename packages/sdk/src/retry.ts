@@ -2,6 +2,8 @@ import type { DucatError } from "./errors.ts";
 
 const firstPauseMs = 500;
 const longestPauseMs = 8_000;
+/** A timer that is set for longer runs at once. */
+export const longestTimerMs = 2 ** 31 - 1;
 /** Whoever is asked to wait for longer is told, instead of waiting. */
 const longestRetryAfterS = 60;
 

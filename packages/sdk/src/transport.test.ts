@@ -66,6 +66,10 @@ describe("a client whose connections break", () => {
       const batch = await withFaults([fault], (one) => one.generations.batch(asked));
       const all = await batch.ducat.generations.list().page();
       expect(all.data.map((one) => one.id)).toEqual([batch.result.id]);
+      const file = new Blob(["label,prompt\nA-1,a pond\n"]);
+      const csv = await withFaults([fault], (one) => one.generations.batch({ ...rest, file }));
+      const found = await csv.ducat.generations.list().page();
+      expect(found.data.map((one) => one.id)).toEqual([csv.result.id]);
 
       const letter = { amount: 4, description: "a letter" };
       const taken = await withFaults([fault], (one) => one.credits.consume(letter));

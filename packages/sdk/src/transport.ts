@@ -2,13 +2,11 @@ import { type Credentials, createBearer } from "./credentials.ts";
 import { DucatError, isDucatError, readError } from "./errors.ts";
 import { holdBody } from "./hold-body.ts";
 import { type Prepared, prepareRequest } from "./prepare-request.ts";
-import { isPassing, pause, pauseBefore, untilAborted } from "./retry.ts";
+import { isPassing, longestTimerMs, pause, pauseBefore, untilAborted } from "./retry.ts";
 
 const defaultTimeoutMs = 30_000;
 const defaultRetries = 3;
 const mostRetries = 10;
-/** A timer that is set for longer runs at once. */
-const longestTimerMs = 2 ** 31 - 1;
 
 export type TransportOptions = Credentials & {
   /** Where the API is, for example https://api.example.com. */
