@@ -26,9 +26,12 @@ export type Seat = {
 
 /** A connection is made anew from time to time, so that load can move to other processes. */
 const longestLifeMs = 3_600_000;
+/** What came together, after a restart, does not come together again and again. */
+const shortestLifeMs = 0.9 * longestLifeMs;
 
 export function createSeat({ endsAt }: SeatOptions, left: (why: StreamEnd) => void): Seat {
-  const lifeMs = Math.min(longestLifeMs, (endsAt ?? Number.POSITIVE_INFINITY) - Date.now());
+  const mostMs = shortestLifeMs + Math.random() * (longestLifeMs - shortestLifeMs);
+  const lifeMs = Math.min(mostMs, (endsAt ?? Number.POSITIVE_INFINITY) - Date.now());
   let wokenAt: number | undefined;
   let why: StreamEnd | undefined;
   let hasLeft = false;
