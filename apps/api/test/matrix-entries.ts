@@ -195,6 +195,9 @@ const named: Record<string, string[]> = {
   "PATCH /v1/images/{id}": ["album_id"],
   "POST /v1/images": ["upload_id", "generation_item_id", "album_id"],
   "POST /v1/events/tickets": ["generation_id"],
+  // Where a search goes on: it only says which events are left out.
+  "POST /v1/webhook-endpoints/{id}/replay": ["after"],
+  "POST /v1/admin/webhook-endpoints/{id}/replay": ["after"],
   "PATCH /v1/me": ["avatar"],
   "POST /v1/auth/sessions": ["account_id"],
   "POST /v1/generations": ["photo_id"],
