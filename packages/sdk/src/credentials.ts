@@ -1,3 +1,5 @@
+import { DucatError } from "./errors.ts";
+
 /** A key of a server, or a token that is asked for when it is needed. */
 export type Credentials =
   | { key: string; token?: undefined }
@@ -52,6 +54,8 @@ export function createBearer({ key, token }: Credentials): Bearer {
 /** What fetch says of a header that it can't send has the header in it, and ends up in logs. */
 function checkBearer(text: string): string {
   const bearer = typeof text === "string" ? text.trim() : undefined;
-  if (bearer === undefined || !/^[!-~]*$/.test(bearer)) throw new TypeError("This is no key.");
+  if (bearer === undefined || !/^[!-~]*$/.test(bearer)) {
+    throw new DucatError("unauthenticated", { message: "This is no key and no token." });
+  }
   return bearer;
 }

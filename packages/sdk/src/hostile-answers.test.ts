@@ -79,9 +79,11 @@ describe("what is sent", () => {
     expect(() => answer([], { key })).toThrow("no key");
     for (const token of [() => key, () => undefined as never]) {
       const { ducat } = answer([() => json({})], { key: undefined, token });
-      const error = await ducat.credits.balance().catch((caught) => caught);
-      expect(error).toBeInstanceOf(TypeError);
-      expect(inspect(error)).not.toContain("secret");
+      const asked = [ducat.credits.balance(), ducat.events.stream().next()];
+      for (const error of await Promise.all(asked.map((one) => one.catch((caught) => caught)))) {
+        expect(error).toMatchObject({ code: "unauthenticated", status: 0 });
+        expect(inspect(error)).not.toContain("secret");
+      }
     }
     const { ducat, sent } = answer([() => json({})], { key: "dk_test_x\n" });
     await ducat.credits.balance();
