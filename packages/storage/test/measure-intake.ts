@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "@ducat/types/errors";
+import { readPeak } from "../../../infra/test/read-peak.ts";
 import { createImageIntake } from "../src/image-intake.ts";
 
 /**
@@ -46,6 +47,6 @@ await Promise.all(Array.from({ length: 8 }, uploadAll));
 running = false;
 await parallelGood;
 
-const peak = process.resourceUsage().maxRSS / 1024;
+const peak = readPeak() / mebibyte;
 const report = { outcomes, idle: idle / mebibyte, peak, slowestGoodMs };
 process.stdout.write(JSON.stringify(report));
