@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import { type Fault, startFaultyProxy } from "../test/faulty-proxy.ts";
 import { order, type Stage, setStage } from "../test/stage.ts";
 import { DucatError } from "./errors.ts";
+import type { BatchFile } from "./generations.ts";
 import { pauseBefore } from "./retry.ts";
 import { createTransport, type TransportOptions } from "./transport.ts";
+import type { CreateBatch } from "./types.ts";
 
 // Pauses as short as they may be.
 beforeEach(() => {
@@ -60,23 +62,25 @@ describe("a client whose connections break", () => {
   });
 
   it("makes one batch, and takes credits once", async () => {
-    const check = async (fault: Fault) => {
-      const { input, ...rest } = order();
-      const asked = { ...rest, rows: [{ input }, { input }] };
-      const batch = await withFaults([fault], (one) => one.generations.batch(asked));
+    const { input, ...rest } = order();
+    const checkBatch = async (fault: Fault, body: CreateBatch | BatchFile) => {
+      const batch = await withFaults([fault], (one) => one.generations.batch(body));
       const all = await batch.ducat.generations.list().page();
       expect(all.data.map((one) => one.id)).toEqual([batch.result.id]);
-      const file = new Blob(["label,prompt\nA-1,a pond\n"]);
-      const csv = await withFaults([fault], (one) => one.generations.batch({ ...rest, file }));
-      const found = await csv.ducat.generations.list().page();
-      expect(found.data.map((one) => one.id)).toEqual([csv.result.id]);
-
+    };
+    const checkCredits = async (fault: Fault) => {
       const letter = { amount: 4, description: "a letter" };
       const taken = await withFaults([fault], (one) => one.credits.consume(letter));
       const { data } = await taken.ducat.credits.transactions({ type: "usage" }).page();
       expect(data.map(({ amount }) => amount)).toEqual([-4]);
     };
-    await Promise.all(faults.map(check));
+    const file = new Blob(["label,prompt\nA-1,a pond\n"]);
+    const checks = faults.flatMap((fault) => [
+      checkBatch(fault, { ...rest, rows: [{ input }, { input }] }),
+      checkBatch(fault, { ...rest, file }),
+      checkCredits(fault),
+    ]);
+    await Promise.all(checks);
   });
 
   it("does not send again what has no key and could happen twice", async () => {
