@@ -173,8 +173,9 @@ describe("an answer", () => {
 describe("waiting", () => {
   it("without an end is no wait of no time", async () => {
     const { ducat } = answer([
-      async () => {
+      async ({ signal }) => {
         await new Promise((resolve) => setTimeout(resolve, 20));
+        signal?.throwIfAborted();
         return json({ id: "g", status: "completed" });
       },
     ]);
