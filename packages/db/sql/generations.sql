@@ -282,9 +282,13 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.cancel_generation TO ducat_app, ducat_worker;
 
+DROP FUNCTION IF EXISTS ducat.refund_generation(uuid, uuid, uuid[], text, text, bytea, jsonb);
 -- Pay completed items back by hand (null: all that are completed), each once, to the grants that
--- they came from, with an audit line. Once per p_key.
--- Returns {items, credits, replayed}: how many items and credits were paid back by this call.
+-- they came from, with an audit line. Once per p_key. p_at_once items at most, since each change of
+-- the account's row is slower than the one before within a transaction: where `more` is returned,
+-- call again with what was returned as p_done. The answer is kept by the last call.
+-- Returns {items, credits, replayed}: how many items and credits were paid back, p_done included;
+-- or {items, credits, more: true}.
 --   DU002 idempotency_conflict
 --   DU003 not_found       no such generation, or an item of p_items isn't in it
 --   DU006 invalid_state   an item of p_items is not completed
@@ -293,15 +297,15 @@ GRANT EXECUTE ON FUNCTION ducat.cancel_generation TO ducat_app, ducat_worker;
 -- Locks generation, items, account. Safe to retry: an item is paid back once.
 CREATE OR REPLACE FUNCTION ducat.refund_generation(
   p_account_id uuid, p_generation_id uuid, p_items uuid[], p_reason text, p_key text,
-  p_fingerprint bytea, p_audit jsonb)
+  p_fingerprint bytea, p_audit jsonb, p_done jsonb DEFAULT NULL, p_at_once int DEFAULT 500)
 RETURNS jsonb LANGUAGE plpgsql SECURITY DEFINER SET search_path = ducat, pg_temp AS $$
 DECLARE
   v_generation generations := lock_generation(p_account_id, p_generation_id);
   v_item generation_items;
   v_kept jsonb;
-  v_found int := 0;
   v_items int := 0;
   v_credits bigint := 0;
+  v_done jsonb;
 BEGIN
   IF v_generation.id IS NULL THEN
     PERFORM refuse('DU003', 'not_found', '{"what": "generation"}');
@@ -310,32 +314,52 @@ BEGIN
   IF v_kept IS NOT NULL THEN
     RETURN v_kept;
   END IF;
+  PERFORM refuse_unpaid_items(p_account_id, p_generation_id, p_items);
   FOR v_item IN
     SELECT * FROM generation_items
     WHERE account_id = p_account_id AND generation_id = p_generation_id
-      AND CASE WHEN p_items IS NULL THEN status = 'completed' ELSE id = ANY (p_items) END
-    ORDER BY position FOR NO KEY UPDATE
+      AND status = 'completed' AND captured > 0 AND (p_items IS NULL OR id = ANY (p_items))
+    ORDER BY position LIMIT least(p_at_once, 500) FOR NO KEY UPDATE
   LOOP
-    v_found := v_found + 1;
-    IF v_item.status <> 'completed' THEN
-      PERFORM refuse('DU006', 'invalid_state',
-        jsonb_build_object('item_id', v_item.id, 'status', v_item.status));
-    END IF;
-    CONTINUE WHEN v_item.captured = 0;
     PERFORM refund_item(v_generation, v_item, p_reason);
     PERFORM mark_usage(p_account_id, v_item.completed_at, v_item.completed_at, 'refund');
     v_items := v_items + 1;
     v_credits := v_credits + v_item.captured;
   END LOOP;
-  IF v_found <> cardinality(p_items) THEN
-    PERFORM refuse('DU003', 'not_found', '{"what": "item"}');
-  END IF;
   PERFORM audit(p_account_id, 'generation.refund', 'generation', p_generation_id::text, p_audit,
     jsonb_build_object('items', v_items, 'credits', v_credits, 'reason', p_reason));
-  RETURN keep_answer(p_account_id, 'refund', p_key, p_fingerprint,
-    jsonb_build_object('items', v_items, 'credits', v_credits));
+  v_done := jsonb_build_object('items', v_items + coalesce((p_done ->> 'items')::int, 0),
+    'credits', v_credits + coalesce((p_done ->> 'credits')::bigint, 0));
+  IF v_items = least(p_at_once, 500) THEN
+    RETURN v_done || '{"more": true}';
+  END IF;
+  RETURN keep_answer(p_account_id, 'refund', p_key, p_fingerprint, v_done);
 END $$;
 GRANT EXECUTE ON FUNCTION ducat.refund_generation TO ducat_app;
+
+-- Refuse items that are not in a generation, or not completed; null names none. The generation
+-- must be locked, so that none of them ends meanwhile. Internal.
+--   DU003 not_found · DU006 invalid_state
+CREATE OR REPLACE FUNCTION ducat.refuse_unpaid_items(
+  p_account_id uuid, p_generation_id uuid, p_items uuid[])
+RETURNS void LANGUAGE plpgsql SET search_path = ducat, pg_temp AS $$
+DECLARE
+  v_open generation_items;
+BEGIN
+  SELECT * INTO v_open FROM generation_items
+  WHERE account_id = p_account_id AND generation_id = p_generation_id AND id = ANY (p_items)
+    AND status <> 'completed' ORDER BY position LIMIT 1;
+  IF FOUND THEN
+    PERFORM refuse('DU006', 'invalid_state',
+      jsonb_build_object('item_id', v_open.id, 'status', v_open.status));
+  END IF;
+  IF cardinality(p_items) <> (
+      SELECT count(*) FROM generation_items
+      WHERE account_id = p_account_id AND generation_id = p_generation_id AND id = ANY (p_items))
+  THEN
+    PERFORM refuse('DU003', 'not_found', '{"what": "item"}');
+  END IF;
+END $$;
 
 -- Forget what a finished generation was about: inputs, texts and files go, the ledger, the key
 -- and the counts stay, and so do pictures that are in the gallery. Returns the keys of the files

@@ -17,12 +17,12 @@ import {
   freezeAccount,
   holdCredits,
 } from "./credits.ts";
+import { refundGeneration } from "./generation-refunds.ts";
 import {
   cancelGeneration,
   deleteGeneration,
   findGeneration,
   listGenerations,
-  refundGeneration,
 } from "./generations.ts";
 import { type ClaimedItem, claimItem, deferItem, endDueItem, sweepItems } from "./items.ts";
 

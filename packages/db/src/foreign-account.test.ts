@@ -17,6 +17,7 @@ import { beginClockRun, recordTick, tickClock } from "./clock.ts";
 import { captureHold, clawBack, findBalance, holdCredits, listEntries } from "./credits.ts";
 import { removeFeatureOverride, setFeatureOverride } from "./entitlements.ts";
 import { listEvents, readGenerationStream } from "./events.ts";
+import { refundGeneration } from "./generation-refunds.ts";
 import {
   cancelGeneration,
   deleteGeneration,
@@ -24,7 +25,6 @@ import {
   findStatus,
   isKeyUsed,
   listGenerations,
-  refundGeneration,
 } from "./generations.ts";
 import { deleteImage, listImages, prepareImage, saveImage, updateImage } from "./images.ts";
 import { failImportFile, type ImportFile, keepImportFile } from "./imports.ts";

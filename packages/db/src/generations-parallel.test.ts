@@ -7,12 +7,12 @@ import { waitForLocks } from "../test/wait.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { connectDatabase, type Db } from "./connect.ts";
 import { findBalance, listEntries } from "./credits.ts";
+import { refundGeneration } from "./generation-refunds.ts";
 import {
   cancelGeneration,
   findGeneration,
   listGenerations,
   type NewGeneration,
-  refundGeneration,
 } from "./generations.ts";
 
 const database = useDatabase();

@@ -2,7 +2,7 @@ import { DomainError } from "@ducat/types/errors";
 import type { PriceLine, Terms } from "@ducat/types/pricing";
 import type { Db } from "./connect.ts";
 import { batcherOf } from "./create-batch.ts";
-import type { Audit, RequestKey } from "./credits.ts";
+import type { RequestKey } from "./credits.ts";
 import { ask, askOnce } from "./errors.ts";
 import type { Output } from "./outputs.ts";
 import { type AccountSql, withAccount } from "./with-account.ts";
@@ -358,33 +358,6 @@ export async function cancelGeneration(
 function orNothing(error: unknown) {
   if (!(error instanceof DomainError && error.code === "invalid_state")) throw error;
   return { canceled: 0, asked: 0 };
-}
-
-export type RefundResult = { items: number; credits: number; replayed: boolean };
-
-/**
- * Pays completed items back by hand, each once, with an audit line; no items means all.
- * Errors: not_found (generation or item), invalid_state (an item is not completed),
- * idempotency_conflict.
- */
-export async function refundGeneration(
-  db: Db,
-  accountId: string,
-  refund: RequestKey & {
-    id: string;
-    items?: string[] | undefined;
-    reason: string;
-    audit: Audit;
-  },
-): Promise<RefundResult> {
-  return askOnce("idempotency_keys_pkey", async () => {
-    const [row] = await db<{ result: RefundResult }[]>`
-      SELECT ducat.refund_generation(${accountId}, ${refund.id}, ${refund.items ?? null}::uuid[],
-        ${refund.reason}, ${refund.key}, ${refund.fingerprint},
-        ${JSON.stringify(refund.audit)}::text::jsonb) AS result`;
-    if (!row) throw new Error("refund_generation returned no row");
-    return row.result;
-  });
 }
 
 /**

@@ -13,7 +13,8 @@ import {
   holdCredits,
   listEntries,
 } from "./credits.ts";
-import { cancelGeneration, findGeneration, refundGeneration } from "./generations.ts";
+import { refundGeneration } from "./generation-refunds.ts";
+import { cancelGeneration, findGeneration } from "./generations.ts";
 
 const database = useDatabase();
 
@@ -225,6 +226,28 @@ describe("support", () => {
     expect(await asked([done.item_id, unknown])).toMatchObject({ code: "not_found", what: "item" });
     expect((await findBalance(database.app, accountId))?.lifetime.used).toBe(1);
     for (const item of items.slice(1)) await complete(database.worker, item);
+  });
+
+  it("goes in steps for many, and goes on with the same key where one broke off", async () => {
+    const account = await makeAccount(database.app, 10);
+    const labels = ["a", "b", "c", "d", "e"];
+    const made = await makeGeneration(database.app, account.id, { labels });
+    for (const position of labels.keys()) {
+      const item = await claim(database.worker, account.id, made, { position });
+      await complete(database.worker, item);
+    }
+    const refund = { ...makeKey(), id: made.id, reason: "blurred", audit };
+    const step = `ducat.refund_generation($1, $2, NULL, 'blurred', $3, $4, '{}', NULL, 2)`;
+    const [first] = await database.app.unsafe(`SELECT ${step} AS step`, [
+      ...[account.id, made.id, refund.key, refund.fingerprint],
+    ]);
+    expect(first?.step).toEqual({ items: 2, credits: 2, more: true });
+    const rest = await refundGeneration(database.app, account.id, { ...refund, atOnce: 2 });
+    expect(rest).toEqual({ items: 3, credits: 3, replayed: false });
+    expect(await refundGeneration(database.app, account.id, refund)).toEqual({
+      ...{ items: 3, credits: 3, replayed: true },
+    });
+    expect((await findBalance(database.app, account.id))?.lifetime.used).toBe(0);
   });
 
   it("can pay back what was captured of a completed item, after a partial capture", async () => {

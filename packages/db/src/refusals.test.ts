@@ -17,7 +17,8 @@ import {
   grantCredits,
   holdCredits,
 } from "./credits.ts";
-import { cancelGeneration, deleteGeneration, refundGeneration } from "./generations.ts";
+import { refundGeneration } from "./generation-refunds.ts";
+import { cancelGeneration, deleteGeneration } from "./generations.ts";
 
 let database: TestDatabase;
 let app: Db;

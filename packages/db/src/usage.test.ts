@@ -4,7 +4,8 @@ import { refusalOf } from "../test/outcome.ts";
 import { useDatabase } from "../test/use-database.ts";
 import { claim, complete, fail } from "../test/work.ts";
 import { findBalance } from "./credits.ts";
-import { cancelGeneration, refundGeneration, type UsageTake } from "./generations.ts";
+import { refundGeneration } from "./generation-refunds.ts";
+import { cancelGeneration, type UsageTake } from "./generations.ts";
 import { endDueItem } from "./items.ts";
 
 const database = useDatabase();

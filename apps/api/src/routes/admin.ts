@@ -1,5 +1,5 @@
 import { adjustCredits } from "@ducat/db/credits";
-import { refundGeneration } from "@ducat/db/generations";
+import { refundGeneration } from "@ducat/db/generation-refunds";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { auditOf } from "../audit.ts";
 import { type FindAccount, requireNamedAccount, requireScope } from "../auth.ts";

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { deleteGeneration, type NewGeneration, refundGeneration } from "@ducat/db/generations";
+import { refundGeneration } from "@ducat/db/generation-refunds";
+import { deleteGeneration, type NewGeneration } from "@ducat/db/generations";
 import { Pricing, quotePrice } from "@ducat/types/pricing";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
