@@ -214,7 +214,7 @@ it("keeps nothing of what it has told while it waits", async () => {
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");
   const size = 200_000;
-  const streams = Array.from({ length: 40 }, () =>
+  const streams = Array.from({ length: 100 }, () =>
     open((at) => (at < 3 ? { events: [["big", { text: `${at}`.repeat(size) }]] } : {})),
   );
   for (const { next } of streams) await next();
@@ -230,5 +230,6 @@ it("keeps nothing of what it has told while it waits", async () => {
   await new Promise((resolve) => setImmediate(resolve));
   collect();
   const { heapUsed, external } = process.memoryUsage();
-  expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(20 * size);
+  // A hundred kept slices or more, if it kept any; the rest is what else the process does.
+  expect(heapUsed + external - before.heapUsed - before.external).toBeLessThan(60 * size);
 });
