@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { readRetryAfter } from "../retry-after.ts";
 import type { Seen } from "./exchange.ts";
-import { readRetryAfter } from "./retry-after.ts";
 import { readWhole, sendRequest } from "./send-request.ts";
 
 export type Call = {

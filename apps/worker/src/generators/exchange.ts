@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import { readRetryAfter } from "../retry-after.ts";
 import { asObject, type Facts } from "./facts.ts";
-import { readRetryAfter } from "./retry-after.ts";
 import { readLimited, readWhole, sendRequest } from "./send-request.ts";
 
 /** What is known of a request, by which its outcome is judged when it did not go well. */

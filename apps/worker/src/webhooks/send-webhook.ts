@@ -8,7 +8,7 @@ import {
   parseOutgoingUrl,
 } from "@ducat/egress/outgoing-url";
 import { createPublicAgent, wasRefused } from "@ducat/egress/public-agent";
-import { readRetryAfter } from "../generators/retry-after.ts";
+import { readRetryAfter } from "../retry-after.ts";
 import { signWebhook } from "./sign-webhook.ts";
 
 /** Read so that a receiver can end its answer in peace; nothing of it is looked at. */

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 const longestMs = 3_600_000;
 
 /**
- * For how long a provider wants to be left alone, in milliseconds and at most an hour: Retry-After
+ * For how long a server wants to be left alone, in milliseconds and at most an hour: Retry-After
  * in seconds or as a date (RFC 9110, 10.2.3), or retry-after-ms, which OpenAI and Azure send too.
  */
 export function readRetryAfter(headers: IncomingHttpHeaders): number | undefined {
