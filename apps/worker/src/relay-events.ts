@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Db } from "@ducat/db/connect";
 import { relayEvents } from "@ducat/db/events";
+import { createBell } from "./bell.ts";
 import type { Log } from "./log.ts";
 import type { RelayMeter } from "./meter.ts";
 import type { Repeating } from "./repeat.ts";
@@ -41,12 +42,10 @@ export type RelayDeps = {
 export function startRelay({ db, log, meter, relayed, timings }: RelayDeps): Relay {
   const stopping = new AbortController();
   const { signal } = stopping;
-  let isWoken = false;
+  const bell = createBell();
   let isFailing = false;
-  let ring = () => {};
 
   const relay = async (): Promise<"more" | "busy" | "none"> => {
-    isWoken = false;
     try {
       const done = await relayEvents(db, { limit: batch });
       isFailing = false;
@@ -61,35 +60,22 @@ export function startRelay({ db, log, meter, relayed, timings }: RelayDeps): Rel
     }
   };
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {});
-  const untilWoken = async () => {
-    if (isWoken) return;
-    const woken = new Promise<void>((resolve) => {
-      ring = resolve;
-    });
-    const waiting = new AbortController();
-    const poll = sleep(timings.pollMs, undefined, { signal: waiting.signal }).catch(() => {});
-    await Promise.race([woken, poll]);
-    waiting.abort();
-  };
   const loop = async () => {
     while (!signal.aborted) {
       const left = await relay();
       if (left === "more") continue;
       await pause(left === "busy" ? timings.busyMs : timings.gatherMs);
-      if (left === "none" && !signal.aborted) await untilWoken();
+      if (left === "none" && !signal.aborted) await bell.wait(timings.pollMs);
     }
     // What ended just now is told by us, where nobody else is there to do it.
     for (let n = 0; n < lastRounds && (await relay()) === "more"; n++);
   };
   const ended = loop();
   return {
-    wake() {
-      isWoken = true;
-      ring();
-    },
+    wake: bell.ring,
     stop() {
       stopping.abort();
-      ring();
+      bell.ring();
       return ended;
     },
   };

@@ -205,7 +205,7 @@ CREATE OR REPLACE FUNCTION ducat.note_try(p_log jsonb, p_try jsonb) RETURNS json
 LANGUAGE sql STABLE SET search_path = ducat, pg_temp AS $$
   SELECT CASE WHEN jsonb_array_length(p_log) >= 20 THEN p_log - 0 ELSE p_log END
     || jsonb_build_array(jsonb_build_object(
-      'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'at', rfc3339(clock_timestamp()),
       'status', (p_try ->> 'status')::int,
       'ms', least(greatest((p_try ->> 'ms')::numeric, 0), 3600000)::int,
       'error', left(p_try ->> 'error', 200)))

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { claimDeliveries } from "@ducat/db/webhook-deliveries";
+import { createBell } from "../bell.ts";
 import type { Repeating } from "../repeat.ts";
 import { safeError } from "../safe-error.ts";
-import { createBell } from "./bell.ts";
 import { type DeliverDeps, deliver } from "./deliver.ts";
 
 /** Attempts at once that are not slow. */
