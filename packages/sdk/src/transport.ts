@@ -72,6 +72,12 @@ export function createTransport(options: TransportOptions): Transport {
     call.signal?.addEventListener("abort", end, { once: true });
     let isLate = false;
     let isHeld = false;
+    // What is read later ends with the caller's signal all the same.
+    const hold = (response: Response) => {
+      if (!call.signal) return response;
+      isHeld = true;
+      return holdBody(response, release);
+    };
     const timeout = setTimeout(
       () => {
         isLate = true;
@@ -80,10 +86,7 @@ export function createTransport(options: TransportOptions): Transport {
       Math.min(timeoutMs, longestTimerMs),
     );
     try {
-      const response = await exchange(prepared, ending.signal);
-      isHeld = read === (keepOpen as unknown) && call.signal !== undefined;
-      // What is read later ends with the caller's signal all the same.
-      return await read(isHeld ? holdBody(response, release) : response, call);
+      return await read(await exchange(prepared, ending.signal), call, hold);
     } catch (error) {
       call.signal?.throwIfAborted();
       throw toError(error, isLate ? timeoutMs : undefined);
@@ -139,9 +142,14 @@ export function createTransport(options: TransportOptions): Transport {
   return { request: (call) => send(call, readBody), open: (call) => send(call, keepOpen) };
 }
 
-type Read<T> = (response: Response, call: Call) => Promise<T>;
+/** `hold` keeps the caller's signal listened to until the body of an answer has been read. */
+type Read<T> = (
+  response: Response,
+  call: Call,
+  hold: (response: Response) => Response,
+) => Promise<T>;
 
-const keepOpen = async (response: Response): Promise<Response> => response;
+const keepOpen: Read<Response> = async (response, _call, hold) => hold(response);
 
 function toError(error: unknown, timeoutMs: number | undefined): DucatError {
   if (isDucatError(error)) return error;
