@@ -90,7 +90,7 @@ export function gatherSignals(
     stop() {
       isStopped = true;
       clearTimeout(timer);
-      for (const resolve of flushed) resolve();
+      settle();
     },
   };
 }
