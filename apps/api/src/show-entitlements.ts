@@ -2,9 +2,7 @@ import type { EntitledFeature, Entitlements } from "@ducat/db/entitlements";
 import type * as shown from "@ducat/types/entitlements";
 import type { Allowance, Override } from "@ducat/types/entitlements";
 import type { SeenLimit } from "./limits/limit.ts";
-import { toTime } from "./show-generation.ts";
-
-const toMoment = (text: string | null) => text && toTime(text);
+import { toTime, toTimeOrNull } from "./show-generation.ts";
 
 /**
  * What an account may do as callers see it, the features in the catalog's order. How its windows
@@ -20,9 +18,9 @@ export function showEntitlements(
   return {
     plan,
     status,
-    trial: trial && { ends_at: toMoment(trial.ends_at) },
+    trial: trial && { ends_at: toTimeOrNull(trial.ends_at) },
     period: period && { start: toTime(period.start), end: toTime(period.end) },
-    cancel_at: toMoment(cancel_at),
+    cancel_at: toTimeOrNull(cancel_at),
     features: Object.fromEntries(inOrder.map(([key, feature]) => [key, showFeature(feature)])),
     passes: passes.map(({ features: _, starts_at, ends_at, ...pass }) => ({
       ...pass,
@@ -56,7 +54,15 @@ function showFeature(feature: EntitledFeature): shown.EntitledFeature {
   }
   const { period, reset, resets_at, styles, of, free_styles, beyond } = feature;
   return {
-    ...{ kind: "limit", name, period, reset, ...counted, resets_at: toMoment(resets_at), source },
+    ...{
+      kind: "limit",
+      name,
+      period,
+      reset,
+      ...counted,
+      resets_at: toTimeOrNull(resets_at),
+      source,
+    },
     ...(styles && { styles }),
     ...(of && { of }),
     ...(free_styles && { free_styles, beyond: beyond ?? "pay" }),
@@ -66,10 +72,10 @@ function showFeature(feature: EntitledFeature): shown.EntitledFeature {
 /** An answer that has times of the database, with those of ours. */
 export const showReset = <T extends { resets_at: string | null }>(row: T): T => ({
   ...row,
-  resets_at: toMoment(row.resets_at),
+  resets_at: toTimeOrNull(row.resets_at),
 });
 
 export const showExpiry = <T extends Override | Allowance>(row: T): T => ({
   ...row,
-  expires_at: toMoment(row.expires_at),
+  expires_at: toTimeOrNull(row.expires_at),
 });

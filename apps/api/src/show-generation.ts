@@ -8,6 +8,9 @@ import { listBase } from "./quote-terms.ts";
 
 export const toTime = (date: Date | string): string => new Date(date).toISOString();
 
+/** The same of a moment that may not have come. */
+export const toTimeOrNull = (date: string | null): string | null => date && toTime(date);
+
 /** How a price was paid. */
 export function describeCharge(
   cost: number,

@@ -8,9 +8,7 @@ import type {
   WebhookEndpoint,
   WebhookSecret,
 } from "@ducat/types/webhook-endpoints";
-import { toTime } from "./show-generation.ts";
-
-const toTimeOrNull = (text: string | null) => (text === null ? null : toTime(text));
+import { toTime, toTimeOrNull } from "./show-generation.ts";
 
 /** An endpoint as its owner sees it: all but its secrets. */
 export const showEndpoint = (row: Endpoint): WebhookEndpoint => ({

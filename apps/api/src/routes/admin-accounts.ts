@@ -21,7 +21,7 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/admin-accounts.ts";
 import { showFound, showListed, showVendor } from "../show-account.ts";
 import { showBalance } from "../show-credits.ts";
-import { toTime } from "../show-generation.ts";
+import { toTime, toTimeOrNull } from "../show-generation.ts";
 import { showSubscription } from "../show-subscription.ts";
 
 export const adminAccountRoutes = (deps: Deps, findAccount: FindAccount) => {
@@ -137,7 +137,6 @@ async function readDetail({ db, payments }: Deps, id: string): Promise<AccountDe
   ]);
   if (!row || !balance) throw new DomainError("not_found");
   const provider = subscription && payments.providers.get(subscription.provider);
-  const time = (text: string | null) => text && toTime(text);
   return {
     ...showFound(row),
     vendor: vendor ? showVendor(id, vendor) : null,
@@ -146,8 +145,8 @@ async function readDetail({ db, payments }: Deps, id: string): Promise<AccountDe
     subscription: subscription ? showSubscription(subscription, provider) : null,
     logins: logins.map((login) => ({
       ...login,
-      verified_at: time(login.verified_at),
-      banned_at: time(login.banned_at),
+      verified_at: toTimeOrNull(login.verified_at),
+      banned_at: toTimeOrNull(login.banned_at),
       created_at: toTime(login.created_at),
     })),
   };

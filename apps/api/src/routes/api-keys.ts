@@ -19,7 +19,7 @@ import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/api-keys.ts";
 import { refuseAt } from "../problem.ts";
 import { accountKeyScopes, isScope, scopes } from "../scopes.ts";
-import { toTime } from "../show-generation.ts";
+import { toTime, toTimeOrNull } from "../show-generation.ts";
 
 export const apiKeyRoutes = ({ db, mode, cache, now }: Deps, findAccount: FindAccount) => {
   const app = new OpenAPIHono<AppEnv>();
@@ -113,12 +113,11 @@ async function findOwner(c: Context<AppEnv>, findAccount: FindAccount): Promise<
 }
 
 function showKey(key: Row): ApiKey {
-  const time = (text: string | null) => text && toTime(text);
   return {
     ...key,
-    expires_at: time(key.expires_at),
-    last_used_at: time(key.last_used_at),
-    revoked_at: time(key.revoked_at),
+    expires_at: toTimeOrNull(key.expires_at),
+    last_used_at: toTimeOrNull(key.last_used_at),
+    revoked_at: toTimeOrNull(key.revoked_at),
     created_at: toTime(key.created_at),
   };
 }

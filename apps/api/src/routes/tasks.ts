@@ -5,7 +5,7 @@ import { auditOf } from "../audit.ts";
 import { requireScope } from "../auth.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/tasks.ts";
-import { toTime } from "../show-generation.ts";
+import { toTimeOrNull } from "../show-generation.ts";
 
 /** For whoever runs this: the upkeep that workers do, and a push for it. */
 export const taskRoutes = ({ db }: Deps) => {
@@ -24,8 +24,6 @@ export const taskRoutes = ({ db }: Deps) => {
 
   return app;
 };
-
-const toTimeOrNull = (text: string | null) => (text === null ? null : toTime(text));
 
 function show({ ok_age_seconds: _age, overdue_seconds: _overdue, ...row }: Row): UpkeepTask {
   return {

@@ -14,7 +14,7 @@ import { requireScope } from "../auth.ts";
 import { webhookColumns } from "../csv/columns.ts";
 import type { AppEnv, Deps } from "../deps.ts";
 import * as operations from "../operations/webhook-events.ts";
-import { toTime } from "../show-generation.ts";
+import { toTime, toTimeOrNull } from "../show-generation.ts";
 
 /** For people who run this: what providers sent, and a second chance for it. */
 export const webhookEventRoutes = (deps: Deps) => {
@@ -59,8 +59,6 @@ export const webhookEventRoutes = (deps: Deps) => {
 
   return app;
 };
-
-const toTimeOrNull = (text: string | null) => (text === null ? null : toTime(text));
 
 function show(row: Row): WebhookEvent {
   const { id, provider, mode, delivery_id, event_type, status, retry_count, last_error } = row;
